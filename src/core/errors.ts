@@ -1,0 +1,41 @@
+// The one error type of the package. `code` is stable and meant for programs, `message` for people and always of the
+// form `Expected ... for "name", got ...` where an argument is at fault. Only `{code, message, details}` crosses the
+// worker boundary (worker/wire.ts rebuilds the class there), so `details` holds plain cloneable data.
+
+export type ErrorCode =
+  | 'InvalidOption'
+  | 'ShapeMismatch'
+  | 'UnsupportedImage'
+  | 'ImageTooLarge'
+  | 'BackendUnavailable'
+  | 'ModelInvalid'
+  | 'OutOfMemory'
+  | 'DeviceLost'
+  | 'WorkerCrashed'
+  | 'Disposed';
+
+export class CarafeError extends Error {
+  override readonly name = 'CarafeError';
+  readonly code: ErrorCode;
+  readonly details: unknown;
+
+  constructor(code: ErrorCode, message: string, details?: unknown) {
+    super(message);
+    this.code = code;
+    this.details = details;
+  }
+}
+
+/** Builds (does not throw) the error for an argument that is not what it has to be. */
+export function expected(code: ErrorCode, name: string, expectation: string, got: unknown): CarafeError {
+  return new CarafeError(code, `Expected ${expectation} for "${name}", got ${describe(got)}`, { name });
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value);
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'bigint') return `${value}n`;
+  if (Array.isArray(value) && value.length <= 8 && value.every((v) => typeof v !== 'object')) return `[${value.map(String).join(', ')}]`;
+  if (typeof value === 'object' && value !== null) return `an instance of ${value.constructor?.name ?? 'Object'}`;
+  return String(value);
+}

@@ -1,0 +1,70 @@
+// Output shapes of every op, and the checks that make a call valid. Called once at the edge (api/, engine/networks) and
+// by each backend to size its output; backends assume validity and do not check again. All shapes here are NHWC.
+import { expected } from './errors.js';
+import type { Shape } from './tensor.js';
+
+export type Activation = 'none' | 'relu' | 'leaky-relu' | 'silu' | 'hardswish';
+export type Normalizer = 'softmax' | 'sigmoid' | 'sigmoid-normalized';
+export type Padding = 'zero' | 'replicate' | 'reflect';
+export type ResizeMode = 'bilinear' | 'bicubic';
+
+/** How a reassembly is laid out: kernels are rows [g][tap][sub-pixel] of groups * kUp^2 * scale^2 values per source pixel. */
+export interface Window {
+  readonly scale: number;
+  readonly kUp: number;
+  readonly groups: number;
+}
+
+/** Values in one kernel row: groups * kUp^2 * scale^2. */
+export function rowLength({ scale, kUp, groups }: Window): number {
+  return groups * kUp * kUp * scale * scale;
+}
+
+/** x [n, h, w, cIn] -> [n, h, w, cOut] ('same' zero padding, stride 1). */
+export function convShape(x: Shape, cIn: number, cOut: number): Shape {
+  if (x[3] !== cIn) throw expected('ShapeMismatch', 'features', `${cIn} channels`, x[3]);
+  return [x[0], x[1], x[2], cOut];
+}
+
+/** x [n, h, w, c*s*s] -> [n, h*s, w*s, c]. */
+export function pixelShuffleShape(x: Shape, scale: number): Shape {
+  if (x[3] % (scale * scale) !== 0) throw expected('ShapeMismatch', 'x', `a multiple of scale^2 = ${scale * scale} channels`, x[3]);
+  return [x[0], x[1] * scale, x[2] * scale, x[3] / (scale * scale)];
+}
+
+/** x [n, h*s, w*s, c] -> [n, h, w, c*s*s]. */
+export function pixelUnshuffleShape(x: Shape, scale: number): Shape {
+  if (x[1] % scale !== 0 || x[2] % scale !== 0) throw expected('ShapeMismatch', 'x', `a height and width divisible by scale = ${scale}`, [x[1], x[2]]);
+  return [x[0], x[1] / scale, x[2] / scale, x[3] * scale * scale];
+}
+
+/** features [n, h, w, c], rows [n, h, w, groups*kUp^2*s^2] -> [n, h*s, w*s, c]. */
+export function reassembleShape(features: Shape, rows: Shape, window: Window): Shape {
+  const [n, h, w, c] = features;
+  if (c % window.groups !== 0) throw expected('ShapeMismatch', 'groups', `a divisor of the ${c} channels of "features"`, window.groups);
+  const want = rowLength(window);
+  if (rows[0] !== n || rows[1] !== h || rows[2] !== w || rows[3] !== want) {
+    throw expected('ShapeMismatch', 'kernels', `${want / window.scale ** 2} channels (groups * kUp^2) at ${h * window.scale}x${w * window.scale} for each of ${n} images`,
+      [rows[0], rows[3] / window.scale ** 2, rows[1] * window.scale, rows[2] * window.scale]);
+  }
+  return [n, h * window.scale, w * window.scale, c];
+}
+
+/** maps [n, h, w, groups], rows as in reassembleShape, base [n, h*s, w*s, 1] -> the shape of base. */
+export function reassembleSumShape(maps: Shape, rows: Shape, base: Shape, window: Window): Shape {
+  if (maps[3] !== window.groups) throw expected('ShapeMismatch', 'maps', `${window.groups} channels, one for each group`, maps[3]);
+  const out = reassembleShape(maps, rows, window);
+  if (base[0] !== out[0] || base[1] !== out[1] || base[2] !== out[2] || base[3] !== 1) throw expected('ShapeMismatch', 'base', `shape [${out[0]}, ${out[1]}, ${out[2]}, 1]`, [...base]);
+  return base;
+}
+
+/** The source index for a tap at `i`, possibly outside 0..size-1; -1 where the tap reads zero. Source: numpy.pad's edge and reflect. */
+export function borderIndex(i: number, size: number, padding: Padding): number {
+  if (i >= 0 && i < size) return i;
+  if (padding === 'zero') return -1;
+  if (padding === 'replicate') return i < 0 ? 0 : size - 1;
+  if (size === 1) return 0;
+  const period = 2 * (size - 1);
+  const phase = ((i % period) + period) % period;
+  return phase < size ? phase : period - phase;
+}
