@@ -1,0 +1,305 @@
+// How far a backend may be from the reference: computed, never chosen. `boundedOps` is an implementation of Ops whose tensors
+// carry, beside the reference's value, a bound on |got - value| for every element. Running a program on it gives the tolerance of
+// the whole program, for one op as for a network: each op passes on the error of its inputs and adds its own.
+//
+// An op's own error is gamma_K * sum |a b|, gamma_K = K u / (1 - K u), where K counts the roundings on the longest path from an
+// input to the result: valid for any order of summation, with or without FMA, hence for SIMD and GPU alike (Higham, Accuracy and
+// Stability of Numerical Algorithms, 2002, lemma 3.1 and section 3.1). On top of it come exp and division, from `ARITHMETIC`, and the
+// reference's and the backend's final rounding to f32. The reason of each entry is beside it.
+import type { Backend, BackendName, ConvOptions, ConvWeights, DeviceConv, DevicePixels, DeviceTensor, Ops, Rectangle } from '../../src/backends/backend.js';
+import { conv2d } from '../../src/backends/reference/conv2d.js';
+import { nchwToNhwc, nhwcToNchw } from '../../src/backends/reference/layout.js';
+import { normalizeKernels } from '../../src/backends/reference/normalize-kernels.js';
+import { pixelShuffle, pixelUnshuffle } from '../../src/backends/reference/pixel-shuffle.js';
+import { pixelsToPlanes } from '../../src/backends/reference/pixels.js';
+import { reassembleSum } from '../../src/backends/reference/reassemble-sum.js';
+import { reassemble } from '../../src/backends/reference/reassemble.js';
+import { resize } from '../../src/backends/reference/resize.js';
+import { axisTaps } from '../../src/core/resize-taps.js';
+import type { Activation, Normalizer, Window } from '../../src/core/shapes.js';
+import type { RawImage, Tensor } from '../../src/core/tensor.js';
+
+export interface Arithmetic {
+  /** Largest relative error of one +, -, * or fma. */
+  readonly u: number;
+  /** Largest relative error of a division. */
+  readonly divide: number;
+  /** Largest relative error of exp(x). */
+  exp(x: number): number;
+  /** Relative error that convolution weights and biases come with, such as their rounding to f32; 0 by default. */
+  readonly parameters?: number;
+}
+
+const F32 = 2 ** -24; // half an ulp: rounding to the nearest f32
+const ULP = 2 ** -23; // an ulp is at most this, relative to the value
+const SMALLEST = 2 ** -126; // the smallest normal f32: denormals may be flushed to zero
+
+export const ARITHMETIC: Record<BackendName, Arithmetic> = {
+  // f64 sums, Math.exp within an ulp of f64: only the stores round to f32, and every op below adds those itself.
+  reference: { u: 2 ** -53, divide: 2 ** -53, exp: () => 2 ** -52 },
+  // IEEE 754 round to nearest (WebAssembly core specification, 4.3.3); exp is assembly/simd.ts, 1.2 ulp.
+  wasm: { u: F32, divide: F32, exp: () => 1.5 * ULP },
+  // WGSL, 15.7.4 floating point accuracy: + - * correctly rounded in a direction the specification leaves open, so a whole ulp;
+  // division 2.5 ulp; exp 3 + 2|x| ulp.
+  webgpu: { u: ULP, divide: 2.5 * ULP, exp: (x) => (3 + 2 * Math.abs(x)) * ULP },
+};
+
+export interface Bounded extends DeviceTensor {
+  readonly value: Tensor;
+  readonly error: Tensor;
+}
+
+/** Every channel of every pixel may be anything from `low` to `high`: one value, two at a rounding tie. */
+export interface BoundedPixels extends DevicePixels {
+  readonly low: Uint8ClampedArray;
+  readonly high: Uint8ClampedArray;
+}
+
+/** Runs `program` on the reference, with bounds: element i of a backend's result must be within error[i] of value[i]. */
+export function bound(program: (ops: Ops) => DeviceTensor, arithmetic: Arithmetic): Bounded {
+  return program(boundedOps(arithmetic)) as Bounded;
+}
+
+export function boundPixels(program: (ops: Ops) => DevicePixels, arithmetic: Arithmetic): BoundedPixels {
+  return program(boundedOps(arithmetic)) as BoundedPixels;
+}
+
+/** The bounded side's convolution parameters are the parameters. */
+export const boundConv: Backend['conv'] = (weights) => weights;
+
+export function boundedOps(arithmetic: Arithmetic): Ops {
+  const { u, divide, exp, parameters = 0 } = arithmetic;
+  const gamma = (roundings: number): number => (roundings * u) / (1 - roundings * u);
+  /** A permutation makes no error and moves the old one along. */
+  const permuted = (op: (x: Tensor) => Tensor) => (x: DeviceTensor): Bounded => bounded(op(of(x).value), op(of(x).error).data);
+
+  return {
+    input: (data, shape) => ({ shape, value: { data, shape }, error: { data: new Float32Array(data.length), shape } }) as Bounded,
+    inputPixels: (image) => image,
+    free: () => {},
+    nchwToNhwc: permuted(nchwToNhwc),
+    nhwcToNchw: permuted(nhwcToNchw),
+    pixelShuffle: (x, scale) => permuted((t) => pixelShuffle(t, scale))(x),
+    pixelUnshuffle: (x, scale) => permuted((t) => pixelUnshuffle(t, scale))(x),
+
+    conv2d(input, conv: DeviceConv, { dilation = 1, activation = 'none', slope = 0.01, residual }: ConvOptions = {}) {
+      const x = of(input);
+      const weights = conv as ConvWeights;
+      const value = conv2d(x.value, weights, dilation, activation, slope, residual && of(residual).value);
+      const sums = conv2d(x.value, weights, dilation, 'none', 0); // before the activation
+      const magnitudes: ConvWeights = { ...weights, weights: weights.weights.map(Math.abs), bias: weights.bias?.map(Math.abs) };
+      const passed = conv2d(x.error, { ...magnitudes, bias: undefined }, dilation, 'none', 0).data;
+      const total = conv2d(largest(x), magnitudes, dilation, 'none', 0).data;
+      // K: k^2 cIn products and their sum, and the bias.
+      const own = gamma(weights.cIn * weights.k ** 2 + 1) + parameters;
+      return bounded(value, value.data.map((y, i) => {
+        const before = passed[i] + own * total[i] + F32 * Math.abs(sums.data[i]);
+        let error = activationError(sums.data[i], before, activation, slope);
+        if (residual) error += of(residual).error.data[i] + u * (Math.abs(y) + error);
+        return error + F32 * Math.abs(y);
+      }));
+    },
+
+    normalizeKernels(input, window, normalizer) {
+      const rows = of(input);
+      const value = normalizeKernels(rows.value, window, normalizer);
+      return bounded(value, normalizerErrors(rows, value.data, window, normalizer));
+    },
+
+    reassemble(input, inputRows, window, padding) {
+      const features = of(input);
+      const rows = of(inputRows);
+      const value = reassemble(features.value, rows.value, window, padding);
+      const passed = reassemble(features.error, largest(rows), window, padding).data;
+      const passedRows = reassemble(absolute(features.value), rows.error, window, padding).data;
+      const total = reassemble(largest(features), largest(rows), window, padding).data;
+      const own = gamma(window.kUp ** 2); // K: kUp^2 products and their sum
+      return bounded(value, value.data.map((y, i) => passed[i] + passedRows[i] + own * total[i] + F32 * Math.abs(y)));
+    },
+
+    reassembleSum(inputMaps, inputRows, inputBase, window) {
+      const [maps, rows, base] = [of(inputMaps), of(inputRows), of(inputBase)];
+      const value = reassembleSum(maps.value, rows.value, base.value, window);
+      const passed = reassembleSum(maps.error, largest(rows), base.error, window).data;
+      const none: Tensor = { data: new Float32Array(base.value.data.length), shape: base.shape };
+      const passedRows = reassembleSum(absolute(maps.value), rows.error, none, window).data;
+      const total = reassembleSum(largest(maps), largest(rows), largest(base), window).data;
+      // K: groups * kUp^2 products and their sum, and the base. The reference also stores each group's sum as f32.
+      const own = gamma(window.groups * window.kUp ** 2 + 1) + F32;
+      return bounded(value, value.data.map((y, i) => passed[i] + passedRows[i] + own * total[i] + F32 * Math.abs(y)));
+    },
+
+    resize(input, height, width, mode, cubicA = -0.5) {
+      const x = of(input);
+      const value = resize(x.value, height, width, mode, cubicA);
+      const passed = resizeMagnitudes(x.error, height, width, mode, cubicA);
+      const total = resizeMagnitudes(largest(x), height, width, mode, cubicA);
+      // K: on each axis the weight rounded to f32, then `taps` products and their sum.
+      const taps = mode === 'bilinear' ? 2 : 4;
+      const own = gamma(2 * (taps + 1)) + 2 * F32;
+      return bounded(value, value.data.map((y, i) => passed[i] + own * total[i] + F32 * Math.abs(y)));
+    },
+
+    pixelsToPlanes(input, alpha) {
+      const pixels = input as RawImage;
+      const { luma, chroma } = pixelsToPlanes(pixels, alpha);
+      const size = pixels.width * pixels.height;
+      // K of luma: byte / 255 (as a product with a rounded constant: 2), a rounded coefficient, a product and two sums; of alpha the first 2.
+      const lumaError = luma.data.map((y, i) => gamma(i < size ? 6 : 2) * y + divide * y + F32 * y);
+      // B - Y: both errors, one difference, and 1 / 1.772 as a product with a rounded constant or a division.
+      const chromaError = chroma.data.map((v, i) => {
+        const channel = pixels.data[4 * (i >> 1) + (i & 1 ? 0 : 2)] / 255;
+        const factor = i & 1 ? 1 / 1.402 : 1 / 1.772;
+        const difference = gamma(2) * channel + divide * channel + lumaError[i >> 1] + u * (channel + luma.data[i >> 1]);
+        return factor * difference + (gamma(2) + divide + F32) * Math.abs(v);
+      });
+      return { luma: bounded(luma, lumaError), chroma: bounded(chroma, chromaError) };
+    },
+
+    planesToPixels(inputLuma, inputChroma, crop): BoundedPixels {
+      return pixelIntervals(of(inputLuma), of(inputChroma), crop);
+    },
+  };
+
+  /** |activation(x + before) - activation(x)| at the worst, plus what computing the activation adds. */
+  function activationError(x: number, before: number, activation: Activation, slope: number): number {
+    const size = Math.abs(x) + before;
+    switch (activation) {
+      case 'none': return before;
+      case 'relu': return before; // slope 0 or 1, exact
+      case 'leaky-relu': return before * Math.max(1, Math.abs(slope)) + (u + F32) * size * Math.abs(slope); // one product, by a rounded slope
+      case 'silu': {
+        // Slope at most 1.1 (at x = 2.4). x * sigmoid: exp, 1 + exp, the division, the product; where exp leaves f32's range the sigmoid
+        // may be anything below twice the smallest normal. sigmoid's own relative error is at most exp's.
+        const sigmoid = x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x));
+        return 1.1 * before + size * sigmoid * (exp(size) + gamma(2) + divide) + size * 2 * SMALLEST;
+      }
+      case 'hardswish': {
+        // Slope at most 1.5 (at x = 3). x * clamp(x + 3, 0, 6) / 6: the sum rounds by u * |x + 3| <= 6 u inside the clamp, then a product and a
+        // division by 6 (or a product with a rounded 1/6: 2).
+        const clamped = Math.min(Math.max(x + 3, 0), 6);
+        return 1.5 * before + size * (u * 6) / 6 + size * (clamped / 6) * (gamma(3) + divide);
+      }
+    }
+  }
+
+  /** The bound of each element of a normaliser's result, over the taps of each group and sub-pixel. */
+  function normalizerErrors(rows: Bounded, value: Float32Array, { scale, kUp }: Window, normalizer: Normalizer): Float32Array {
+    const taps = kUp * kUp;
+    const subs = scale * scale;
+    const errors = new Float32Array(value.length);
+    const relative = new Float64Array(taps);
+    for (let group = 0; group < value.length; group += taps * subs) {
+      for (let first = group; first < group + subs; first++) {
+        const at = (tap: number): number => first + tap * subs;
+        let max = -Infinity;
+        let spread = 0; // of the input's error
+        for (let tap = 0; tap < taps; tap++) {
+          max = Math.max(max, rows.value.data[at(tap)]);
+          spread = Math.max(spread, rows.error.data[at(tap)]);
+        }
+        let sum = 0;
+        for (let tap = 0; tap < taps; tap++) {
+          const x = rows.value.data[at(tap)];
+          const wrong = rows.error.data[at(tap)];
+          if (normalizer === 'softmax') {
+            const below = max - x + 2 * spread;
+            relative[tap] = exp(below) + u * below; // exp of a difference that was rounded
+          } else {
+            // sigmoid-normalized may take a common factor exp(min(0, max)) out of all sigmoids, so exp's argument is a rounded difference too.
+            const size = Math.abs(x) + wrong;
+            relative[tap] = 2 * exp(size) + u * size + gamma(2) + divide;
+          }
+          sum += relative[tap] * value[at(tap)];
+        }
+        for (let tap = 0; tap < taps; tap++) {
+          const y = value[at(tap)];
+          const wrong = rows.error.data[at(tap)];
+          if (normalizer === 'sigmoid') {
+            // Derivative at most 1/4, and the relative change at most e^wrong - 1; below the smallest normal it may be flushed.
+            errors[at(tap)] = Math.min(wrong / 4, y * Math.expm1(wrong)) + y * relative[tap] + 2 * SMALLEST + F32 * y;
+          } else {
+            // Numerator, and the sum of the same (their mean error by weight, and its additions), then a division or a product with the
+            // rounded reciprocal. The sum is at least 1, or scaled to be so: what is flushed from it is below the smallest normal.
+            const local = relative[tap] + sum + gamma(taps + 1) + divide;
+            errors[at(tap)] = y * Math.expm1(wrong + spread) + y * (Math.expm1(local) + F32) + 2 * SMALLEST * (1 + taps * y);
+          }
+        }
+      }
+    }
+    return errors;
+  }
+
+  /** What each channel may round to: floor(v * 255 + 0.5) for every v within the error of the plane and of this op. */
+  function pixelIntervals(luma: Bounded, chroma: Bounded, crop: Rectangle): BoundedPixels {
+    const [images, h, w] = luma.shape;
+    const low = new Uint8ClampedArray(crop.width * crop.height * 4);
+    const high = new Uint8ClampedArray(low.length);
+    let target = 0;
+    const put = (v: number, error: number): void => {
+      // v * 255 + 0.5: a product and a sum.
+      const wrong = 255 * error + gamma(2) * (255 * (Math.abs(v) + error) + 0.5);
+      low[target] = Math.floor(v * 255 + 0.5 - wrong);
+      high[target++] = Math.floor(v * 255 + 0.5 + wrong);
+    };
+    for (let oy = 0; oy < crop.height; oy++) {
+      for (let ox = 0; ox < crop.width; ox++) {
+        const i = (crop.y + oy) * w + crop.x + ox;
+        const [y, cb, cr] = [luma.value.data[i], chroma.value.data[2 * i], chroma.value.data[2 * i + 1]];
+        const [ey, eb, er] = [luma.error.data[i], chroma.error.data[2 * i], chroma.error.data[2 * i + 1]];
+        const [sy, sb, sr] = [Math.abs(y) + ey, Math.abs(cb) + eb, Math.abs(cr) + er];
+        // K of R and B: a rounded coefficient, a product, a sum. G from R and B: theirs, two more, and a division by 0.587; or from
+        // Cb and Cr directly, which is shorter. Both ways its terms are at most these.
+        put(y + 1.402 * cr, ey + 1.402 * er + gamma(3) * (sy + 1.402 * sr));
+        const [gb, gr] = [(0.114 * 1.772) / 0.587, (0.299 * 1.402) / 0.587];
+        put(y - gb * cb - gr * cr, ey + gb * eb + gr * er + (gamma(8) + divide) * ((sy * (1 + 0.299 + 0.114)) / 0.587 + gb * sb + gr * sr));
+        put(y + 1.772 * cb, ey + 1.772 * eb + gamma(3) * (sy + 1.772 * sb));
+        if (images === 2) put(luma.value.data[h * w + i], luma.error.data[h * w + i]);
+        else low[target] = high[target++] = 255;
+      }
+    }
+    return { width: crop.width, height: crop.height, low, high };
+  }
+}
+
+function of(x: DeviceTensor): Bounded {
+  return x as Bounded;
+}
+
+/** The bounds themselves are sums in f32 of rounded f32 magnitudes: a part in 2^18 on top makes them bounds again. Flushed denormals: the smallest normal. */
+function bounded(value: Tensor, error: Float32Array): Bounded {
+  const exact = error.every((e) => e === 0);
+  return { shape: value.shape, value, error: { data: exact ? error : error.map((e) => e * (1 + 2 ** -18) + SMALLEST), shape: value.shape } };
+}
+
+function absolute({ data, shape }: Tensor): Tensor {
+  return { data: data.map(Math.abs), shape };
+}
+
+/** The largest magnitude that a backend's value may have. */
+function largest({ value, error }: Bounded): Tensor {
+  return { data: value.data.map((v, i) => Math.abs(v) + error.data[i]), shape: value.shape };
+}
+
+/** resize with the magnitudes of its weights (bicubic's are partly negative), on magnitudes. */
+function resizeMagnitudes(x: Tensor, height: number, width: number, mode: 'bilinear' | 'bicubic', cubicA: number): Float32Array {
+  const [n, h, w, c] = x.shape;
+  const y = new Float32Array(n * height * width * c);
+  const rows = axisTaps(h, height, mode, cubicA);
+  const columns = axisTaps(w, width, mode, cubicA);
+  const { taps } = rows;
+  for (let target = 0; target < y.length; target++) {
+    const ci = target % c;
+    const ox = Math.floor(target / c) % width;
+    const oy = Math.floor(target / (c * width)) % height;
+    const image = Math.floor(target / (c * width * height));
+    let sum = 0;
+    for (let ky = oy * taps; ky < (oy + 1) * taps; ky++) {
+      for (let kx = ox * taps; kx < (ox + 1) * taps; kx++) {
+        sum += Math.abs(rows.weight[ky] * columns.weight[kx]) * x.data[((image * h + rows.index[ky]) * w + columns.index[kx]) * c + ci];
+      }
+    }
+    y[target] = sum;
+  }
+  return y;
+}

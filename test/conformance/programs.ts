@@ -1,0 +1,162 @@
+// From a case to what runs: its data, its convolution parameters and its program over Ops. The same program runs on a backend
+// and, with bounds, on the reference.
+import type { ConvWeights, DeviceConv, DevicePixels, DeviceTensor, Ops } from '../../src/backends/backend.js';
+import { rowLength } from '../../src/core/shapes.js';
+import { elements, type RawImage, type Shape } from '../../src/core/tensor.js';
+import { type Case, caseName, type ImageCase, type ModuleCase, type NormalizeCase } from './cases.js';
+import { Random, seedOf } from './random.js';
+
+export interface TensorProgram {
+  readonly convs: readonly ConvWeights[];
+  readonly tensor: (ops: Ops, convs: readonly DeviceConv[]) => DeviceTensor;
+}
+
+export interface PixelsProgram {
+  readonly convs: readonly ConvWeights[];
+  readonly pixels: (ops: Ops, convs: readonly DeviceConv[]) => DevicePixels;
+}
+
+export type Program = TensorProgram | PixelsProgram;
+
+export function programOf(c: Case): Program {
+  const random = new Random(seedOf(caseName(c)));
+  const data = (shape: Shape, low = -1, high = 1): Float32Array => random.values(elements(shape), low, high);
+  switch (c.op) {
+    case 'nchwToNhwc':
+    case 'nhwcToNchw': {
+      const shape: Shape = c.op === 'nchwToNhwc' ? [c.n, c.c, c.h, c.w] : [c.n, c.h, c.w, c.c];
+      const x = data(shape);
+      return { convs: [], tensor: (ops) => ops[c.op](ops.input(x, shape)) };
+    }
+    case 'conv2d': {
+      const shape: Shape = [c.n, c.h, c.w, c.cIn];
+      const x = data(shape, -c.amplitude, c.amplitude);
+      const outShape: Shape = [c.n, c.h, c.w, c.cOut];
+      const residual = c.residual ? data(outShape) : undefined;
+      const conv = randomConv(random, c.cIn, c.cOut, c.k, c.bias);
+      const options = { dilation: c.dilation, activation: c.activation, ...(c.slope === undefined ? {} : { slope: c.slope }) };
+      return {
+        convs: [conv],
+        tensor: (ops, [device]) => ops.conv2d(ops.input(x, shape), device, residual ? { ...options, residual: ops.input(residual, outShape) } : options),
+      };
+    }
+    case 'pixelShuffle': {
+      const shape: Shape = [c.n, c.h, c.w, c.c * c.scale ** 2];
+      const x = data(shape);
+      return { convs: [], tensor: (ops) => ops.pixelShuffle(ops.input(x, shape), c.scale) };
+    }
+    case 'pixelUnshuffle': {
+      const shape: Shape = [c.n, c.h * c.scale, c.w * c.scale, c.c];
+      const x = data(shape);
+      return { convs: [], tensor: (ops) => ops.pixelUnshuffle(ops.input(x, shape), c.scale) };
+    }
+    case 'normalizeKernels': {
+      const shape: Shape = [c.n, c.h, c.w, rowLength(c)];
+      const x = logits(random, elements(shape), c.logits);
+      return { convs: [], tensor: (ops) => ops.normalizeKernels(ops.input(x, shape), c, c.normalizer) };
+    }
+    case 'reassemble': {
+      const shape: Shape = [c.n, c.h, c.w, c.c];
+      const rowShape: Shape = [c.n, c.h, c.w, rowLength(c)];
+      const [x, rows] = [data(shape), data(rowShape, -0.5, 1)];
+      return { convs: [], tensor: (ops) => ops.reassemble(ops.input(x, shape), ops.input(rows, rowShape), c, c.padding) };
+    }
+    case 'reassembleSum': {
+      const shape: Shape = [c.n, c.h, c.w, c.groups];
+      const rowShape: Shape = [c.n, c.h, c.w, rowLength(c)];
+      const baseShape: Shape = [c.n, c.h * c.scale, c.w * c.scale, 1];
+      const [maps, rows, base] = [data(shape), data(rowShape, -0.5, 1), data(baseShape)];
+      return { convs: [], tensor: (ops) => ops.reassembleSum(ops.input(maps, shape), ops.input(rows, rowShape), ops.input(base, baseShape), c) };
+    }
+    case 'resize': {
+      const shape: Shape = [c.n, c.h, c.w, c.c];
+      const x = data(shape);
+      const { height, width, mode, cubicA } = c;
+      return { convs: [], tensor: (ops) => cubicA === undefined ? ops.resize(ops.input(x, shape), height, width, mode) : ops.resize(ops.input(x, shape), height, width, mode, cubicA) };
+    }
+    case 'pixelsToPlanes': {
+      const image = randomImage(random, c.w, c.h);
+      return { convs: [], tensor: (ops) => ops.pixelsToPlanes(ops.inputPixels(image), c.alpha)[c.plane] };
+    }
+    case 'planesToPixels': {
+      const lumaShape: Shape = [c.alpha ? 2 : 1, c.h, c.w, 1];
+      const chromaShape: Shape = [1, c.h, c.w, 2];
+      const [luma, chroma] = [data(lumaShape, -0.2, 1.2), data(chromaShape, -0.6, 0.6)]; // past both ends of 0..255
+      const [x, y, width, height] = c.crop;
+      return { convs: [], pixels: (ops) => ops.planesToPixels(ops.input(luma, lumaShape), ops.input(chroma, chromaShape), { x, y, width, height }) };
+    }
+    case 'module': return moduleProgram(c, random);
+    case 'image': return imageProgram(c, random);
+  }
+}
+
+/** The learned module: compress -> encode -> normalizeKernels -> reassemble. */
+function moduleProgram(c: ModuleCase, random: Random): TensorProgram {
+  const nhwc = c.layout === 'NHWC';
+  const shape: Shape = nhwc ? [c.n, c.h, c.w, c.c] : [c.n, c.c, c.h, c.w];
+  const x = random.values(elements(shape));
+  return {
+    convs: [randomConv(random, c.c, c.cMid, 1, true), randomConv(random, c.cMid, rowLength(c), c.kEnc, true)],
+    tensor: (ops, [compress, encode]) => {
+      const input = ops.input(x, shape);
+      const features = nhwc ? input : ops.nchwToNhwc(input);
+      if (!nhwc) ops.free(input);
+      const compressed = ops.conv2d(features, compress, { activation: c.activation });
+      const logits = ops.conv2d(compressed, encode, { dilation: c.dilation });
+      ops.free(compressed);
+      const rows = ops.normalizeKernels(logits, c, c.normalizer);
+      ops.free(logits);
+      const y = ops.reassemble(features, rows, c, c.padding);
+      return nhwc ? y : ops.nhwcToNchw(y);
+    },
+  };
+}
+
+/** An upscaler in the small: luma through a network that ends in reassembleSum over a bicubic base, chroma and alpha bicubic. */
+function imageProgram(c: ImageCase, random: Random): PixelsProgram {
+  const image = randomImage(random, c.w, c.h);
+  // The sum of magnitudes of a filter is about 1/2: worst-case bounds grow by it with every layer, and are to stay far below 1 / 255.
+  const conv = (cIn: number, cOut: number, k: number): ConvWeights => randomConv(random, cIn, cOut, k, true, 1 / (cIn * k * k));
+  const head = conv(1, c.channels, 3);
+  const body = Array.from({ length: c.body }, () => conv(c.channels, c.channels, 3));
+  const encode = conv(c.channels, rowLength(c), 1);
+  const maps = conv(c.channels, c.groups, 3);
+  return {
+    convs: [head, encode, maps, ...body],
+    pixels: (ops, [headConv, encodeConv, mapsConv, ...bodyConvs]) => {
+      const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels(image), c.alpha);
+      const options = { activation: 'leaky-relu', slope: 0.1 } as const;
+      const first = ops.conv2d(luma, headConv, options);
+      let hidden = first;
+      for (const conv of bodyConvs) {
+        const next = ops.conv2d(hidden, conv, { ...options, residual: first });
+        if (hidden !== first) ops.free(hidden);
+        hidden = next;
+      }
+      const rows = ops.normalizeKernels(ops.conv2d(hidden, encodeConv), c, 'softmax');
+      const groups = ops.conv2d(hidden, mapsConv);
+      ops.free(hidden);
+      const [width, height] = [c.w * c.scale, c.h * c.scale];
+      const upscaled = ops.reassembleSum(groups, rows, ops.resize(luma, height, width, 'bicubic'), c);
+      return ops.planesToPixels(upscaled, ops.resize(chroma, height, width, 'bicubic'), { x: 0, y: 0, width, height });
+    },
+  };
+}
+
+/** Weights uniform in +-size, by default such that the output is about twice as large as the input. */
+function randomConv(random: Random, cIn: number, cOut: number, k: number, bias: boolean, size = 2 * Math.sqrt(3 / (cIn * k * k))): ConvWeights {
+  return { weights: random.values(cOut * cIn * k * k, -size, size), cOut, cIn, k, ...(bias ? { bias: random.values(cOut) } : {}) };
+}
+
+function randomImage(random: Random, width: number, height: number): RawImage {
+  return { data: new Uint8ClampedArray(random.bytes(width * height * 4).buffer), width, height };
+}
+
+function logits(random: Random, length: number, kind: NormalizeCase['logits']): Float32Array {
+  switch (kind) {
+    case 'usual': return random.values(length, -4, 4);
+    case 'wide': return Float32Array.from({ length }, () => [90, -90, random.uniform(-90, 90), random.uniform(-4, 4)][random.integer(0, 3)]);
+    case 'low': return random.values(length, -91, -89);
+    case 'equal': return new Float32Array(length).fill(random.uniform(-3, 3));
+  }
+}
