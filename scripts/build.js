@@ -1,0 +1,41 @@
+// assembly/ -> dist/*.wasm, src/ -> dist/*.js and dist/types. The worker comes first: its text is also carried inside the package
+// for bundlers that do not find the file.
+import { gzipSync } from 'node:zlib';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root, run } from './ensure.js';
+
+const { build } = await import('esbuild');
+const dist = join(root, 'dist');
+rmSync(dist, { recursive: true, force: true });
+mkdirSync(dist);
+
+for (const target of ['simd', 'relaxed']) run('npx', ['--no-install', 'asc', '--config', 'asconfig.json', '--target', target]);
+
+const options = {
+  absWorkingDir: root,
+  bundle: true,
+  format: 'esm',
+  target: 'es2022',
+  outdir: 'dist',
+  entryNames: '[name]',
+  legalComments: 'none',
+  loader: { '.wgsl': 'text', '.wasm': 'binary', '.safetensors': 'binary' },
+  external: ['sharp', 'node:*'],
+  plugins: [{
+    name: 'text', // imports that end in ?text are the file's text
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /\?text$/ }, ({ path, resolveDir }) => ({ path: join(resolveDir, path.slice(0, -5)), namespace: 'text' }));
+      onLoad({ filter: /.*/, namespace: 'text' }, ({ path }) => ({ contents: readFileSync(path, 'utf8'), loader: 'text' }));
+    },
+  }],
+};
+await build({ ...options, entryPoints: { worker: 'src/worker/host.ts' }, minify: true });
+await build({ ...options, entryPoints: { index: 'src/index.ts', cli: 'src/cli/main.ts' }, splitting: true, chunkNames: 'chunks/[name]-[hash]' });
+run('npx', ['--no-install', 'tsc', '--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--outDir', 'dist/types', '--rootDir', 'src', '-p', 'scripts/tsconfig.types.json']);
+writeFileSync(join(dist, '.built'), '');
+
+for (const name of readdirSync(dist).filter((file) => /\.(js|wasm)$/.test(file))) {
+  const bytes = readFileSync(join(dist, name));
+  console.log(`  ${name.padEnd(22)} ${(bytes.length / 1024).toFixed(1).padStart(7)} kB ${(gzipSync(bytes).length / 1024).toFixed(1).padStart(7)} kB gz`);
+}

@@ -1,0 +1,10 @@
+// npm test: installs what is missing, builds, checks types and runs every test. Arguments go to vitest.
+import { spawnSync } from 'node:child_process';
+import { ensureBuild, ensureDebian, ensurePackages, root, run } from './ensure.js';
+
+ensurePackages();
+ensureDebian({ '/usr/bin/chromium': 'chromium' }); // also brings SwiftShader, the software GPU that Node's WebGPU tests run on
+ensureBuild();
+run('npx', ['--no-install', 'tsc', '--noEmit']);
+const { status } = spawnSync('npx', ['--no-install', 'vitest', 'run', ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' });
+process.exit(status ?? 1);

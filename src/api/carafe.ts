@@ -1,0 +1,103 @@
+// carafe(), createCarafe(): the operator and the learned module on tensors. listBackends(): what runs here.
+// The engine is imported where it is needed on this thread, so that a page that works through workers does not load it.
+import type { BackendReport } from '../backends/select.js';
+import { CarafeError } from '../core/errors.js';
+import type { Tensor } from '../core/tensor.js';
+import type { CarafeInfo, CarafeRunner, CarafeSpec } from '../engine/carafe-engine.js';
+import { CarafeWorker } from '../worker/client.js';
+import {
+  type CarafeModuleOptions, type CarafeOptions, type CarafeWeights, checkBackend, checkFeatures, type CheckedModule, checkModule, checkReassembly, checkTensor,
+  checkThread, checkWindow, type TensorLike,
+} from './options.js';
+
+/**
+ * The reassembly, equal to mmcv's `carafe`: features (n, c, h, w), kernels (n, groups*kUp^2, h*scale, w*scale), already normalised
+ * -> (n, c, h*scale, w*scale). Runs on this thread.
+ * @throws {CarafeError} InvalidOption, ShapeMismatch, BackendUnavailable, OutOfMemory
+ * @example
+ * const features = { data: new Float32Array(8 * 3 * 4).fill(1), shape: [1, 8, 3, 4] };
+ * const kernels = { data: new Float32Array(25 * 6 * 8).fill(1 / 25), shape: [1, 25, 6, 8] };
+ * const { shape } = await carafe(features, kernels, { scale: 2, kUp: 5 }); // [1, 8, 6, 8]
+ */
+export async function carafe(features: TensorLike, kernels: TensorLike, options: CarafeOptions = {}): Promise<Tensor> {
+  const { window, padding } = checkWindow(options);
+  const x = checkTensor('features', features);
+  const k = checkTensor('kernels', kernels);
+  checkReassembly(x, k, window);
+  const request = await checkBackend(options);
+  const { reassembleTensors } = await import('../engine/carafe-engine.js');
+  return reassembleTensors(request, x, k, window, padding);
+}
+
+export interface CarafeModule extends AsyncDisposable {
+  readonly info: CarafeInfo & { readonly thread: 'worker' | 'inline' };
+  /** x (n, c, h, w) -> the normalised kernels (n, groups*kUp^2, h*scale, w*scale) that `upsample` reassembles with. */
+  predictKernels(x: TensorLike): Promise<Tensor>;
+  /** x (n, c, h, w) -> (n, c, h*scale, w*scale). @throws {CarafeError} ShapeMismatch, OutOfMemory, DeviceLost, WorkerCrashed, Disposed */
+  upsample(x: TensorLike): Promise<Tensor>;
+  /** Frees the worker and memory; pending calls reject with Disposed. */
+  dispose(): void;
+}
+
+/**
+ * The learned module, equal to mmcv's `CARAFEPack`: compress (1x1), encode, pixel shuffle, normalise, reassemble.
+ * @throws {CarafeError} InvalidOption, ShapeMismatch, BackendUnavailable, WorkerCrashed
+ * @example
+ * const encode = { weights: { data: new Float32Array(100 * 8 * 9), shape: [100, 8, 3, 3] } };
+ * const module = await createCarafe({ encode }, { scale: 2, kUp: 5 });
+ * const { shape } = await module.upsample({ data: new Float32Array(8 * 3 * 4), shape: [1, 8, 3, 4] }); // [1, 8, 6, 8]
+ * module.dispose();
+ */
+export async function createCarafe(weights: CarafeWeights, options: CarafeModuleOptions = {}): Promise<CarafeModule> {
+  const checked = checkModule(weights, options);
+  const request = await checkBackend(options);
+  const { thread, workerUrl } = checkThread(options, request.device);
+  const spec: CarafeSpec = { ...checked, ...request };
+  if (thread !== 'inline') {
+    try {
+      const worker = await CarafeWorker.create(spec, workerUrl);
+      return new RunnerModule(worker, checked, 'worker', () => worker.terminate());
+    } catch (error) {
+      if (thread === 'worker' || !(error instanceof CarafeError) || error.code !== 'WorkerCrashed') throw error;
+    }
+  }
+  const { CarafeEngine } = await import('../engine/carafe-engine.js');
+  const engine = await CarafeEngine.create(spec);
+  return new RunnerModule(engine, checked, 'inline', () => engine.dispose());
+}
+
+class RunnerModule implements CarafeModule {
+  readonly info: CarafeModule['info'];
+  readonly #runner: CarafeRunner;
+  readonly #checked: CheckedModule;
+  readonly #dispose: () => void;
+
+  constructor(runner: CarafeRunner, checked: CheckedModule, thread: 'worker' | 'inline', dispose: () => void) {
+    this.info = { ...runner.info, thread };
+    this.#runner = runner;
+    this.#checked = checked;
+    this.#dispose = dispose;
+  }
+
+  async predictKernels(x: TensorLike): Promise<Tensor> {
+    return this.#runner.predictKernels(checkFeatures(x, this.#checked));
+  }
+
+  async upsample(x: TensorLike): Promise<Tensor> {
+    return this.#runner.upsample(checkFeatures(x, this.#checked));
+  }
+
+  dispose(): void {
+    this.#dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.dispose();
+  }
+}
+
+/** Tries each backend on this thread: whether it runs here, which build or adapter, or why not. */
+export async function listBackends(): Promise<BackendReport[]> {
+  const { probeBackends } = await import('../backends/select.js');
+  return probeBackends();
+}

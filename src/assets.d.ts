@@ -1,0 +1,22 @@
+// What the bundler (scripts/build.js) and the test runner turn files into.
+declare module '*.wgsl' {
+  const source: string;
+  export default source;
+}
+declare module '*.wasm' {
+  const bytes: Uint8Array<ArrayBuffer>;
+  export default bytes;
+}
+declare module '*.safetensors' {
+  const bytes: Uint8Array<ArrayBuffer>;
+  export default bytes;
+}
+declare module '*.js?text' {
+  const source: string;
+  export default source;
+}
+declare module 'comlink/dist/esm/node-adapter.mjs' {
+  import type { Endpoint } from 'comlink';
+  /** Node's Worker or MessagePort as the EventTarget comlink talks to. */
+  export default function nodeEndpoint(port: object): Endpoint;
+}

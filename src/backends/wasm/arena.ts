@@ -1,0 +1,70 @@
+// The one owner of wasm memory: a bump allocator with mark and release, whose freed blocks serve later requests of the same size,
+// and the one place that grows the memory. Pointers are bytes. Kernels may read up to SLACK bytes after a block's end.
+import { CarafeError } from '../../core/errors.js';
+
+const PAGE = 65536;
+const MAX_BYTES = 65536 * PAGE - PAGE; // 4 GiB less a page, so that every end address fits 32 bits
+const SLACK = PAGE;
+const ALIGNMENT = 64; // a cache line
+
+export class Arena {
+  readonly memory: WebAssembly.Memory;
+  #top: number;
+  #freed = new Map<number, number[]>();
+
+  constructor(memory: WebAssembly.Memory) {
+    this.memory = memory;
+    this.#top = PAGE; // the first page is the module's
+  }
+
+  /** @throws {CarafeError} OutOfMemory if the engine cannot give that much. */
+  allocate(bytes: number): number {
+    const size = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+    const reused = this.#freed.get(size)?.pop();
+    if (reused !== undefined) return reused;
+    const pointer = this.#top;
+    this.#ensure(pointer + size + SLACK);
+    this.#top += size;
+    return pointer;
+  }
+
+  free(pointer: number, bytes: number): void {
+    const size = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+    const list = this.#freed.get(size);
+    if (list) list.push(pointer);
+    else this.#freed.set(size, [pointer]);
+  }
+
+  mark(): number {
+    this.#freed.clear(); // blocks below the mark belong to whoever made them
+    return this.#top;
+  }
+
+  release(mark: number): void {
+    this.#freed.clear();
+    this.#top = mark;
+  }
+
+  #ensure(bytes: number): void {
+    const missing = bytes - this.memory.buffer.byteLength;
+    if (missing <= 0) return;
+    try {
+      if (bytes > MAX_BYTES) throw new RangeError('past 4 GiB');
+      this.memory.grow(Math.ceil(missing / PAGE));
+    } catch (cause) {
+      throw new CarafeError('OutOfMemory', `Expected ${bytes} bytes of wasm memory to be available, got ${this.memory.buffer.byteLength} (${(cause as Error).message})`, { bytes });
+    }
+  }
+
+  f32(pointer: number, length: number): Float32Array {
+    return new Float32Array(this.memory.buffer, pointer, length);
+  }
+
+  i32(pointer: number, length: number): Int32Array {
+    return new Int32Array(this.memory.buffer, pointer, length);
+  }
+
+  u8(pointer: number, length: number): Uint8ClampedArray {
+    return new Uint8ClampedArray(this.memory.buffer, pointer, length);
+  }
+}

@@ -1,0 +1,18 @@
+// The signatures of assembly/index.ts: all pointers are bytes into the imported memory.
+export interface Exports {
+  nchwToNhwc(x: number, y: number, n: number, c: number, h: number, w: number): void;
+  nhwcToNchw(x: number, y: number, n: number, h: number, w: number, c: number): void;
+  conv2d(x: number, weights: number, bias: number, residual: number, y: number, padded: number, accumulators: number,
+    h: number, w: number, cIn: number, cOut: number, k: number, dilation: number, activation: number, slope: number): void;
+  pixelShuffle(rows: number, pixels: number, h: number, w: number, c: number, s: number): void;
+  pixelUnshuffle(pixels: number, rows: number, h: number, w: number, c: number, s: number): void;
+  normalizeKernels(x: number, y: number, groups: number, taps: number, subs: number, normalizer: number): void;
+  reassemble(features: number, rows: number, out: number, yTaps: number, xTaps: number, zeros: number, table: number,
+    h: number, w: number, c: number, s: number, kUp: number, groups: number): void;
+  reassembleSum(maps: number, rows: number, base: number, out: number, padded: number, sums: number,
+    h: number, w: number, s: number, kUp: number, groups: number): void;
+  resize(x: number, y: number, rowIndex: number, rowWeight: number, columnIndex: number, columnWeight: number, mixed: number,
+    w: number, c: number, height: number, width: number, taps: number): void;
+  pixelsToPlanes(pixels: number, luma: number, chroma: number, size: number, alpha: boolean): void;
+  planesToPixels(luma: number, alphas: number, chroma: number, pixels: number, w: number, left: number, top: number, width: number, height: number): void;
+}

@@ -1,0 +1,219 @@
+// Ops on AssemblyScript SIMD kernels: this file sizes and places tensors in the arena, packs weights and loops over images; the
+// arithmetic is in assembly/<op>.ts. Ops run as they are called; one program at a time, start to end without yielding.
+import { CarafeError } from '../../core/errors.js';
+import { axisTaps } from '../../core/resize-taps.js';
+import {
+  type Activation, borderIndex, convShape, type Normalizer, type Padding, pixelShuffleShape, pixelUnshuffleShape, reassembleShape, reassembleSumShape,
+} from '../../core/shapes.js';
+import { elements, type Shape } from '../../core/tensor.js';
+import type { Backend, ConvWeights, DeviceConv, DevicePixels, DeviceTensor, Ops } from '../backend.js';
+import { Arena } from './arena.js';
+import type { Exports } from './exports.js';
+import { packConv } from './pack.js';
+
+interface WasmTensor extends DeviceTensor { readonly pointer: number }
+interface WasmPixels extends DevicePixels { readonly pointer: number }
+interface WasmConv extends DeviceConv { readonly weights: number; readonly bias: number }
+
+const ACTIVATIONS: readonly Activation[] = ['none', 'relu', 'leaky-relu', 'silu', 'hardswish']; // assembly/conv2d.ts
+const NORMALIZERS: readonly Normalizer[] = ['softmax', 'sigmoid', 'sigmoid-normalized']; // assembly/normalize-kernels.ts
+const SEGMENT_BYTES = 160 * 8 * 4; // assembly/conv2d.ts
+const TILE_PIXELS = 5; // a conv tile may read this many pixels past the end of its input
+
+/** @param details which build `module` is. */
+export async function createWasmBackend(module: WebAssembly.Module, details: string): Promise<Backend> {
+  const memory = new WebAssembly.Memory({ initial: 4 });
+  const instance = await WebAssembly.instantiate(module, { env: { memory } });
+  return new WasmBackend(new Arena(memory), instance.exports as unknown as Exports, details);
+}
+
+class WasmBackend implements Backend {
+  readonly name = 'wasm';
+  readonly details: string;
+  #arena: Arena | undefined;
+  #ops: Ops;
+
+  constructor(arena: Arena, wasm: Exports, details: string) {
+    this.#arena = arena;
+    this.#ops = createOps(arena, wasm);
+    this.details = details;
+  }
+
+  conv(conv: ConvWeights): WasmConv {
+    const arena = this.#alive();
+    const packed = packConv(conv);
+    const weights = arena.allocate(packed.weights.byteLength);
+    const bias = arena.allocate(packed.bias.byteLength);
+    arena.f32(weights, packed.weights.length).set(packed.weights);
+    arena.f32(bias, packed.bias.length).set(packed.bias);
+    return { cOut: conv.cOut, cIn: conv.cIn, k: conv.k, weights, bias };
+  }
+
+  async run(program: (ops: Ops) => DeviceTensor): Promise<Float32Array> {
+    return this.#scope((arena) => {
+      const { pointer, shape } = program(this.#ops) as WasmTensor;
+      return arena.f32(pointer, elements(shape)).slice();
+    });
+  }
+
+  async runPixels(program: (ops: Ops) => DevicePixels): Promise<Uint8ClampedArray> {
+    return this.#scope((arena) => {
+      const { pointer, width, height } = program(this.#ops) as WasmPixels;
+      return arena.u8(pointer, width * height * 4).slice();
+    });
+  }
+
+  dispose(): void {
+    this.#arena = undefined;
+  }
+
+  #scope<R>(body: (arena: Arena) => R): R {
+    const arena = this.#alive();
+    const mark = arena.mark();
+    try {
+      return body(arena);
+    } finally {
+      arena.release(mark);
+    }
+  }
+
+  #alive(): Arena {
+    if (!this.#arena) throw new CarafeError('Disposed', 'Expected a live wasm backend, got one that was disposed');
+    return this.#arena;
+  }
+}
+
+function createOps(arena: Arena, wasm: Exports): Ops {
+  const tensor = (shape: Shape): WasmTensor => ({ shape, pointer: arena.allocate(elements(shape) * 4) });
+  const at = (x: DeviceTensor, image = 0): number => (x as WasmTensor).pointer + image * (elements(x.shape) / x.shape[0]) * 4;
+  const upload = (values: Int32Array | Float32Array): number => {
+    const pointer = arena.allocate(values.byteLength);
+    (values instanceof Int32Array ? arena.i32(pointer, values.length) : arena.f32(pointer, values.length)).set(values);
+    return pointer;
+  };
+  /** Memory for the length of one op. */
+  const scratch = (bytes: number, use: (pointer: number) => void): void => {
+    const pointer = arena.allocate(bytes);
+    use(pointer);
+    arena.free(pointer, bytes);
+  };
+
+  return {
+    input: (data, shape) => ({ shape, pointer: upload(data) }) as WasmTensor,
+
+    inputPixels({ data, width, height }) {
+      const pointer = arena.allocate(data.length);
+      arena.u8(pointer, data.length).set(data);
+      return { width, height, pointer } as WasmPixels;
+    },
+
+    free(...tensors) {
+      for (const x of tensors) arena.free(at(x), elements(x.shape) * 4);
+    },
+
+    nchwToNhwc(x) {
+      const [n, c, h, w] = x.shape;
+      const y = tensor([n, h, w, c]);
+      wasm.nchwToNhwc(at(x), at(y), n, c, h, w);
+      return y;
+    },
+
+    nhwcToNchw(x) {
+      const [n, h, w, c] = x.shape;
+      const y = tensor([n, c, h, w]);
+      wasm.nhwcToNchw(at(x), at(y), n, h, w, c);
+      return y;
+    },
+
+    conv2d(x, conv, { dilation = 1, activation = 'none', slope = 0.01, residual } = {}) {
+      const { weights, bias, cIn, cOut, k } = conv as WasmConv;
+      const y = tensor(convShape(x.shape, cIn, cOut));
+      const [n, h, w] = y.shape;
+      const pad = ((k - 1) / 2) * dilation;
+      const paddedBytes = k === 1 ? 0 : ((h + 2 * pad) * (w + 2 * pad) + TILE_PIXELS) * cIn * 4;
+      scratch(SEGMENT_BYTES, (accumulators) => scratch(paddedBytes + TILE_PIXELS * cIn * 4, (padded) => {
+        for (let i = 0; i < n; i++) {
+          wasm.conv2d(at(x, i), weights, bias, residual ? at(residual, i) : 0, at(y, i), padded, accumulators,
+            h, w, cIn, cOut, k, dilation, ACTIVATIONS.indexOf(activation), slope);
+        }
+      }));
+      return y;
+    },
+
+    pixelShuffle(x, scale) {
+      const y = tensor(pixelShuffleShape(x.shape, scale));
+      wasm.pixelShuffle(at(x), at(y), x.shape[0] * x.shape[1], x.shape[2], y.shape[3], scale);
+      return y;
+    },
+
+    pixelUnshuffle(x, scale) {
+      const y = tensor(pixelUnshuffleShape(x.shape, scale));
+      wasm.pixelUnshuffle(at(x), at(y), y.shape[0] * y.shape[1], y.shape[2], x.shape[3], scale);
+      return y;
+    },
+
+    normalizeKernels(rows, { scale, kUp, groups }, normalizer) {
+      const y = tensor(rows.shape);
+      const [n, h, w] = rows.shape;
+      wasm.normalizeKernels(at(rows), at(y), n * h * w * groups, kUp * kUp, scale * scale, NORMALIZERS.indexOf(normalizer));
+      return y;
+    },
+
+    reassemble(features, rows, window, padding) {
+      const { scale, kUp, groups } = window;
+      const y = tensor(reassembleShape(features.shape, rows.shape, window));
+      const [n, h, w, c] = features.shape;
+      const yTaps = upload(tapIndices(h, kUp, padding));
+      const xTaps = upload(tapIndices(w, kUp, padding));
+      const zeros = upload(new Float32Array(c + 4));
+      scratch(kUp * kUp * 4, (table) => {
+        for (let i = 0; i < n; i++) wasm.reassemble(at(features, i), at(rows, i), at(y, i), yTaps, xTaps, zeros, table, h, w, c, scale, kUp, groups);
+      });
+      return y;
+    },
+
+    reassembleSum(maps, rows, base, window) {
+      const { scale, kUp, groups } = window;
+      const y = tensor(reassembleSumShape(maps.shape, rows.shape, base.shape, window));
+      const [n, h, w] = maps.shape;
+      scratch((h + kUp - 1) * (w + kUp - 1) * groups * 4, (padded) => scratch((scale * scale + 4) * 4, (sums) => {
+        for (let i = 0; i < n; i++) wasm.reassembleSum(at(maps, i), at(rows, i), at(base, i), at(y, i), padded, sums, h, w, scale, kUp, groups);
+      }));
+      return y;
+    },
+
+    resize(x, height, width, mode, cubicA = -0.5) {
+      const [n, h, w, c] = x.shape;
+      const y = tensor([n, height, width, c]);
+      const rows = axisTaps(h, height, mode, cubicA);
+      const columns = axisTaps(w, width, mode, cubicA);
+      const [rowIndex, rowWeight, columnIndex, columnWeight] = [rows.index, Float32Array.from(rows.weight), columns.index, Float32Array.from(columns.weight)].map(upload);
+      scratch((w * c + 4) * 4, (mixed) => {
+        for (let i = 0; i < n; i++) wasm.resize(at(x, i), at(y, i), rowIndex, rowWeight, columnIndex, columnWeight, mixed, w, c, height, width, rows.taps);
+      });
+      return y;
+    },
+
+    pixelsToPlanes(pixels, alpha) {
+      const { width, height } = pixels;
+      const luma = tensor([alpha ? 2 : 1, height, width, 1]);
+      const chroma = tensor([1, height, width, 2]);
+      wasm.pixelsToPlanes((pixels as WasmPixels).pointer, at(luma), at(chroma), width * height, alpha);
+      return { luma, chroma };
+    },
+
+    planesToPixels(luma, chroma, { x, y, width, height }) {
+      const pixels: WasmPixels = { width, height, pointer: arena.allocate(width * height * 4) };
+      wasm.planesToPixels(at(luma), luma.shape[0] === 2 ? at(luma, 1) : 0, at(chroma), pixels.pointer, luma.shape[2], x, y, width, height);
+      return pixels;
+    },
+  };
+}
+
+/** For each position along an axis, the source indices of its kUp taps; -1 reads zero. */
+function tapIndices(size: number, kUp: number, padding: Padding): Int32Array {
+  const r = (kUp - 1) / 2;
+  const indices = new Int32Array(size * kUp);
+  for (let i = 0; i < size; i++) for (let k = 0; k < kUp; k++) indices[i * kUp + k] = borderIndex(i + k - r, size, padding);
+  return indices;
+}

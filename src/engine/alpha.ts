@@ -1,0 +1,52 @@
+// Alpha: colours under fully transparent pixels are arbitrary, and a network that sees them draws fringes around every cut-out.
+// They are replaced by the mean of the visible neighbours, ring by ring; alpha itself goes through the network like luma.
+import type { RawImage } from '../core/tensor.js';
+
+/** How far colours are carried: beyond it a transparent pixel has no visible effect on a visible one. Tiles grow by as much. */
+export const BLEED_RADIUS = 4;
+
+export function isOpaque({ data }: RawImage): boolean {
+  for (let i = 3; i < data.length; i += 4) if (data[i] !== 255) return false;
+  return true;
+}
+
+/** The image with colours carried BLEED_RADIUS pixels into its transparent parts; alpha is unchanged. */
+export function bleedColours(image: RawImage): RawImage {
+  const { width, height } = image;
+  const data = image.data.slice();
+  const known = new Uint8Array(width * height);
+  for (let i = 0; i < known.length; i++) known[i] = data[4 * i + 3] > 0 ? 1 : 0;
+  if (known.every((k) => k === 1)) return image;
+  for (let ring = 1; ring <= BLEED_RADIUS; ring++) {
+    const found: number[] = [];
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        if (!known[y * width + x] && meanOfKnown(data, known, width, height, x, y)) found.push(y * width + x);
+      }
+    }
+    for (const i of found) known[i] = 1; // only after the ring is complete, so that the scan's direction does not show
+  }
+  for (let i = 0; i < known.length; i++) if (!known[i]) data.fill(0, 4 * i, 4 * i + 3);
+  return { data, width, height };
+}
+
+/** Writes the mean colour of the known ones among the eight neighbours; false if there is none. */
+function meanOfKnown(data: Uint8ClampedArray, known: Uint8Array, width: number, height: number, x: number, y: number): boolean {
+  let r = 0, g = 0, b = 0, count = 0;
+  for (let ny = Math.max(y - 1, 0); ny <= Math.min(y + 1, height - 1); ny++) {
+    for (let nx = Math.max(x - 1, 0); nx <= Math.min(x + 1, width - 1); nx++) {
+      const i = ny * width + nx;
+      if (!known[i]) continue;
+      r += data[4 * i];
+      g += data[4 * i + 1];
+      b += data[4 * i + 2];
+      count++;
+    }
+  }
+  if (count === 0) return false;
+  const target = 4 * (y * width + x);
+  data[target] = r / count;
+  data[target + 1] = g / count;
+  data[target + 2] = b / count;
+  return true;
+}

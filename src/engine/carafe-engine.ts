@@ -1,0 +1,121 @@
+// The operator on one thread: the learned module (createCarafe) and the plain reassembly (carafe), tensors in and out.
+import type { Backend } from '../backends/backend.js';
+import { type BackendRequest, openBackends, type Rejection } from '../backends/select.js';
+import { CarafeError } from '../core/errors.js';
+import type { Activation, Normalizer, Padding, Window } from '../core/shapes.js';
+import type { Shape, Tensor } from '../core/tensor.js';
+import { type CarafePack, predictKernels, upsample } from './networks/carafe-pack.js';
+
+export type Layout = 'NCHW' | 'NHWC';
+
+/** Convolution weights (cOut, cIn, k, k) with an optional bias (cOut). */
+export interface ConvSpec {
+  readonly weights: Tensor;
+  readonly bias?: Float32Array;
+}
+
+export interface CarafeSpec extends BackendRequest, Window {
+  readonly compress?: ConvSpec;
+  readonly encode: ConvSpec;
+  readonly activation: Activation;
+  readonly dilation: number;
+  readonly normalizer: Normalizer;
+  readonly padding: Padding;
+  readonly layout: Layout;
+}
+
+export interface CarafeInfo {
+  readonly backend: Backend['name'];
+  readonly details: string;
+  readonly rejected: readonly Rejection[];
+}
+
+/** What computes: an engine on this thread, or one in a worker. */
+export interface CarafeRunner {
+  readonly info: CarafeInfo;
+  predictKernels(x: Tensor): Promise<Tensor>;
+  upsample(x: Tensor): Promise<Tensor>;
+}
+
+export class CarafeEngine implements CarafeRunner {
+  readonly info: CarafeInfo;
+  readonly #spec: CarafeSpec;
+  readonly #pack: CarafePack;
+  #backend: Backend | undefined;
+
+  /** @throws {CarafeError} BackendUnavailable */
+  static async create(spec: CarafeSpec): Promise<CarafeEngine> {
+    const { opened: [backend, ...others], rejected } = await openBackends(spec);
+    for (const other of others) other.dispose();
+    return new CarafeEngine(backend, spec, rejected);
+  }
+
+  private constructor(backend: Backend, spec: CarafeSpec, rejected: readonly Rejection[]) {
+    this.info = { backend: backend.name, details: backend.details, rejected };
+    this.#backend = backend;
+    this.#spec = spec;
+    const conv = ({ weights: { data, shape: [cOut, cIn, k] }, bias }: ConvSpec) => backend.conv({ weights: data, bias, cOut, cIn, k });
+    this.#pack = { ...spec, compress: spec.compress && conv(spec.compress), encode: conv(spec.encode) };
+  }
+
+  /** x (n, c, h, w) -> kernels (n, groups*kUp^2, h*scale, w*scale); NHWC likewise with layout 'NHWC'. */
+  async predictKernels(x: Tensor): Promise<Tensor> {
+    return inLayout(this.#alive(), x, this.#spec.layout, (ops, features) => ops.pixelShuffle(predictKernels(ops, this.#pack, features), this.#spec.scale));
+  }
+
+  /** x (n, c, h, w) -> (n, c, h*scale, w*scale). */
+  async upsample(x: Tensor): Promise<Tensor> {
+    return inLayout(this.#alive(), x, this.#spec.layout, (ops, features) => upsample(ops, this.#pack, features));
+  }
+
+  dispose(): void {
+    this.#backend?.dispose();
+    this.#backend = undefined;
+  }
+
+  #alive(): Backend {
+    if (!this.#backend) throw new CarafeError('Disposed', 'Expected a live carafe module, got one that was disposed');
+    return this.#backend;
+  }
+}
+
+type Program = Parameters<Backend['run']>[0];
+type Ops = Parameters<Program>[0];
+type Resident = ReturnType<Program>;
+
+async function inLayout(backend: Backend, { data, shape }: Tensor, layout: Layout, body: (ops: Ops, x: Resident) => Resident): Promise<Tensor> {
+  let outShape: Shape = shape;
+  const result = await backend.run((ops) => {
+    const input = ops.input(data, shape);
+    if (layout === 'NHWC') {
+      const y = body(ops, input);
+      outShape = y.shape;
+      return y;
+    }
+    const x = ops.nchwToNhwc(input);
+    ops.free(input);
+    const y = ops.nhwcToNchw(body(ops, x));
+    outShape = y.shape;
+    return y;
+  });
+  return { data: result, shape: outShape };
+}
+
+/** The plain operator: features (n, c, h, w), kernels (n, groups*kUp^2, h*scale, w*scale) -> (n, c, h*scale, w*scale). */
+export async function reassembleTensors(request: BackendRequest, features: Tensor, kernels: Tensor, window: Window, padding: Padding): Promise<Tensor> {
+  const { opened: [backend, ...others] } = await openBackends(request);
+  for (const other of others) other.dispose();
+  let shape: Shape = features.shape;
+  try {
+    const data = await backend.run((ops) => {
+      const x = ops.nchwToNhwc(ops.input(features.data, features.shape));
+      const rows = ops.pixelUnshuffle(ops.nchwToNhwc(ops.input(kernels.data, kernels.shape)), window.scale);
+      const y = ops.nhwcToNchw(ops.reassemble(x, rows, window, padding));
+      shape = y.shape;
+      return y;
+    });
+    return { data, shape };
+  } finally {
+    backend.dispose();
+  }
+}

@@ -1,0 +1,80 @@
+// carafe-luma: the image upscaler. A small convolutional body predicts, for each of `groups` groups, a map at the input's resolution
+// and the kernels that reassemble it; the reassembled maps are summed onto the bicubic enlargement. Luma only; chroma is bicubic.
+//   f = act(head(y)); h = f; h = act(body_i(h)) ...; h = h + f
+//   out = bicubic(y) + sum_g reassemble(maps(h)_g, normalizeKernels(encode(h))_g)
+// Trained by training/; the tensors' names and the metadata are those of the .safetensors file.
+import { expected } from '../../core/errors.js';
+import { rowLength, type Window } from '../../core/shapes.js';
+import type { Backend, DeviceConv, DeviceTensor, Ops } from '../../backends/backend.js';
+import type { ModelFile } from '../../models/safetensors.js';
+
+export interface CarafeLuma extends Window {
+  readonly slope: number;
+  readonly halo: number; // receptive-field radius in input pixels
+  readonly head: DeviceConv; // 3x3, 1 -> channels
+  readonly body: readonly DeviceConv[]; // 3x3, channels -> channels
+  readonly encode: DeviceConv; // 1x1, channels -> groups * kUp^2 * scale^2
+  readonly maps: DeviceConv; // 3x3, channels -> groups
+}
+
+const LIMITS = { scale: 8, channels: 256, body: 64, groups: 64, kUp: 15 };
+
+/** Checks the file against its own metadata and packs the weights. @throws {CarafeError} ModelInvalid. */
+export function loadCarafeLuma(backend: Backend, model: ModelFile): CarafeLuma {
+  const { architecture } = model.metadata;
+  if (architecture !== 'carafe-luma') throw expected('ModelInvalid', 'architecture', '"carafe-luma"', architecture);
+  const setting = (name: keyof typeof LIMITS): number => {
+    const value = Number(model.metadata[name]);
+    if (!Number.isInteger(value) || value < 1 || value > LIMITS[name]) throw expected('ModelInvalid', name, `an integer of 1..${LIMITS[name]}`, model.metadata[name]);
+    return value;
+  };
+  const window = { scale: setting('scale'), kUp: setting('kUp'), groups: setting('groups') };
+  if (window.kUp % 2 === 0) throw expected('ModelInvalid', 'kUp', 'an odd integer', window.kUp);
+  const slope = Number(model.metadata.slope);
+  if (!Number.isFinite(slope)) throw expected('ModelInvalid', 'slope', 'a number', model.metadata.slope);
+  const channels = setting('channels');
+  const bodyLength = setting('body');
+  const conv = (name: string, cOut: number, cIn: number, k: number): DeviceConv => backend.conv({
+    weights: values(model, `${name}.weights`, [cOut, cIn, k, k]), bias: values(model, `${name}.bias`, [cOut]), cOut, cIn, k,
+  });
+  return {
+    ...window,
+    slope,
+    halo: 1 + bodyLength + 1 + (window.kUp - 1) / 2,
+    head: conv('head', channels, 1, 3),
+    body: Array.from({ length: bodyLength }, (_, i) => conv(`body.${i}`, channels, channels, 3)),
+    encode: conv('encode', rowLength(window), channels, 1),
+    maps: conv('maps', window.groups, channels, 3),
+  };
+}
+
+function values(model: ModelFile, name: string, shape: number[]): Float32Array {
+  const tensor = model.tensors.get(name);
+  if (!tensor) throw expected('ModelInvalid', name, `a tensor of shape [${shape}]`, 'none of that name');
+  if (tensor.shape.join() !== shape.join()) throw expected('ModelInvalid', name, `shape [${shape}]`, tensor.shape);
+  if (!tensor.data.every(Number.isFinite)) throw expected('ModelInvalid', name, 'finite values', 'some that are not');
+  return tensor.data;
+}
+
+/** y [n, h, w, 1] -> [n, h*scale, w*scale, 1]; right from `halo` pixels off the border on. */
+export function upscaleLuma(ops: Ops, net: CarafeLuma, y: DeviceTensor): DeviceTensor {
+  const act = { activation: 'leaky-relu', slope: net.slope } as const;
+  const [, height, width] = y.shape;
+  const first = ops.conv2d(y, net.head, act);
+  let h = first;
+  net.body.forEach((conv, i) => {
+    const next = ops.conv2d(h, conv, i === net.body.length - 1 ? { ...act, residual: first } : act);
+    if (h !== first) ops.free(h);
+    h = next;
+  });
+  if (h !== first) ops.free(first);
+  const maps = ops.conv2d(h, net.maps);
+  const rows = ops.conv2d(h, net.encode);
+  ops.free(h);
+  const kernels = ops.normalizeKernels(rows, net, 'softmax');
+  ops.free(rows);
+  const base = ops.resize(y, height * net.scale, width * net.scale, 'bicubic', -0.5);
+  const out = ops.reassembleSum(maps, kernels, base, net);
+  ops.free(maps, kernels, base);
+  return out;
+}

@@ -1,0 +1,69 @@
+// One image over runners: cut tiles, keep every runner busy with two (one computes while the other's result travels), hand tiles
+// out as they finish. Knows no thread: a runner may be an engine here or one in a worker.
+import type { Rectangle } from '../backends/backend.js';
+import type { RawImage } from '../core/tensor.js';
+import { isOpaque } from './alpha.js';
+import { cutTile, planTiles } from './tiles.js';
+import type { TileRunner } from './upscaler-engine.js';
+
+export interface Progress {
+  /** Tiles finished, and tiles in all. */
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface RunOptions {
+  /** Aborting rejects with `signal.reason` at once; tiles already begun finish unseen. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+/** A finished tile: its place in the output, and its pixels. */
+export interface Tile {
+  readonly x: number;
+  readonly y: number;
+  readonly image: RawImage;
+}
+
+const TILES_PER_RUNNER = 2;
+
+export async function* upscaleTiles(image: RawImage, runners: readonly TileRunner[], tileSize: number, { signal, onProgress }: RunOptions): AsyncGenerator<Tile, void, void> {
+  const { scale, halo: halos } = runners[0].info;
+  const alpha = !isOpaque(image);
+  const halo = alpha ? halos.alpha : halos.opaque;
+  const cores = planTiles(image.width, image.height, tileSize);
+  const idle = runners.flatMap((runner) => Array.from({ length: TILES_PER_RUNNER }, () => runner));
+  // A queue rather than Promise.race: racing against a long-lived promise would keep every tile alive until the image is done.
+  const finished: Tile[] = [];
+  let failure: { error: unknown } | undefined;
+  let wake = (): void => {};
+  const start = async (core: Rectangle, runner: TileRunner): Promise<void> => {
+    try {
+      const result = await runner.runTile({ image: cutTile(image, core, halo), halo, alpha });
+      finished.push({ x: core.x * scale, y: core.y * scale, image: result });
+      idle.push(runner);
+    } catch (error) {
+      failure ??= { error };
+    }
+    wake();
+  };
+  const abort = (): void => wake();
+  signal?.addEventListener('abort', abort);
+  try {
+    let next = 0;
+    for (let done = 0; done < cores.length;) {
+      signal?.throwIfAborted();
+      if (failure) throw failure.error;
+      while (idle.length > 0 && next < cores.length) void start(cores[next++], idle.shift()!);
+      const tile = finished.shift();
+      if (tile) {
+        onProgress?.({ done: ++done, total: cores.length });
+        yield tile;
+      } else {
+        await new Promise<void>((resolve) => { wake = resolve; });
+      }
+    }
+  } finally {
+    signal?.removeEventListener('abort', abort);
+  }
+}

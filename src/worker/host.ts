@@ -1,0 +1,22 @@
+// The worker's entry: real engines behind comlink, in a browser's module worker or a Node worker thread.
+import * as Comlink from 'comlink';
+import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import { CarafeEngine } from '../engine/carafe-engine.js';
+import { UpscalerEngine } from '../engine/upscaler-engine.js';
+
+import { answer, type Host } from './wire.js';
+
+let upscaler: UpscalerEngine;
+let carafe: CarafeEngine;
+
+const host: Host = {
+  ready: () => true,
+  openUpscaler: (spec) => answer(async () => (upscaler = await UpscalerEngine.create(spec)).info),
+  runTile: (job) => answer(async () => ({ image: await upscaler.runTile(job), info: upscaler.info }), ({ image }) => [image.data.buffer]),
+  openCarafe: (spec) => answer(async () => (carafe = await CarafeEngine.create(spec)).info),
+  predictKernels: (x) => answer(() => carafe.predictKernels(x), ({ data }) => [data.buffer]),
+  upsample: (x) => answer(() => carafe.upsample(x), ({ data }) => [data.buffer]),
+};
+
+const parentPort = globalThis.process?.getBuiltinModule?.('node:worker_threads')?.parentPort;
+Comlink.expose(host, parentPort ? nodeEndpoint(parentPort) : undefined);
