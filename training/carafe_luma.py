@@ -1,0 +1,109 @@
+"""The network `carafe-luma` in plain torch: the definition that step.cpp, golden.py and the package must equal.
+
+  f = lrelu(head(y)); h = f; for each body conv: h = lrelu(body(h)) + f
+  kernels = softmax over the kUp^2 taps of each group of pixelShuffle(encode(h), scale)
+  out = bicubic(y) + sum over groups of carafe(maps(h)[g], kernels[g])
+
+Weights are a dict of OIHW tensors under the names that the .safetensors file has. `valid` convolutions only: the
+caller gives the context (halo() LR pixels each side), so no layer ever sees a zero border.
+"""
+import torch
+import torch.nn.functional as F
+
+CONFIG = {'scale': 2, 'channels': 16, 'body': 5, 'groups': 4, 'kUp': 3, 'slope': 0.1}
+
+
+def halo(config):
+    """LR pixels of context each side: head, body and maps convs are 3x3, then the reassembly window."""
+    return config['body'] + 2 + config['kUp'] // 2
+
+
+def shapes(config):
+    c, g, k, s = config['channels'], config['groups'], config['kUp'], config['scale']
+    table = {'head.weights': (c, 1, 3, 3), 'head.bias': (c,)}
+    for i in range(config['body']):
+        table[f'body.{i}.weights'], table[f'body.{i}.bias'] = (c, c, 3, 3), (c,)
+    table['encode.weights'], table['encode.bias'] = (g * k * k * s * s, c, 1, 1), (g * k * k * s * s,)
+    table['maps.weights'], table['maps.bias'] = (g, c, 3, 3), (g,)
+    return table
+
+
+def params(config):
+    return sum(int(torch.tensor(shape).prod()) for shape in shapes(config).values())
+
+
+def macs(config):
+    """Multiply-adds per LR pixel, as a dict of named terms; the bicubic skip (16 per output pixel, separable 8) is counted too."""
+    c, g, k, s = config['channels'], config['groups'], config['kUp'], config['scale']
+    return {'head': 9 * c, 'body': config['body'] * 9 * c * c, 'encode': c * g * k * k * s * s, 'maps': 9 * c * g,
+            'reassemble': g * k * k * s * s, 'bicubic': 4 * s + 4 * s * s}
+
+
+def crop(x, n):
+    return x[..., n:-n, n:-n] if n else x
+
+
+def reassemble(maps, kernels, config):
+    """maps [n, g, h + 2r, w + 2r], kernels [n, g*k*k, h*s, w*s] -> [n, 1, h*s, w*s], groups summed.
+
+    The same sum as mmcv's carafe with one channel a group; done at LR per sub-pixel, which torch does faster.
+    """
+    g, k, s = config['groups'], config['kUp'], config['scale']
+    n, _, hs, ws = kernels.shape
+    windows = F.unfold(maps, k).view(n, g, k * k, 1, hs // s, ws // s)
+    per_sub = F.pixel_unshuffle(kernels, s).view(n, g, k * k, s * s, hs // s, ws // s)
+    return F.pixel_shuffle((windows * per_sub).sum((1, 2)), s)
+
+
+def residual(weights, y, config):
+    """y [n, 1, h + 2 halo, w + 2 halo] -> what is added to the bicubic, [n, 1, h*s, w*s]."""
+    c, g, k, s, slope = (config[name] for name in ('channels', 'groups', 'kUp', 'scale', 'slope'))
+    f = F.leaky_relu(F.conv2d(y, weights['head.weights'], weights['head.bias']), slope)
+    h = f
+    for i in range(config['body']):
+        h = F.leaky_relu(F.conv2d(h, weights[f'body.{i}.weights'], weights[f'body.{i}.bias']), slope) + crop(f, i + 1)
+    maps = F.conv2d(h, weights['maps.weights'], weights['maps.bias'])
+    inner = crop(h, 1 + k // 2).permute(0, 2, 3, 1)  # torch 1.13's 1x1 conv takes a slow path: F.linear
+    logits = F.linear(inner, weights['encode.weights'].reshape(-1, c), weights['encode.bias']).permute(0, 3, 1, 2)
+    logits = F.pixel_shuffle(logits, s)
+    n, _, hs, ws = logits.shape
+    kernels = logits.reshape(n, g, k * k, hs, ws).softmax(2).reshape(n, g * k * k, hs, ws)
+    return reassemble(maps, kernels, config)
+
+
+class Collapsible:
+    """The training-time form: each 3x3 weight is (1x1: width -> out) times (3x3: in -> width), plus the identity
+    where in == out. collapse() multiplies out to the plain weights; the network only ever runs on those.
+    """
+
+    def __init__(self, config, width=256, seed=0):
+        generator = torch.Generator().manual_seed(seed)
+
+        def uniform(shape, fan_in):  # torch's own default for a convolution
+            return (torch.rand(shape, generator=generator) * 2 - 1) * fan_in**-0.5
+
+        self.config, self.width, self.parameters = config, width, {}
+        for name, shape in shapes(config).items():
+            if name.endswith('bias'):
+                self.parameters[name] = torch.zeros(shape)
+            elif shape[2] == 3 and width:
+                self.parameters[name + '.wide'] = uniform((width, shape[1] * 9), shape[1] * 9)
+                self.parameters[name + '.narrow'] = uniform((shape[0], width), width)
+            else:
+                self.parameters[name] = uniform(shape, shape[1] * shape[2] * shape[3])
+        for parameter in self.parameters.values():
+            parameter.requires_grad_(True)
+
+    def collapse(self):
+        weights = {}
+        for name, shape in shapes(self.config).items():
+            if name in self.parameters:
+                weights[name] = self.parameters[name]
+                continue
+            plain = (self.parameters[name + '.narrow'] @ self.parameters[name + '.wide']).view(shape)
+            if shape[0] == shape[1]:
+                identity = torch.zeros(shape)
+                identity[range(shape[0]), range(shape[0]), 1, 1] = 1
+                plain = plain + identity
+            weights[name] = plain
+        return weights

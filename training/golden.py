@@ -1,0 +1,389 @@
+"""Golden vectors from torch in float64 for test/golden/, independent of the TypeScript reference.
+
+  python3 golden.py [--out ../test/golden]                 all ops
+  python3 golden.py --network ../models/base-x2.safetensors   only carafe-luma, again whenever the weights change
+
+One .safetensors a op: F32 tensors `<case>/<name>`, `__metadata__.cases` = JSON array of {name, params}. Inputs are random
+F32 (seeded by the case's name); what is expected is computed in float64 from them and rounded to F32.
+"""
+import argparse
+import json
+import os
+import zlib
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+import images
+import weights
+from carafe_luma import CONFIG, halo, residual
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+torch.set_default_dtype(torch.float64)
+
+
+class Golden:
+    """Collects the cases of one op; tensors are rounded to F32 as they come in."""
+
+    def __init__(self, op):
+        self.op, self.tensors, self.cases = op, {}, []
+
+    def case(self, name, params, **tensors):
+        assert name not in [c['name'] for c in self.cases], name
+        self.cases.append({'name': name, 'params': params})
+        for key, tensor in tensors.items():
+            if tensor is not None:
+                self.tensors[f'{name}/{key.replace("__", ".")}'] = np.asarray(tensor, np.float32)
+
+    def save(self, folder, command):
+        path = os.path.join(folder, f'{self.op}.safetensors')
+        weights.save(path, self.tensors, {'cases': json.dumps(self.cases), 'generator': f'training/golden.py, torch {torch.__version__}, {command}'})
+        print(f'{self.op}: {len(self.cases)} cases, {os.path.getsize(path)} bytes')
+
+
+def random(name, *shape, scale=1.0):
+    """Normal values that are exact in F32, as a float64 tensor; the seed is the name."""
+    rng = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
+    return torch.from_numpy((rng.standard_normal(shape) * scale).astype(np.float32).astype(np.float64))
+
+
+ACTIVATIONS = {'none': lambda x, slope: x, 'relu': lambda x, slope: F.relu(x), 'leaky-relu': F.leaky_relu,
+               'silu': lambda x, slope: F.silu(x), 'hardswish': lambda x, slope: F.hardswish(x)}
+
+
+# ---- ops, each as torch or the formula defines it ----
+
+def conv(x, w, b, dilation=1):
+    return F.conv2d(x, w, b, padding=(w.shape[2] - 1) * dilation // 2, dilation=dilation)
+
+
+def normalize(logits, k, groups, normalizer):
+    n, _, h, w = logits.shape
+    taps = logits.reshape(n, groups, k * k, h, w)
+    if normalizer == 'softmax':
+        out = taps.softmax(2)
+    else:
+        out = taps.sigmoid()
+        if normalizer == 'sigmoid-normalized':
+            out = out / out.sum(2, keepdim=True)
+    return out.reshape(logits.shape)
+
+
+def pad_index(i, size, padding):
+    """Source index of a tap, or None for a zero; reflection repeats (numpy.pad 'reflect'), size 1 gives 0."""
+    if 0 <= i < size:
+        return i
+    if padding == 'zero':
+        return None
+    if padding == 'replicate':
+        return min(max(i, 0), size - 1)
+    if size == 1:
+        return 0
+    i %= 2 * (size - 1)
+    return i if i < size else 2 * (size - 1) - i
+
+
+def carafe_naive(features, kernels, k, scale, groups, padding='zero'):
+    """The definition, a tap at a time (mmcv's index arithmetic)."""
+    n, c, h, w = features.shape
+    out = torch.zeros(n, c, h * scale, w * scale)
+    for ci in range(c):
+        g = ci // (c // groups)
+        for oy in range(h * scale):
+            for ox in range(w * scale):
+                for ky in range(k):
+                    for kx in range(k):
+                        iy = pad_index(oy // scale + ky - k // 2, h, padding)
+                        ix = pad_index(ox // scale + kx - k // 2, w, padding)
+                        if iy is not None and ix is not None:
+                            out[:, ci, oy, ox] += features[:, ci, iy, ix] * kernels[:, (g * k + ky) * k + kx, oy, ox]
+    return out
+
+
+def carafe_unfold(features, kernels, k, scale, groups, padding='zero'):
+    """The same by unfold and nearest upsampling of the windows."""
+    n, c, h, w = features.shape
+    r = k // 2
+    padded = np.pad(features.numpy(), ((0, 0), (0, 0), (r, r), (r, r)), mode={'zero': 'constant', 'replicate': 'edge', 'reflect': 'reflect'}[padding])
+    windows = F.unfold(torch.from_numpy(padded), k).view(n, c * k * k, h, w)
+    windows = windows.repeat_interleave(scale, 2).repeat_interleave(scale, 3).view(n, groups, c // groups, k * k, h * scale, w * scale)
+    return (windows * kernels.view(n, groups, 1, k * k, h * scale, w * scale)).sum(3).view(n, c, h * scale, w * scale)
+
+
+def carafe(*args):
+    naive, unfold = carafe_naive(*args), carafe_unfold(*args)
+    assert (naive - unfold).abs().max() < 1e-12 * max(1, float(naive.abs().max())), args[2:]
+    return naive
+
+
+def resize(x, height, width, mode, a):
+    if mode == 'bilinear' or a == -0.75:
+        return F.interpolate(x, size=(height, width), mode=mode, align_corners=False)
+    rows, columns = (torch.from_numpy(resize_matrix(old, new, a)) for old, new in zip(x.shape[2:], (height, width)))
+    return rows @ x @ columns.t()
+
+
+def resize_matrix(size, new_size, a):
+    matrix = np.zeros((new_size, size))
+    for o in range(new_size):
+        centre = (o + 0.5) * size / new_size - 0.5
+        first = int(np.floor(centre)) - 1
+        for tap in range(first, first + 4):
+            matrix[o, min(max(tap, 0), size - 1)] += float(images.cubic(np.float64(centre - tap), a))
+    return matrix
+
+
+# ---- cases: one axis off a control case at a time ----
+
+def conv2d():
+    out = Golden('conv2d')
+
+    def add(name, x, o, k, dilation=1, activation='none', slope=0.1, bias=True, residual=False):
+        w = random(name + 'w', o, x[1], k, k, scale=(x[1] * k * k)**-0.5)
+        b = random(name + 'b', o) if bias else None
+        xs = random(name + 'x', *x, scale=2)
+        y = conv(xs, w, b, dilation)
+        r = random(name + 'r', *y.shape) if residual else None
+        y = ACTIVATIONS[activation](y, slope)
+        out.case(name, {'dilation': dilation, 'activation': activation, 'slope': slope, 'residual': residual}, x=xs, weights=w, bias=b, residual=r, y=y + r if residual else y)
+
+    add('control', (1, 3, 4, 5), 4, 3)
+    for k in (1, 5, 7):
+        add(f'kernel-{k}', (1, 3, 4, 5), 4, k)
+    for activation in list(ACTIVATIONS)[1:]:
+        add(activation, (1, 3, 4, 5), 4, 3, activation=activation)
+        add(f'{activation}-1x1', (1, 3, 4, 5), 4, 1, activation=activation)
+    add('leaky-relu-slope-0.3', (1, 3, 4, 5), 4, 3, activation='leaky-relu', slope=0.3)
+    add('no-bias', (1, 3, 4, 5), 4, 3, bias=False)
+    add('residual', (1, 3, 4, 5), 4, 3, residual=True)
+    add('residual-leaky-relu', (1, 8, 4, 5), 8, 3, activation='leaky-relu', residual=True)
+    add('residual-silu-1x1', (1, 3, 4, 5), 4, 1, activation='silu', residual=True)
+    add('dilation-2', (1, 3, 7, 6), 4, 3, dilation=2)
+    add('dilation-3', (1, 3, 7, 6), 4, 3, dilation=3)
+    add('dilation-2-kernel-5', (1, 3, 6, 5), 4, 5, dilation=2)
+    add('dilation-2-smaller-than-window', (1, 3, 2, 1), 4, 3, dilation=2)
+    for ci, co in ((1, 1), (1, 16), (3, 5), (5, 3), (16, 1), (16, 16), (17, 3), (3, 17)):
+        add(f'channels-{ci}-{co}', (1, ci, 3, 4), co, 3)
+        add(f'channels-{ci}-{co}-1x1', (1, ci, 3, 4), co, 1)
+    add('channels-16-72-1x1', (1, 16, 2, 2), 72, 1)
+    for h, w in ((1, 1), (1, 7), (7, 1), (2, 2), (5, 17)):
+        add(f'size-{h}x{w}', (1, 3, h, w), 4, 3)
+    for h, w in ((1, 1), (2, 3), (4, 1)):
+        add(f'size-{h}x{w}-kernel-5', (1, 3, h, w), 4, 5)
+    add('batch-2', (2, 3, 4, 5), 4, 3)
+    add('batch-2-1x1', (2, 5, 3, 4), 6, 1, activation='relu')
+    return out
+
+
+def pixel_shuffle():
+    out = Golden('pixel-shuffle')
+    for s in (1, 2, 3, 4):
+        for n, c, h, w in ((1, 1, 1, 1), (1, 3, 2, 5), (2, 2, 3, 2), (1, 5, 1, 2)):
+            name = f'scale-{s}-{n}x{c}x{h}x{w}'
+            x = random(name, n, c * s * s, h, w)
+            out.case(name, {'scale': s}, x=x, y=nn.PixelShuffle(s)(x))
+    return out
+
+
+def normalize_kernels():
+    out = Golden('normalize-kernels')
+
+    def add(name, normalizer, n=1, k=3, groups=1, h=3, w=5, scale=2.0, x=None):
+        x = random(name, n, groups * k * k, h, w, scale=scale) if x is None else x
+        out.case(name, {'kUp': k, 'groups': groups, 'normalizer': normalizer}, x=x, y=normalize(x, k, groups, normalizer))
+
+    for normalizer in ('softmax', 'sigmoid', 'sigmoid-normalized'):
+        add(normalizer, normalizer)
+        for k in (1, 5, 7):
+            add(f'{normalizer}-kernel-{k}', normalizer, k=k, h=2, w=3)
+        for groups in (2, 3, 4):
+            add(f'{normalizer}-groups-{groups}', normalizer, groups=groups, h=2, w=3)
+        add(f'{normalizer}-1x1', normalizer, h=1, w=1)
+        add(f'{normalizer}-17-wide', normalizer, h=1, w=17)
+        add(f'{normalizer}-batch-2', normalizer, n=2, h=2, w=3)
+        add(f'{normalizer}-equal', normalizer, x=torch.full((1, 9, 2, 2), 3.25))
+        large = random(normalizer + 'large', 1, 18, 3, 4, scale=30).clamp(-80, 80)
+        large[0, 0, 0, 0], large[0, 1, 0, 0], large[0, :9, 1, 1], large[0, :9, 1, 2] = 80, -80, 80, -80
+        large[0, 3, 2, 2] = 80
+        add(f'{normalizer}-large', normalizer, groups=2, x=large)
+    return out
+
+
+def reassemble():
+    out = Golden('reassemble')
+
+    def add(name, n=1, c=4, h=3, w=3, k=3, scale=2, groups=1, padding='zero'):
+        features = random(name + 'f', n, c, h, w)
+        kernels = normalize(random(name + 'k', n, groups * k * k, h * scale, w * scale), k, groups, 'softmax')
+        if name.startswith('signed'):
+            kernels = random(name + 'k', n, groups * k * k, h * scale, w * scale)
+        kernels = kernels.to(torch.float32).double()
+        out.case(name, {'kUp': k, 'scale': scale, 'groups': groups, 'padding': padding}, features=features, kernels=kernels,
+                 y=carafe(features, kernels, k, scale, groups, padding))
+
+    for padding in ('zero', 'replicate', 'reflect'):
+        add(f'{padding}', padding=padding)
+        add(f'signed-{padding}', padding=padding)
+        add(f'{padding}-kernel-1', k=1, c=2, padding=padding)
+        add(f'{padding}-kernel-5', k=5, c=2, h=4, w=3, scale=1, padding=padding)
+        for scale in (1, 3, 4):
+            add(f'{padding}-scale-{scale}', scale=scale, c=2, h=1 if scale == 4 else 2, w=2, padding=padding)
+        add(f'{padding}-1x1-kernel-5', c=3, h=1, w=1, k=5, padding=padding)
+        add(f'{padding}-1x6-kernel-5', c=2, h=1, w=6, k=5, scale=1, padding=padding)
+        add(f'{padding}-2x3-kernel-7', c=2, h=2, w=3, k=7, scale=1, padding=padding)
+        add(f'{padding}-groups-2', groups=2, padding=padding)
+        add(f'{padding}-batch-2', n=2, c=3, h=2, w=3, padding=padding)
+    add('groups-c', groups=4, h=2, w=3)
+    add('groups-3-of-6', c=6, groups=3, h=2, w=2)
+    add('groups-2-of-6-kernel-5-scale-3', c=6, groups=2, h=1, w=2, k=5, scale=3)
+    add('groups-c-scale-1', c=3, groups=3, scale=1, k=5)
+    add('batch-2-groups-2-kernel-5', n=2, groups=2, k=5, h=2, w=2, scale=1)
+    for c in (1, 5, 8, 16, 17):
+        add(f'channels-{c}', c=c, h=2, w=3)
+    add('17-wide', c=2, h=1, w=17)
+    add('kernel-5-scale-2', k=5, h=2, w=3)
+    add('kernel-7-scale-2', k=7, c=2, h=2, w=2)
+    return out
+
+
+def resize_cases():
+    out = Golden('resize')
+    sizes = ((4, 5, 8, 10), (4, 5, 12, 15), (5, 4, 20, 16), (4, 5, 4, 5), (5, 7, 8, 9), (6, 5, 7, 13), (8, 10, 4, 5), (9, 11, 4, 3), (7, 6, 1, 1), (1, 1, 3, 4), (1, 1, 1, 1), (2, 1, 5, 3), (3, 17, 6, 34))
+    for mode, a in (('bilinear', -0.75), ('bicubic', -0.75), ('bicubic', -0.5)):
+        for h, w, height, width in sizes:
+            name = f'{mode}{"" if mode == "bilinear" else a}-{h}x{w}-to-{height}x{width}'
+            x = random(name, 2 if (h, w) == (5, 7) else 1, 3 if h < 5 else 1, h, w)
+            y = resize(x, height, width, mode, a)
+            if mode == 'bicubic':  # our matrices against torch's own bicubic
+                rows, columns = (torch.from_numpy(resize_matrix(old, new, -0.75)) for old, new in ((h, height), (w, width)))
+                assert (rows @ x @ columns.t() - resize(x, height, width, mode, -0.75)).abs().max() < 1e-12, name
+            out.case(name, {'height': height, 'width': width, 'mode': mode, 'cubicA': a}, x=x, y=y)
+    return out
+
+
+def pack_forward(x, p, compress, encode):
+    """mmcv's CARAFEPack.forward: compress (callable or None), encode, pixel shuffle, normalise, reassemble."""
+    mid = compress(x) if compress else x
+    kernels = normalize(F.pixel_shuffle(encode(mid), p['scale']), p['kUp'], p['groups'], p['normalizer'])
+    return kernels, carafe(x, kernels, p['kUp'], p['scale'], p['groups'], p['padding'])
+
+
+class ConvBN(nn.Module):
+    """The YOLO forks' Conv: convolution without bias, BatchNorm (eps 1e-3), SiLU or nothing."""
+
+    def __init__(self, name, ci, co, k, act):
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(ci, co, k, padding=k // 2, bias=False), nn.BatchNorm2d(co, eps=1e-3)
+        self.act = nn.SiLU() if act else nn.Identity()
+        with torch.no_grad():
+            self.conv.weight.copy_(random(name + 'w', co, ci, k, k, scale=(ci * k * k)**-0.5))
+            self.bn.weight.copy_(random(name + 'g', co, scale=0.3) + 1)
+            self.bn.bias.copy_(random(name + 'b', co, scale=0.3))
+            self.bn.running_mean.copy_(random(name + 'm', co, scale=0.5))
+            self.bn.running_var.copy_(random(name + 'v', co).abs() + 0.05)
+            for value in (self.bn.weight, self.bn.running_var):  # exact in F32 again after the arithmetic
+                value.copy_(value.float().double())
+        self.eval()
+
+    def forward(self, x):
+        return self.act(self.bn(self.conv(x)))
+
+    def folded(self):
+        factor = self.bn.weight / torch.sqrt(self.bn.running_var + self.bn.eps)
+        return (self.conv.weight * factor[:, None, None, None]).detach(), (self.bn.bias - self.bn.running_mean * factor).detach()
+
+    def tensors(self):
+        return {'conv.weight': self.conv.weight, 'bn.weight': self.bn.weight, 'bn.bias': self.bn.bias,
+                'bn.running_mean': self.bn.running_mean, 'bn.running_var': self.bn.running_var}
+
+
+def carafe_pack():
+    out = Golden('carafe-pack')
+    default = {'scale': 2, 'kUp': 5, 'kEnc': 3, 'groups': 1, 'normalizer': 'softmax', 'dilation': 1, 'activation': 'none', 'padding': 'zero'}
+
+    def add(name, n=1, c=4, mid=2, h=2, w=2, compress=True, bias=True, **changes):
+        p = {**default, **changes}
+        x = random(name + 'x', n, c, h, w)
+        cw = random(name + 'cw', mid, c, 1, 1, scale=c**-0.5) if compress else None
+        cb = random(name + 'cb', mid) if compress and bias else None
+        ci, co = mid if compress else c, p['kUp']**2 * p['groups'] * p['scale']**2
+        ew = random(name + 'ew', co, ci, p['kEnc'], p['kEnc'], scale=2 * (ci * p['kEnc']**2)**-0.5)
+        eb = random(name + 'eb', co) if bias else None
+        kernels, y = pack_forward(x, p, (lambda v: ACTIVATIONS[p['activation']](conv(v, cw, cb), 0.1)) if compress else None,
+                                  lambda v: conv(v, ew, eb, p['dilation']))
+        out.case(name, p, x=x, compress__weights=cw, compress__bias=cb, encode__weights=ew, encode__bias=eb, kernels=kernels, y=y)
+
+    add('default')
+    add('batch-2', n=2, h=2, w=3, kUp=3)
+    add('groups-2', groups=2, kUp=3)
+    add('groups-2-kernel-5', groups=2, h=2, w=2, mid=2, kEnc=1)
+    add('dilation-2', dilation=2, kUp=3, h=4, w=3)
+    for normalizer in ('sigmoid', 'sigmoid-normalized'):
+        add(normalizer, normalizer=normalizer, kUp=3)
+        add(f'{normalizer}-groups-2', normalizer=normalizer, kUp=3, groups=2, h=2, w=2, kEnc=1)
+    add('scale-3', scale=3, kUp=3, h=2, w=2)
+    add('scale-4', scale=4, kUp=3, h=2, w=1, mid=1)
+    add('scale-1', scale=1, kUp=5)
+    add('encoder-1x1', kEnc=1, kUp=3)
+    add('encoder-5x5', kEnc=5, kUp=3, mid=2)
+    add('kernel-7', kUp=7, c=2, mid=3, h=2, w=2, kEnc=1)
+    add('no-compress', compress=False, kUp=3)
+    add('no-bias', bias=False, kUp=3)
+    for activation in ('relu', 'silu', 'hardswish', 'leaky-relu'):
+        add(f'compress-{activation}', activation=activation, kUp=3, kEnc=1)
+    for padding in ('replicate', 'reflect'):
+        add(f'padding-{padding}', padding=padding, kUp=3, kEnc=1)
+    add('size-1x1', h=1, w=1, mid=1)
+    add('smaller-than-window', h=2, w=1, mid=1)
+    add('odd-channels', c=5, mid=7, kUp=3, kEnc=1)
+
+    for name in ('conv-bn-silu', 'conv-bn-silu-kernel-3'):
+        p = {**default, 'activation': 'silu', 'kUp': 3 if '3' in name else 5}
+        x = random(name + 'x', 1, 3, 2, 2)
+        comp = ConvBN(name + 'comp', 3, 2, 1, True)
+        enc = ConvBN(name + 'enc', 2, p['kUp']**2 * p['scale']**2, p['kEnc'], False)
+        with torch.no_grad():
+            kernels, y = pack_forward(x, p, comp, enc)
+            cw, cb = comp.folded()
+            ew, eb = enc.folded()
+            folded_kernels, folded_y = pack_forward(x, p, lambda v: F.silu(conv(v, cw, cb)), lambda v: conv(v, ew, eb))
+            assert (y - folded_y).abs().max() < 1e-12
+            unfolded = {f'unfolded/{part}.{key}': value for part, module in (('comp', comp), ('enc', enc)) for key, value in module.tensors().items()}
+            out.case(name, {**p, 'batchNormEps': 1e-3}, x=x, compress__weights=cw, compress__bias=cb, encode__weights=ew, encode__bias=eb,
+                     kernels=kernels, y=y, **unfolded)
+    return out
+
+
+def network(path):
+    """The upscaler's luma: edge-replicated by the halo, bicubic plus residual, nothing rounded or clipped."""
+    out = Golden('carafe-luma')
+    tensors, metadata = weights.load(path)
+    config = {key: type(value)(metadata[key]) for key, value in CONFIG.items()}
+    model = {name: torch.from_numpy(value).double() for name, value in tensors.items()}
+    rng = np.random.Generator(np.random.PCG64(7))
+    for name, h, w in (('24x20', 24, 20), ('5x3', 5, 3), ('1x1', 1, 1)):
+        oy, ox = np.mgrid[:h, :w] / 8
+        y = 0.5 + 0.3 * np.sin(oy * 3 + ox) * np.cos(ox * 2.3 - oy) + 0.2 * ((oy + 0.7 * ox) % 1 > 0.5) - 0.1 + 0.02 * rng.standard_normal((h, w))
+        y = np.clip(y, 0, 1).astype(np.float32).astype(np.float64)
+        padded = np.pad(y, halo(config), mode='edge')
+        up = images.upscale_bicubic(y, config['scale'])
+        added = residual(model, torch.from_numpy(padded)[None, None], config)
+        out.case(name, {**config, 'halo': halo(config), 'cubicA': -0.5, 'model': os.path.basename(path)}, y_in=torch.from_numpy(y)[None, None],
+                 bicubic=torch.from_numpy(up)[None, None], y=torch.from_numpy(up)[None, None] + added)
+    return out
+
+
+if __name__ == '__main__':
+    arg = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arg.add_argument('--out', default=os.path.join(HERE, '..', 'test', 'golden'))
+    arg.add_argument('--network', help='.safetensors of a carafe-luma network; then only carafe-luma.safetensors is written')
+    o = arg.parse_args()
+    torch.set_num_threads(1)
+    os.makedirs(o.out, exist_ok=True)
+    if o.network:
+        network(o.network).save(o.out, f'python3 golden.py --network models/{os.path.basename(o.network)}')
+    else:
+        for golden in (conv2d(), pixel_shuffle(), normalize_kernels(), reassemble(), resize_cases(), carafe_pack()):
+            golden.save(o.out, 'python3 golden.py')

@@ -1,0 +1,61 @@
+"""step.cpp behind one call: build it for a configuration, order the weights for it, give torch its gradients."""
+import ctypes
+import hashlib
+import os
+import subprocess
+
+import numpy as np
+import torch
+
+from carafe_luma import halo
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def build(config, cache):
+    """Compiles step.cpp for these sizes into `cache` (once per source and flags)."""
+    source = os.path.join(HERE, 'step.cpp')
+    defines = [f'-D{name}={config[key]}' for name, key in
+               (('CHANNELS', 'channels'), ('BODY', 'body'), ('GROUPS', 'groups'), ('KUP', 'kUp'), ('SCALE', 'scale'))]
+    command = ['g++', '-O3', '-march=native', '-fno-math-errno', '-fno-trapping-math', '-shared', '-fPIC', '-pthread', *defines]
+    with open(source, 'rb') as file:
+        key = hashlib.sha256(file.read() + ' '.join(command).encode()).hexdigest()[:16]
+    library = os.path.join(cache, f'step-{key}.so')
+    if not os.path.exists(library):
+        os.makedirs(cache, exist_ok=True)
+        subprocess.run([*command, source, '-o', library + '.part'], check=True)
+        os.replace(library + '.part', library)
+    return library
+
+
+class Step:
+    def __init__(self, config, cache, threads=1):
+        self.config, self.threads = config, threads
+        self.library = ctypes.CDLL(build(config, cache))
+        self.library.step_run.restype = ctypes.c_double
+        self.total, self.halo = self.library.step_total(), self.library.step_halo()
+        assert self.halo == halo(config)
+        self.grad = np.zeros(self.total, np.float32)
+
+    def flat(self, weights):
+        """The weights as step.cpp wants them: [ky][kx][ci][co], maps repeated per sub-pixel, encoder as [tap][group][sub-pixel]."""
+        c, g, k, s = (self.config[name] for name in ('channels', 'groups', 'kUp', 'scale'))
+        parts = []
+        for name in ['head'] + [f'body.{i}' for i in range(self.config['body'])]:
+            parts += [weights[name + '.weights'].permute(2, 3, 1, 0).reshape(-1), weights[name + '.bias']]
+        parts += [weights['maps.weights'].repeat_interleave(s * s, 0).permute(2, 3, 1, 0).reshape(-1),
+                  weights['maps.bias'].repeat_interleave(s * s)]
+        encode = weights['encode.weights'].view(g, k * k, s * s, c).transpose(0, 1)
+        parts += [encode.reshape(-1, c).t().reshape(-1), weights['encode.bias'].view(g, k * k, s * s).transpose(0, 1).reshape(-1)]
+        return torch.cat(parts)
+
+    def backward(self, weights, y, target, l2=False):
+        """y [b, p, p], target [b, .., ..] float32 -> loss; adds the gradients behind `weights`, as loss.backward() does."""
+        flat = self.flat(weights)
+        values = np.ascontiguousarray(flat.detach().numpy())
+        y, target = np.ascontiguousarray(y), np.ascontiguousarray(target)
+        pointer = lambda array: array.ctypes.data_as(ctypes.c_void_p)
+        loss = self.library.step_run(pointer(y), pointer(target), len(y), y.shape[1], pointer(values),
+                                     ctypes.c_float(self.config['slope']), int(l2), self.threads, pointer(self.grad))
+        flat.backward(torch.from_numpy(self.grad))
+        return loss
