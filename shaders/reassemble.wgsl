@@ -1,0 +1,200 @@
+// reassemble: out[n, y*s+sy, x*s+sx, c] = sum_{ky,kx} features[n, y+ky-r, x+kx-r, c] * rows[n, y, x, ((g*K + ky*kUp+kx)*s + sy)*s + sx]
+// features (n, h, w, c)   rows (n, h, w, groups*K*s^2)   out (n, h*s, w*s, c); K = kUp^2, r = (kUp-1)/2, g = floor(c / (C/groups)).
+// Taps outside read 0 and are not renormalised ('zero', as mmcv), or the replicated or reflected border.
+// CARAFE, arXiv:1905.02188, eq. 3; mmcv ops/carafe. Reference: src/backends/reference/reassemble.ts. f32 sums.
+// Schedule: one invocation = one source pixel x 4 channels (vec4, where 4 divides C/groups) or 1 channel (scalar), all s*s outputs,
+// 4 sub-pixels at a time, since they share their window: each feature is loaded once for 4 outputs. Where s is even (4 divides s^2)
+// the kernels of 4 sub-pixels are one vector. Neighbouring invocations take neighbouring channels and share the kernels.
+
+override WORKGROUP: u32 = 64; // invocations in a workgroup
+override SCALE: u32 = 2;      // s
+override PADDING: u32 = 0;    // 0 zero, 1 replicate, 2 reflect
+
+struct Params {
+  invocations: u32, // n * h * w * C / 4 (vec4) or n * h * w * C (scalar)
+  h: u32,           // rows of features
+  w: u32,           // pixels of a row
+  c: u32,           // channels C, in vectors of 4 (vec4) or in values (scalar)
+  perGroup: u32,    // C / groups, in the same unit
+  groups: u32,
+  kUp: u32,         // taps per axis, odd
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> features: array<f32>;          // (n, h, w, C)
+@group(0) @binding(1) var<storage, read> featuresVec4: array<vec4f>;    // (n, h, w, C / 4)
+@group(0) @binding(2) var<storage, read> rows: array<f32>;              // (n, h, w, groups, K, s*s)
+@group(0) @binding(2) var<storage, read> rowsVec4: array<vec4f>;        // (n, h, w, groups, K, s*s / 4)
+@group(0) @binding(3) var<storage, read_write> out: array<f32>;         // (n, h*s, w*s, C)
+@group(0) @binding(3) var<storage, read_write> outVec4: array<vec4f>;   // (n, h*s, w*s, C / 4)
+
+// What one invocation computes.
+struct Item {
+  image: u32,   // 0..n
+  py: u32,      // source row
+  px: u32,      // source column
+  channel: u32, // vector or value of 0..c
+  kernel: u32,  // first kernel value of the pixel's group: [tap][sub-pixel] follow
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn vec4Even(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = invocation(group, groups, local);
+  if (i >= params.invocations) { return; }
+  let item = itemOf(i);
+  for (var sub = 0u; sub < SCALE * SCALE; sub += 4u) {
+    var sum0 = vec4f();
+    var sum1 = vec4f();
+    var sum2 = vec4f();
+    var sum3 = vec4f();
+    var at = (item.kernel + sub) / 4u;
+    for (var ky = 0u; ky < params.kUp; ky++) {
+      let iy = borderIndex(tapAt(item.py, ky), i32(params.h));
+      for (var kx = 0u; kx < params.kUp; kx++) {
+        let ix = borderIndex(tapAt(item.px, kx), i32(params.w));
+        if (iy >= 0 && ix >= 0) {
+          let f = featuresVec4[sourceOffset(item, iy, ix)];
+          let k = rowsVec4[at];
+          sum0 += f * k.x;
+          sum1 += f * k.y;
+          sum2 += f * k.z;
+          sum3 += f * k.w;
+        }
+        at += SCALE * SCALE / 4u;
+      }
+    }
+    outVec4[outOffset(item, sub)] = sum0;
+    outVec4[outOffset(item, sub + 1u)] = sum1;
+    outVec4[outOffset(item, sub + 2u)] = sum2;
+    outVec4[outOffset(item, sub + 3u)] = sum3;
+  }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn vec4Odd(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = invocation(group, groups, local);
+  if (i >= params.invocations) { return; }
+  let item = itemOf(i);
+  for (var sub = 0u; sub < SCALE * SCALE; sub += 4u) {
+    var sum0 = vec4f();
+    var sum1 = vec4f();
+    var sum2 = vec4f();
+    var sum3 = vec4f();
+    var at = item.kernel + sub;
+    for (var ky = 0u; ky < params.kUp; ky++) {
+      let iy = borderIndex(tapAt(item.py, ky), i32(params.h));
+      for (var kx = 0u; kx < params.kUp; kx++) {
+        let ix = borderIndex(tapAt(item.px, kx), i32(params.w));
+        if (iy >= 0 && ix >= 0) {
+          let f = featuresVec4[sourceOffset(item, iy, ix)];
+          sum0 += f * rows[at];
+          if (sub + 1u < SCALE * SCALE) { // s^2 = 1 mod 8: the last round has one sub-pixel
+            sum1 += f * rows[at + 1u];
+            sum2 += f * rows[at + 2u];
+            sum3 += f * rows[at + 3u];
+          }
+        }
+        at += SCALE * SCALE;
+      }
+    }
+    outVec4[outOffset(item, sub)] = sum0;
+    if (sub + 1u < SCALE * SCALE) {
+      outVec4[outOffset(item, sub + 1u)] = sum1;
+      outVec4[outOffset(item, sub + 2u)] = sum2;
+      outVec4[outOffset(item, sub + 3u)] = sum3;
+    }
+  }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn scalarEven(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = invocation(group, groups, local);
+  if (i >= params.invocations) { return; }
+  let item = itemOf(i);
+  for (var sub = 0u; sub < SCALE * SCALE; sub += 4u) {
+    var sum = vec4f(); // of 4 sub-pixels
+    var at = (item.kernel + sub) / 4u;
+    for (var ky = 0u; ky < params.kUp; ky++) {
+      let iy = borderIndex(tapAt(item.py, ky), i32(params.h));
+      for (var kx = 0u; kx < params.kUp; kx++) {
+        let ix = borderIndex(tapAt(item.px, kx), i32(params.w));
+        if (iy >= 0 && ix >= 0) { sum += features[sourceOffset(item, iy, ix)] * rowsVec4[at]; }
+        at += SCALE * SCALE / 4u;
+      }
+    }
+    out[outOffset(item, sub)] = sum.x;
+    out[outOffset(item, sub + 1u)] = sum.y;
+    out[outOffset(item, sub + 2u)] = sum.z;
+    out[outOffset(item, sub + 3u)] = sum.w;
+  }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn scalarOdd(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = invocation(group, groups, local);
+  if (i >= params.invocations) { return; }
+  let item = itemOf(i);
+  for (var sub = 0u; sub < SCALE * SCALE; sub += 4u) {
+    var sum = vec4f(); // of 4 sub-pixels, of 1 in the last round
+    var at = item.kernel + sub;
+    for (var ky = 0u; ky < params.kUp; ky++) {
+      let iy = borderIndex(tapAt(item.py, ky), i32(params.h));
+      for (var kx = 0u; kx < params.kUp; kx++) {
+        let ix = borderIndex(tapAt(item.px, kx), i32(params.w));
+        if (iy >= 0 && ix >= 0) {
+          let f = features[sourceOffset(item, iy, ix)];
+          sum.x += f * rows[at];
+          if (sub + 1u < SCALE * SCALE) {
+            sum.y += f * rows[at + 1u];
+            sum.z += f * rows[at + 2u];
+            sum.w += f * rows[at + 3u];
+          }
+        }
+        at += SCALE * SCALE;
+      }
+    }
+    out[outOffset(item, sub)] = sum.x;
+    if (sub + 1u < SCALE * SCALE) {
+      out[outOffset(item, sub + 1u)] = sum.y;
+      out[outOffset(item, sub + 2u)] = sum.z;
+      out[outOffset(item, sub + 3u)] = sum.w;
+    }
+  }
+}
+
+// Grids are 2D because one dimension holds 65535 workgroups at most.
+fn invocation(group: vec3u, groups: vec3u, local: u32) -> u32 {
+  return (group.y * groups.x + group.x) * WORKGROUP + local;
+}
+
+fn itemOf(i: u32) -> Item {
+  let channel = i % params.c;
+  let pixel = i / params.c;
+  let row = pixel / params.w;
+  let kernel = (pixel * params.groups + channel / params.perGroup) * params.kUp * params.kUp * SCALE * SCALE;
+  return Item(row / params.h, row % params.h, pixel % params.w, channel, kernel);
+}
+
+fn tapAt(position: u32, tap: u32) -> i32 {
+  return i32(position) + i32(tap) - i32(params.kUp / 2u);
+}
+
+// The source index for a tap at i, possibly outside 0..size; -1 where the tap reads zero. As core/shapes.ts borderIndex.
+fn borderIndex(i: i32, size: i32) -> i32 {
+  if (i >= 0 && i < size) { return i; }
+  if (PADDING == 0u) { return -1; }
+  if (PADDING == 1u) { return clamp(i, 0, size - 1); }
+  if (size == 1) { return 0; }
+  let period = 2 * (size - 1); // reflections repeat: a window may be larger than the map
+  let phase = ((i % period) + period) % period;
+  return select(period - phase, phase, phase < size);
+}
+
+fn sourceOffset(item: Item, iy: i32, ix: i32) -> u32 {
+  return ((item.image * params.h + u32(iy)) * params.w + u32(ix)) * params.c + item.channel;
+}
+
+fn outOffset(item: Item, sub: u32) -> u32 {
+  let oy = (item.image * params.h + item.py) * SCALE + sub / SCALE;
+  return (oy * params.w * SCALE + item.px * SCALE + sub % SCALE) * params.c + item.channel;
+}

@@ -1,0 +1,103 @@
+// resize: separable interpolation at half-pixel centres, u = (o + 0.5) * in/out - 0.5, taps clamped to the edge, no antialiasing.
+// x (n, h, w, c) -> (n, height, width, c). bilinear: 2 taps; bicubic: 4 taps of the cubic convolution kernel with parameter a.
+// torch F.interpolate(align_corners=False) (bilinear; bicubic with a = -0.75); Keys 1981, MATLAB imresize and PIL: a = -0.5.
+// Reference: src/backends/reference/resize.ts.
+// Schedule: one invocation = 4 channels (where 4 divides c) or 1 channel of one output pixel, both axes at once.
+
+override WORKGROUP: u32 = 64;   // invocations in a workgroup
+override BICUBIC: bool = false; // else bilinear
+
+struct Params {
+  invocations: u32, // n * height * width * c
+  h: u32,           // rows of x
+  w: u32,           // pixels of its rows
+  c: u32,           // channels, in vectors of 4 (vec4) or in values (scalar)
+  height: u32,      // rows of y
+  width: u32,       // pixels of its rows
+  fractionH: vec2u, // h / height in lowest terms
+  fractionW: vec2u, // w / width in lowest terms
+  a: f32,           // of the cubic kernel
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;             // (n, h, w, c)
+@group(0) @binding(1) var<storage, read> xVec4: array<vec4f>;       // (n, h, w, c / 4)
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;       // (n, height, width, c)
+@group(0) @binding(2) var<storage, read_write> yVec4: array<vec4f>; // (n, height, width, c / 4)
+
+// The taps of one output position along one axis: weights.x belongs to `first`, and so on; bilinear uses two.
+struct Taps { first: i32, weights: vec4f }
+
+@compute @workgroup_size(WORKGROUP)
+fn resizeVec4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = invocation(group, groups, local);
+  if (i >= params.invocations) { return; }
+  let channel = i % params.c;
+  let pixel = i / params.c;
+  let row = pixel / params.width;
+  let image = row / params.height;
+  let vertical = tapsOf(row % params.height, params.fractionH);
+  let horizontal = tapsOf(pixel % params.width, params.fractionW);
+  let count = select(2, 4, BICUBIC);
+  var sum = vec4f();
+  for (var ky = 0; ky < count; ky++) {
+    let iy = u32(clamp(vertical.first + ky, 0, i32(params.h) - 1));
+    var line = vec4f();
+    for (var kx = 0; kx < count; kx++) {
+      let ix = u32(clamp(horizontal.first + kx, 0, i32(params.w) - 1));
+      line += horizontal.weights[kx] * xVec4[((image * params.h + iy) * params.w + ix) * params.c + channel];
+    }
+    sum += vertical.weights[ky] * line;
+  }
+  yVec4[i] = sum;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn resizeScalar(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = invocation(group, groups, local);
+  if (i >= params.invocations) { return; }
+  let channel = i % params.c;
+  let pixel = i / params.c;
+  let row = pixel / params.width;
+  let image = row / params.height;
+  let vertical = tapsOf(row % params.height, params.fractionH);
+  let horizontal = tapsOf(pixel % params.width, params.fractionW);
+  let count = select(2, 4, BICUBIC);
+  var sum = 0.0;
+  for (var ky = 0; ky < count; ky++) {
+    let iy = u32(clamp(vertical.first + ky, 0, i32(params.h) - 1));
+    var line = 0.0;
+    for (var kx = 0; kx < count; kx++) {
+      let ix = u32(clamp(horizontal.first + kx, 0, i32(params.w) - 1));
+      line += horizontal.weights[kx] * x[((image * params.h + iy) * params.w + ix) * params.c + channel];
+    }
+    sum += vertical.weights[ky] * line;
+  }
+  y[i] = sum;
+}
+
+// Grids are 2D because one dimension holds 65535 workgroups at most.
+fn invocation(group: vec3u, groups: vec3u, local: u32) -> u32 {
+  return (group.y * groups.x + group.x) * WORKGROUP + local;
+}
+
+// u = ((2 o + 1) p - q) / (2 q) for in/out = p/q, split into floor and fraction in integers: beyond a few hundred pixels f32 has
+// too few bits for the fraction. The floor is estimated in f32 and corrected; products may wrap, their small difference is right.
+fn tapsOf(o: u32, fraction: vec2u) -> Taps {
+  let p = fraction.x;
+  let q = fraction.y;
+  let d = i32(2u * q);
+  var whole = i32(floor((f32(o) + 0.5) * (f32(p) / f32(q)) - 0.5));
+  var rest = i32((2u * o + 1u) * p - q) - whole * d;
+  while (rest < 0) { rest += d; whole -= 1; }
+  while (rest >= d) { rest -= d; whole += 1; }
+  let t = f32(rest) / f32(d);
+  let m = f32(d - rest) / f32(d); // 1 - t
+  if (BICUBIC) { return Taps(whole - 1, vec4f(params.a * t * m * m, inner(t), inner(m), params.a * m * t * t)); }
+  return Taps(whole, vec4f(m, t, 0.0, 0.0));
+}
+
+// The cubic kernel for |t| <= 1; its outer part at 1 + t is a t (1-t)^2, without the cancellation of the expanded form.
+fn inner(t: f32) -> f32 {
+  return ((params.a + 2.0) * t - (params.a + 3.0)) * t * t + 1.0;
+}

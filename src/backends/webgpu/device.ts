@@ -1,0 +1,120 @@
+// What backends on one GPUDevice share: compiled pipelines, and one watch for the loss of the device.
+// Kept in a WeakMap keyed by the device, so that a second backend on a device compiles nothing and a dropped device drops it all.
+import { CarafeError } from '../../core/errors.js';
+
+/** One .wgsl file. Bindings of every entry point: 0 the uniforms, then `reads` read-only buffers, then `writes` buffers. */
+export interface Shader {
+  readonly name: string; // basename of the .wgsl file
+  readonly source: string;
+}
+
+/** What names a pipeline: entry point, `override` constants, and how many buffers it reads and writes. */
+export interface Kernel {
+  readonly shader: Shader;
+  readonly entryPoint: string;
+  readonly constants: Readonly<Record<string, number>>;
+  readonly reads: number;
+  readonly writes: number;
+}
+
+/** `value` is set once compiled, so that a run whose pipelines are all there need not wait. */
+export interface Pipeline {
+  value?: GPUComputePipeline;
+  readonly ready: Promise<GPUComputePipeline>;
+}
+
+/** GPUBufferUsage and its like as numbers of the specification: in Node these globals exist only if someone put them there. */
+export const usage = { mapRead: 0x01, copySrc: 0x04, copyDst: 0x08, uniform: 0x40, storage: 0x80 } as const;
+export const mapModeRead = 0x01;
+const shaderStageCompute = 0x04;
+
+export function deviceLost(why: string): CarafeError {
+  return new CarafeError('DeviceLost', `Expected the GPU device to stay available, got a lost device: ${why}`);
+}
+
+export class SharedDevice {
+  private static readonly all = new WeakMap<GPUDevice, SharedDevice>();
+
+  static of(device: GPUDevice): SharedDevice {
+    let shared = SharedDevice.all.get(device);
+    if (!shared) SharedDevice.all.set(device, (shared = new SharedDevice(device)));
+    return shared;
+  }
+
+  /** Set once the device is lost. */
+  lost: CarafeError | undefined;
+  /** Called once, when the device is lost. */
+  readonly onLost = new Set<(error: CarafeError) => void>();
+  private readonly modules = new Map<string, GPUShaderModule>();
+  private readonly layouts = new Map<string, GPUBindGroupLayout>();
+  private readonly pipelines = new Map<string, Pipeline>();
+
+  private constructor(private readonly device: GPUDevice) {
+    void device.lost.then((info) => {
+      this.lost = deviceLost(info.message || info.reason);
+      for (const call of this.onLost) call(this.lost);
+      this.onLost.clear();
+    });
+  }
+
+  bindGroupLayout(reads: number, writes: number): GPUBindGroupLayout {
+    const key = `${reads},${writes}`;
+    let layout = this.layouts.get(key);
+    if (!layout) {
+      const types: GPUBufferBindingType[] = ['uniform', ...Array(reads).fill('read-only-storage'), ...Array(writes).fill('storage')];
+      const entries = types.map((type, binding) => ({ binding, visibility: shaderStageCompute, buffer: { type } }));
+      layout = this.device.createBindGroupLayout({ label: `carafe ${key}`, entries });
+      this.layouts.set(key, layout);
+    }
+    return layout;
+  }
+
+  pipeline({ shader, entryPoint, constants, reads, writes }: Kernel): Pipeline {
+    const key = `${shader.name}.${entryPoint} ${JSON.stringify(constants)}`;
+    const cached = this.pipelines.get(key);
+    if (cached) return cached;
+    const ready = this.device.createComputePipelineAsync({
+      label: key,
+      layout: this.device.createPipelineLayout({ label: key, bindGroupLayouts: [this.bindGroupLayout(reads, writes)] }),
+      compute: { module: this.module(shader), entryPoint, constants },
+    });
+    const pipeline: Pipeline = { ready };
+    this.pipelines.set(key, pipeline);
+    // A failure is not kept: it may have been a passing lack of memory. Whoever awaits `ready` reports it.
+    ready.then((value) => { pipeline.value = value; }, () => { this.pipelines.delete(key); });
+    return pipeline;
+  }
+
+  private module(shader: Shader): GPUShaderModule {
+    let module = this.modules.get(shader.name);
+    if (!module) this.modules.set(shader.name, (module = this.device.createShaderModule({ label: shader.name, code: shader.source })));
+    return module;
+  }
+}
+
+/**
+ * Calls `what` inside error scopes. `errors` never rejects: it resolves to what the calls did wrong, or to undefined.
+ * Pushed and popped in one synchronous stretch, so scopes of runs that overlap cannot mix.
+ */
+export function guarded<T>(device: GPUDevice, what: () => T): { value: T; errors: Promise<CarafeError | undefined> } {
+  device.pushErrorScope('validation');
+  device.pushErrorScope('out-of-memory');
+  let value: T;
+  try {
+    value = what();
+  } catch (error) {
+    void popErrors(device);
+    throw error;
+  }
+  return { value, errors: popErrors(device) };
+}
+
+async function popErrors(device: GPUDevice): Promise<CarafeError | undefined> {
+  // A lost device may refuse to pop a scope; the loss itself is reported by whoever awaits the run.
+  const scopes = [device.popErrorScope(), device.popErrorScope()].map((scope) => scope.catch(() => null));
+  const [memory, validation] = await Promise.all(scopes);
+  if (memory) return new CarafeError('OutOfMemory', `Expected enough GPU memory for the program, got: ${memory.message}`);
+  // Programs are valid by construction: what is left is a driver that refuses what the specification allows.
+  if (validation) return new CarafeError('BackendUnavailable', `Expected the GPU driver to accept the program, got: ${validation.message}`);
+  return undefined;
+}

@@ -1,0 +1,138 @@
+// GPU memory of one backend: pooled buffers by size class, and small uniform buffers by content.
+// A buffer goes back to the pool as soon as the work that uses it is submitted: the queue runs in order, so whatever is recorded
+// with it later also runs (and is uploaded) later. Readback buffers go back once they are unmapped.
+import { CarafeError } from '../../core/errors.js';
+import { usage } from './device.js';
+
+export interface PooledBuffer {
+  readonly gpu: GPUBuffer;
+  readonly size: number; // bytes, a size class
+  readonly kind: BufferKind;
+}
+
+export type BufferKind = 'storage' | 'readback';
+
+const flags = { storage: usage.storage | usage.copySrc | usage.copyDst, readback: usage.mapRead | usage.copyDst };
+
+/** Memory kept idle is bounded by twice what was ever in use at one time (or this, in bytes): a program repeated finds all of its buffers. */
+const smallestBudget = 64 * 2 ** 20;
+/** Uniform buffers kept; a network has a few dozen. */
+const uniformsKept = 1024;
+
+export class DeviceMemory {
+  /** Counts what was created, so that a run knows whether creation can have failed. */
+  created = 0;
+  private readonly all = new Set<PooledBuffer>();
+  private readonly idle: PooledBuffer[] = []; // the longest idle first
+  private readonly uniforms = new Map<string, GPUBuffer>(); // the longest unused first
+  private total = 0; // bytes in `all`
+  private inUse = 0; // bytes of those not in `idle`
+  private peak = 0; // largest inUse so far
+
+  constructor(private readonly device: GPUDevice) {}
+
+  /** @throws CarafeError 'OutOfMemory' if `bytes` is above the device's limits. */
+  acquire(bytes: number, kind: BufferKind, what: string): PooledBuffer {
+    this.check(bytes, what);
+    const size = Math.min(sizeClass(bytes), this.device.limits.maxBufferSize);
+    const found = this.idle.findLastIndex((buffer) => buffer.kind === kind && buffer.size === size);
+    const buffer = found >= 0 ? this.idle.splice(found, 1)[0] : this.create(size, kind, what);
+    this.inUse += size;
+    this.peak = Math.max(this.peak, this.inUse);
+    return buffer;
+  }
+
+  release(buffer: PooledBuffer): void {
+    if (!this.all.has(buffer)) return; // destroyed meanwhile
+    this.inUse -= buffer.size;
+    this.idle.push(buffer);
+    this.trim(0);
+  }
+
+  /** For a buffer that may not be usable, as after an error. */
+  discard(buffer: PooledBuffer): void {
+    if (!this.all.delete(buffer)) return;
+    this.inUse -= buffer.size;
+    this.total -= buffer.size;
+    buffer.gpu.destroy();
+  }
+
+  /** Frees everything idle: after an out-of-memory error. */
+  drop(): void {
+    for (const buffer of this.idle.splice(0)) this.destroyIdle(buffer);
+  }
+
+  /** A uniform buffer that holds `words`. Valid until the next trimUniforms(). */
+  uniform(words: Uint32Array): GPUBuffer {
+    const key = words.join();
+    let buffer = this.uniforms.get(key);
+    if (buffer) {
+      this.uniforms.delete(key);
+    } else {
+      buffer = this.device.createBuffer({ label: 'carafe params', size: Math.ceil(words.byteLength / 16) * 16, usage: usage.uniform | usage.copyDst });
+      this.created++;
+      this.device.queue.writeBuffer(buffer, 0, words as Uint32Array<ArrayBuffer>);
+    }
+    this.uniforms.set(key, buffer);
+    return buffer;
+  }
+
+  /** Only while no recording waits to be submitted. */
+  trimUniforms(): void {
+    for (const [key, buffer] of this.uniforms) {
+      if (this.uniforms.size <= uniformsKept) return;
+      this.uniforms.delete(key);
+      buffer.destroy();
+    }
+  }
+
+  /** After an error, when what is cached may be invalid; recordings that wait to be submitted keep theirs. */
+  forgetUniforms(): void {
+    this.uniforms.clear();
+  }
+
+  dispose(): void {
+    for (const buffer of this.uniforms.values()) buffer.destroy();
+    this.uniforms.clear();
+    for (const buffer of this.all) buffer.gpu.destroy();
+    this.all.clear();
+    this.idle.length = 0;
+  }
+
+  /** @throws CarafeError 'OutOfMemory' if one binding cannot hold `bytes`. */
+  check(bytes: number, what: string): void {
+    const { maxStorageBufferBindingSize, maxBufferSize } = this.device.limits;
+    const limit = Math.min(maxStorageBufferBindingSize, maxBufferSize);
+    if (bytes > limit) {
+      throw new CarafeError('OutOfMemory', `Expected at most ${limit} bytes (the GPU device's limit for one buffer) for "${what}", got ${bytes}`, { name: what, limit, bytes });
+    }
+  }
+
+  private create(size: number, kind: BufferKind, what: string): PooledBuffer {
+    this.trim(size);
+    const buffer = { gpu: this.device.createBuffer({ label: `carafe ${what}`, size, usage: flags[kind] }), size, kind };
+    this.created++;
+    this.all.add(buffer);
+    this.total += size;
+    return buffer;
+  }
+
+  /** Destroys the longest idle buffers until `more` bytes fit the budget. */
+  private trim(more: number): void {
+    const budget = Math.max(smallestBudget, 2 * this.peak);
+    while (this.idle.length > 0 && this.total + more > budget) this.destroyIdle(this.idle.shift()!);
+  }
+
+  private destroyIdle(buffer: PooledBuffer): void {
+    this.all.delete(buffer);
+    this.total -= buffer.size;
+    buffer.gpu.destroy();
+  }
+}
+
+/** The smallest of 256 * {4, 5, 6, 7} / 4 * 2^i that holds `bytes`: at most a quarter is wasted, and sizes that differ a little share buffers. */
+function sizeClass(bytes: number): number {
+  if (bytes <= 256) return 256;
+  const step = 2 ** (Math.floor(Math.log2(bytes)) - 2);
+  return Math.ceil(bytes / step) * step;
+}

@@ -1,0 +1,161 @@
+// What one program does, written down: dispatches with their buffers and uniforms, in order. Nothing runs until it is encoded.
+// A buffer that an op freed may hold the output of a later op (dispatches run in order), but never an upload: uploads all happen
+// before the first dispatch. Every op writes every value of its output and binds no byte more, so what a pooled buffer held
+// before can never be read.
+import type { DevicePixels, DeviceTensor } from '../backend.js';
+import type { CarafeError } from '../../core/errors.js';
+import { elements, type Shape } from '../../core/tensor.js';
+import type { Kernel, Pipeline, SharedDevice } from './device.js';
+import type { BufferKind, DeviceMemory, PooledBuffer } from './memory.js';
+
+/** Part of a buffer from its start: `bytes` are used. */
+export interface Storage {
+  readonly buffer: { readonly gpu: GPUBuffer };
+  readonly bytes: number;
+}
+
+/** A resident value of one recording: a tensor or an image. */
+export interface Resident extends Storage {
+  readonly buffer: PooledBuffer;
+  freed: boolean;
+}
+
+export interface GpuTensor extends DeviceTensor, Resident {}
+export interface GpuPixels extends DevicePixels, Resident {}
+
+export interface Dispatch extends Kernel {
+  /** struct Params of the shader, as its 32-bit words; see words(). */
+  readonly params: Uint32Array;
+  readonly inputs: readonly Storage[];
+  readonly outputs: readonly Storage[];
+  /** Invocations the shader needs, at least; it checks the bounds itself. */
+  readonly invocations: number;
+}
+
+interface Recorded {
+  readonly pipeline: Pipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly workgroups: readonly [number, number];
+}
+
+/** Invocations in a workgroup: the default of `override WORKGROUP` in every shader. */
+const workgroup = 64;
+
+export class Recording {
+  /** Weights whose upload is not known to have worked. */
+  readonly uploads = new Set<Promise<CarafeError | undefined>>();
+  private readonly dispatches: Recorded[] = [];
+  private readonly held = new Set<PooledBuffer>();
+  private readonly reusable: PooledBuffer[] = [];
+
+  constructor(private readonly device: GPUDevice, private readonly shared: SharedDevice, private readonly memory: DeviceMemory) {}
+
+  /** An uninitialised tensor, for an op that writes all of it. */
+  tensor(shape: Shape, what: string): GpuTensor {
+    const bytes = elements(shape) * 4;
+    return { shape, buffer: this.output(bytes, what), bytes, freed: false };
+  }
+
+  /** An uninitialised image, for an op that writes all of it. */
+  pixels(width: number, height: number, what: string): GpuPixels {
+    const bytes = width * height * 4;
+    return { width, height, buffer: this.output(bytes, what), bytes, freed: false };
+  }
+
+  upload(data: Float32Array | Uint8ClampedArray, bytes: number, what: string): Resident {
+    const buffer = this.acquire(bytes, 'storage', what);
+    this.device.queue.writeBuffer(buffer.gpu, 0, data.buffer as ArrayBuffer, data.byteOffset, bytes);
+    return { buffer, bytes, freed: false };
+  }
+
+  free(value: Resident): void {
+    if (value.freed) return;
+    value.freed = true;
+    this.reusable.push(value.buffer);
+  }
+
+  dispatch(work: Dispatch): void {
+    const bound = [...work.inputs, ...work.outputs];
+    if (bound.some((storage) => (storage as Partial<Resident>).freed)) throw new Error(`Expected live tensors for "${work.shader.name}", got one that was freed`);
+    const entries: GPUBindGroupEntry[] = [{ binding: 0, resource: { buffer: this.memory.uniform(work.params) } }];
+    for (const { buffer, bytes } of bound) entries.push({ binding: entries.length, resource: { buffer: buffer.gpu, size: bytes } });
+    const groups = Math.ceil(work.invocations / workgroup);
+    const rows = Math.ceil(groups / this.device.limits.maxComputeWorkgroupsPerDimension);
+    this.dispatches.push({
+      pipeline: this.shared.pipeline(work),
+      bindGroup: this.device.createBindGroup({ label: work.shader.name, layout: this.shared.bindGroupLayout(work.reads, work.writes), entries }),
+      workgroups: [Math.ceil(groups / rows), rows],
+    });
+  }
+
+  /** A buffer for the host to read `bytes` from; released by whoever maps it. */
+  readback(bytes: number): PooledBuffer {
+    return this.memory.acquire(bytes, 'readback', 'the result');
+  }
+
+  /** Pipelines that are still being compiled. */
+  compiling(): Promise<GPUComputePipeline>[] {
+    return this.dispatches.filter(({ pipeline }) => !pipeline.value).map(({ pipeline }) => pipeline.ready);
+  }
+
+  /** Everything in one pass, then the copy of the result. All pipelines must be compiled. */
+  encode(result: Resident, readback: PooledBuffer): GPUCommandBuffer {
+    if (result.freed) throw new Error('Expected a live tensor for "the result", got one that was freed');
+    const encoder = this.device.createCommandEncoder({ label: 'carafe' });
+    const pass = encoder.beginComputePass({ label: 'carafe' });
+    for (const { pipeline, bindGroup, workgroups } of this.dispatches) {
+      pass.setPipeline(pipeline.value!);
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(...workgroups);
+    }
+    pass.end();
+    encoder.copyBufferToBuffer(result.buffer.gpu, 0, readback.gpu, 0, result.bytes);
+    return encoder.finish();
+  }
+
+  /** After submission: the queue orders all later use behind it. */
+  release(): void {
+    for (const buffer of this.held) this.memory.release(buffer);
+    this.held.clear();
+  }
+
+  /** Instead of release() after an error, when a buffer may be invalid. */
+  discard(): void {
+    for (const buffer of this.held) this.memory.discard(buffer);
+    this.held.clear();
+  }
+
+  private output(bytes: number, what: string): PooledBuffer {
+    // The smallest freed buffer that fits without wasting more than half of itself.
+    let best = -1;
+    for (let i = 0; i < this.reusable.length; i++) {
+      const { size } = this.reusable[i];
+      if (size >= bytes && size <= 2 * bytes && (best < 0 || size < this.reusable[best].size)) best = i;
+    }
+    if (best >= 0) return this.reusable.splice(best, 1)[0];
+    return this.acquire(bytes, 'storage', what);
+  }
+
+  private acquire(bytes: number, kind: BufferKind, what: string): PooledBuffer {
+    const buffer = this.memory.acquire(bytes, kind, what);
+    this.held.add(buffer);
+    return buffer;
+  }
+}
+
+/** struct Params as 32-bit words: integers as they are, `f32()` values as their bits. */
+export function words(...values: (number | F32)[]): Uint32Array {
+  const result = new Uint32Array(values.length);
+  const floats = new Float32Array(result.buffer);
+  values.forEach((value, i) => {
+    if (typeof value === 'number') result[i] = value;
+    else floats[i] = value.f32;
+  });
+  return result;
+}
+
+interface F32 { readonly f32: number }
+
+export function f32(value: number): F32 {
+  return { f32: value };
+}

@@ -1,0 +1,193 @@
+// The ops on a GPU: a program is recorded, then runs as one compute pass and one submit, and its result is read back.
+// Any number of runs may be in flight. Every way a run can fail ends in a rejection with a CarafeError: 'OutOfMemory' (also above
+// the device's limits), 'DeviceLost', 'Disposed', 'BackendUnavailable' (the driver refuses a shader); never in a hang or in zeros.
+import type { Backend, ConvWeights, DevicePixels, DeviceTensor, Ops } from '../backend.js';
+import { CarafeError } from '../../core/errors.js';
+import { elements } from '../../core/tensor.js';
+import { conv2d, type GpuConv, packWeights } from './conv2d.js';
+import { deviceLost, guarded, mapModeRead, SharedDevice, usage } from './device.js';
+import { nchwToNhwc, nhwcToNchw } from './layout.js';
+import { DeviceMemory, type PooledBuffer } from './memory.js';
+import { normalizeKernels } from './normalize-kernels.js';
+import { pixelShuffle, pixelUnshuffle } from './pixel-shuffle.js';
+import { pixelsToPlanes, planesToPixels } from './pixels.js';
+import { reassembleSum } from './reassemble-sum.js';
+import { reassemble } from './reassemble.js';
+import { type GpuPixels, type GpuTensor, Recording, type Resident } from './recording.js';
+import { resize } from './resize.js';
+
+/** A backend on a device that stays the caller's: dispose() frees what the backend made, never the device. @throws CarafeError 'DeviceLost' */
+export async function createWebgpuBackend(device: GPUDevice): Promise<Backend> {
+  const backend = new WebgpuBackend(device);
+  await backend.settled(); // sees the loss of a device that is gone already
+  return backend;
+}
+
+class WebgpuBackend implements Backend {
+  readonly name = 'webgpu';
+  readonly details: string;
+  private readonly shared: SharedDevice;
+  private readonly memory: DeviceMemory;
+  private readonly weights = new Set<GPUBuffer>();
+  private readonly pending = new Set<(error: CarafeError) => void>(); // rejects a run
+  private recordings = 0; // being recorded or waiting to be submitted
+  private ended: CarafeError | undefined; // lost or disposed
+
+  constructor(private readonly device: GPUDevice) {
+    this.shared = SharedDevice.of(device);
+    this.memory = new DeviceMemory(device);
+    this.details = describe(device.adapterInfo);
+    if (this.shared.lost) this.ended = this.shared.lost;
+    else this.shared.onLost.add(this.end);
+  }
+
+  /** One turn of the queue, so that a device lost before it came here is known to be. */
+  async settled(): Promise<void> {
+    await this.device.queue.onSubmittedWorkDone().catch(() => {});
+    this.assertUsable();
+  }
+
+  conv(weights: ConvWeights): GpuConv {
+    this.assertUsable();
+    const { data, coVectors, vectors } = packWeights(weights);
+    this.memory.check(data.byteLength, 'weights');
+    const { value: gpu, errors } = guarded(this.device, () => {
+      const buffer = this.device.createBuffer({ label: 'carafe weights', size: data.byteLength, usage: usage.storage | usage.copyDst });
+      this.device.queue.writeBuffer(buffer, 0, data);
+      return buffer;
+    });
+    this.weights.add(gpu);
+    const { cOut, cIn, k } = weights;
+    const conv: GpuConv = { cOut, cIn, k, storage: { buffer: { gpu }, bytes: data.byteLength }, coVectors, vectors, uploading: errors };
+    void errors.then((error) => { if (!error) conv.uploading = undefined; });
+    return conv;
+  }
+
+  async run(program: (ops: Ops) => DeviceTensor): Promise<Float32Array> {
+    return new Float32Array(await this.execute((ops) => program(ops) as GpuTensor));
+  }
+
+  async runPixels(program: (ops: Ops) => DevicePixels): Promise<Uint8ClampedArray> {
+    return new Uint8ClampedArray(await this.execute((ops) => program(ops) as GpuPixels));
+  }
+
+  dispose(): void {
+    this.shared.onLost.delete(this.end);
+    this.end(new CarafeError('Disposed', 'Expected a live webgpu backend, got one that was disposed'));
+    this.memory.dispose();
+    for (const buffer of this.weights) buffer.destroy();
+    this.weights.clear();
+  }
+
+  /** Rejects everything pending, and everything to come. */
+  private readonly end = (error: CarafeError): void => {
+    this.ended = error;
+    for (const reject of this.pending) reject(error);
+    this.pending.clear();
+  };
+
+  private assertUsable(): void {
+    if (this.ended) throw this.ended;
+  }
+
+  /** The result's bytes. Rejects as soon as the backend ends: promises of a lost device need not settle. */
+  private async execute(program: (ops: Ops) => Resident): Promise<ArrayBuffer> {
+    this.assertUsable();
+    let reject!: (error: CarafeError) => void;
+    const ended = new Promise<never>((_, r) => { reject = r; });
+    this.pending.add(reject);
+    try {
+      return await Promise.race([ended, this.work(program)]);
+    } finally {
+      this.pending.delete(reject);
+    }
+  }
+
+  private async work(program: (ops: Ops) => Resident): Promise<ArrayBuffer> {
+    const recording = new Recording(this.device, this.shared, this.memory);
+    let readback: PooledBuffer | undefined;
+    try {
+      const { bytes, submitted, errors } = await this.submit(program, recording, (buffer) => { readback = buffer; });
+      const mapped = readback!.gpu.mapAsync(mapModeRead, 0, bytes).then(() => undefined, (error: unknown) => error);
+      const error = (await errors) ?? (await submitted);
+      if (error) throw error;
+      const unmapped = await mapped; // all of the run is done now
+      if (unmapped) throw await this.lostOr(deviceLost(`the result could not be mapped: ${String(unmapped)}`));
+      const result = readback!.gpu.getMappedRange(0, bytes).slice(0);
+      readback!.gpu.unmap();
+      this.memory.release(readback!);
+      return result;
+    } catch (error) {
+      // Whatever was held may be invalid or half mapped; nothing of it goes back to the pool.
+      recording.discard();
+      if (readback) this.memory.discard(readback);
+      this.memory.forgetUniforms();
+      if (error instanceof CarafeError && error.code === 'OutOfMemory') this.memory.drop();
+      throw this.ended ?? error;
+    }
+  }
+
+  /** Records, waits for what is not there yet, submits. In the steady state nothing is missing and all of it is synchronous. */
+  private async submit(program: (ops: Ops) => Resident, recording: Recording, hold: (readback: PooledBuffer) => void) {
+    this.recordings++;
+    try {
+      const created = this.memory.created;
+      let readback!: PooledBuffer;
+      const { value: result, errors } = guarded(this.device, () => {
+        const value = program(createOps(recording));
+        readback = recording.readback(value.bytes);
+        hold(readback);
+        return value;
+      });
+      // A buffer that could not be created must not reach the pool, where other runs would find it.
+      if (this.memory.created !== created) await errors.then(throwIfAny);
+      for (const upload of recording.uploads) await upload.then(throwIfAny);
+      const compiling = recording.compiling();
+      if (compiling.length > 0) {
+        await Promise.all(compiling).catch(async (error: unknown) => {
+          throw await this.lostOr(new CarafeError('BackendUnavailable', `Expected the GPU driver to compile the shaders, got: ${String(error)}`));
+        });
+      }
+      this.assertUsable();
+      const { errors: submitted } = guarded(this.device, () => this.device.queue.submit([recording.encode(result, readback)]));
+      recording.release();
+      return { bytes: result.bytes, submitted, errors };
+    } finally {
+      if (--this.recordings === 0) this.memory.trimUniforms();
+    }
+  }
+
+  /** After a failure: the loss of the device if that is behind it, else `error`. */
+  private async lostOr(error: CarafeError): Promise<CarafeError> {
+    await this.device.queue.onSubmittedWorkDone().catch(() => {});
+    return this.ended ?? error;
+  }
+}
+
+function createOps(recording: Recording): Ops {
+  const gpu = (x: DeviceTensor): GpuTensor => x as GpuTensor;
+  return {
+    input: (data, shape): GpuTensor => ({ shape, ...recording.upload(data, elements(shape) * 4, 'input') }),
+    inputPixels: ({ data, width, height }): GpuPixels => ({ width, height, ...recording.upload(data, width * height * 4, 'image') }),
+    free: (...tensors) => { for (const x of tensors) recording.free(gpu(x)); },
+    nchwToNhwc: (x) => nchwToNhwc(recording, gpu(x)),
+    nhwcToNchw: (x) => nhwcToNchw(recording, gpu(x)),
+    conv2d: (x, conv, options = {}) => conv2d(recording, gpu(x), conv as GpuConv, options),
+    pixelShuffle: (x, scale) => pixelShuffle(recording, gpu(x), scale),
+    pixelUnshuffle: (x, scale) => pixelUnshuffle(recording, gpu(x), scale),
+    normalizeKernels: (rows, window, normalizer) => normalizeKernels(recording, gpu(rows), window, normalizer),
+    reassemble: (features, rows, window, padding) => reassemble(recording, gpu(features), gpu(rows), window, padding),
+    reassembleSum: (maps, rows, base, window) => reassembleSum(recording, gpu(maps), gpu(rows), gpu(base), window),
+    resize: (x, height, width, mode, cubicA = -0.5) => resize(recording, gpu(x), height, width, mode, cubicA),
+    pixelsToPlanes: (pixels, alpha) => pixelsToPlanes(recording, pixels as GpuPixels, alpha),
+    planesToPixels: (luma, chroma, crop) => planesToPixels(recording, gpu(luma), gpu(chroma), crop),
+  };
+}
+
+function throwIfAny(error: CarafeError | undefined): void {
+  if (error) throw error;
+}
+
+function describe(info: GPUAdapterInfo | undefined): string {
+  return [info?.vendor, info?.architecture, info?.description].filter(Boolean).join(' ') || 'WebGPU';
+}
