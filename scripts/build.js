@@ -31,7 +31,7 @@ const options = {
   }],
 };
 await build({ ...options, entryPoints: { worker: 'src/worker/host.ts' }, minify: true });
-await build({ ...options, entryPoints: { index: 'src/index.ts', cli: 'src/cli/main.ts' }, splitting: true, chunkNames: 'chunks/[name]-[hash]' });
+await build({ ...options, entryPoints: { index: 'src/index.ts', cli: 'src/cli/main.ts' }, splitting: true, chunkNames: '[name]-[hash]' }); // beside worker.js: the worker is found relative to the chunk
 run('npx', ['--no-install', 'tsc', '--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--outDir', 'dist/types', '--rootDir', 'src', '-p', 'scripts/tsconfig.types.json']);
 writeFileSync(join(dist, '.built'), '');
 

@@ -57,7 +57,8 @@ export async function* upscaleTiles(image: RawImage, runners: readonly TileRunne
       while (idle.length > 0 && next < cores.length) void start(cores[next++], idle.shift()!);
       const tile = finished.shift();
       if (tile) {
-        onProgress?.({ done: ++done, total: cores.length });
+        done++;
+        onProgress?.({ done, total: cores.length });
         yield tile;
       } else {
         await new Promise<void>((resolve) => { wake = resolve; });
