@@ -301,7 +301,7 @@ class ConvBN(nn.Module):
 
 def carafe_pack():
     out = Golden('carafe-pack')
-    default = {'scale': 2, 'kUp': 5, 'kEnc': 3, 'groups': 1, 'normalizer': 'softmax', 'dilation': 1, 'activation': 'none', 'padding': 'zero'}
+    default = {'scale': 2, 'kUp': 5, 'kEnc': 3, 'groups': 1, 'normalizer': 'softmax', 'dilation': 1, 'activation': 'none', 'slope': 0.1, 'padding': 'zero'}
 
     def add(name, n=1, c=4, mid=2, h=2, w=2, compress=True, bias=True, **changes):
         p = {**default, **changes}
@@ -311,7 +311,7 @@ def carafe_pack():
         ci, co = mid if compress else c, p['kUp']**2 * p['groups'] * p['scale']**2
         ew = random(name + 'ew', co, ci, p['kEnc'], p['kEnc'], scale=2 * (ci * p['kEnc']**2)**-0.5)
         eb = random(name + 'eb', co) if bias else None
-        kernels, y = pack_forward(x, p, (lambda v: ACTIVATIONS[p['activation']](conv(v, cw, cb), 0.1)) if compress else None,
+        kernels, y = pack_forward(x, p, (lambda v: ACTIVATIONS[p['activation']](conv(v, cw, cb), p['slope'])) if compress else None,
                                   lambda v: conv(v, ew, eb, p['dilation']))
         out.case(name, p, x=x, compress__weights=cw, compress__bias=cb, encode__weights=ew, encode__bias=eb, kernels=kernels, y=y)
 

@@ -58,8 +58,10 @@ export interface CarafeModuleOptions extends CarafeOptions, ThreadOptions {
   normalizer?: Normalizer;
   /** Of the encoder; default 1. */
   dilation?: number;
-  /** After the compressor; default 'none' (mmcv). YOLO forks: 'silu'; XiaLiPKU: 'relu'. */
+  /** After the compressor; default 'none' (mmcv). YOLO forks: 'silu', old ones 'leaky-relu'; XiaLiPKU: 'relu'. */
   activation?: Activation;
+  /** Of leaky-relu below zero; default 0.01 (torch). */
+  slope?: number;
   /** Of the tensors in and out; default 'NCHW'. */
   layout?: Layout;
 }
@@ -196,11 +198,12 @@ export type CheckedModule = Omit<CarafeSpec, keyof BackendRequest>;
 /** @throws {CarafeError} InvalidOption, ShapeMismatch */
 export function checkModule(weights: CarafeWeights, options: CarafeModuleOptions): CheckedModule {
   const { window, padding } = checkWindow(options);
-  const { normalizer = 'softmax', dilation = 1, activation = 'none', layout = 'NCHW', kEnc } = options;
+  const { normalizer = 'softmax', dilation = 1, activation = 'none', slope = 0.01, layout = 'NCHW', kEnc } = options;
   oneOf('normalizer', normalizer, ['softmax', 'sigmoid', 'sigmoid-normalized']);
   oneOf('activation', activation, ['none', 'relu', 'leaky-relu', 'silu', 'hardswish']);
   oneOf('layout', layout, ['NCHW', 'NHWC']);
   integer('dilation', dilation, 1, 64);
+  if (typeof slope !== 'number' || !Number.isFinite(slope)) throw expected('InvalidOption', 'slope', 'a finite number', slope);
   if (typeof weights !== 'object' || weights === null) throw expected('InvalidOption', 'weights', '{ compress?, encode }', weights);
   const compress = weights.compress && checkConv('compress', weights.compress);
   const encode = checkConv('encode', weights.encode);
@@ -209,7 +212,7 @@ export function checkModule(weights: CarafeWeights, options: CarafeModuleOptions
   if (compress && compress.weights.shape[0] !== cMid) throw expected('ShapeMismatch', 'encode.weights', `${compress.weights.shape[0]} input channels, as many as compress gives,`, cMid);
   if (kEnc !== undefined && kEnc !== kEncWeights) throw expected('InvalidOption', 'kEnc', `${kEncWeights}, the size of encode.weights,`, kEnc);
   if (encoded !== rowLength(window)) throw expected('ShapeMismatch', 'encode.weights', `groups * kUp^2 * scale^2 = ${rowLength(window)} output channels`, encoded);
-  return { ...window, padding, normalizer, dilation, activation, layout, encode, ...(compress && { compress }) };
+  return { ...window, padding, normalizer, dilation, activation, slope, layout, encode, ...(compress && { compress }) };
 }
 
 /** The features of a module's call. @throws {CarafeError} ShapeMismatch, OutOfMemory */

@@ -18,6 +18,7 @@ export interface CarafeSpec extends BackendRequest, Window {
   readonly compress?: ConvSpec;
   readonly encode: ConvSpec;
   readonly activation: Activation;
+  readonly slope: number;
   readonly dilation: number;
   readonly normalizer: Normalizer;
   readonly padding: Padding;

@@ -75,7 +75,7 @@ function checkEntry(name: string, entry: unknown, available: number): { dtype: s
 }
 
 function toFloat32(bytes: Uint8Array, dtype: string): Float32Array {
-  const aligned = bytes.slice().buffer; // little endian, as every engine that runs wasm is
+  const aligned = new Uint8Array(bytes).buffer; // copied, as slice() would not a Node Buffer; little endian, as every engine with wasm
   if (dtype === 'F32') return new Float32Array(aligned);
   const halves = new Uint16Array(aligned);
   if (dtype === 'F16') return Float32Array.from(halves, float16);

@@ -7,6 +7,7 @@ export interface CarafePack extends Window {
   readonly compress?: DeviceConv; // 1x1, c -> cMid; without it the encoder reads the features themselves
   readonly encode: DeviceConv; // kEnc x kEnc, cMid -> groups * kUp^2 * scale^2
   readonly activation: Activation; // after compress
+  readonly slope: number; // of leaky-relu
   readonly dilation: number; // of encode
   readonly normalizer: Normalizer;
   readonly padding: Padding; // of the reassembly
@@ -14,7 +15,7 @@ export interface CarafePack extends Window {
 
 /** x [n, h, w, c] -> kernel rows [n, h, w, groups*kUp^2*scale^2], normalised. */
 export function predictKernels(ops: Ops, pack: CarafePack, x: DeviceTensor): DeviceTensor {
-  const compressed = pack.compress ? ops.conv2d(x, pack.compress, { activation: pack.activation }) : x;
+  const compressed = pack.compress ? ops.conv2d(x, pack.compress, { activation: pack.activation, slope: pack.slope }) : x;
   const rows = ops.conv2d(compressed, pack.encode, { dilation: pack.dilation });
   if (compressed !== x) ops.free(compressed);
   const kernels = ops.normalizeKernels(rows, pack, pack.normalizer);
