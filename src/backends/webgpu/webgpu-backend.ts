@@ -4,6 +4,7 @@
 import type { Backend, ConvWeights, DevicePixels, DeviceTensor, Ops } from '../backend.js';
 import { CarafeError } from '../../core/errors.js';
 import { elements } from '../../core/tensor.js';
+import { describeAdapter } from './adapter.js';
 import { conv2d, type GpuConv, packWeights } from './conv2d.js';
 import { deviceLost, guarded, mapModeRead, SharedDevice, usage } from './device.js';
 import { nchwToNhwc, nhwcToNchw } from './layout.js';
@@ -16,10 +17,15 @@ import { reassemble } from './reassemble.js';
 import { type GpuPixels, type GpuTensor, Recording, type Resident } from './recording.js';
 import { resize } from './resize.js';
 
-/** A backend on a device that stays the caller's: dispose() frees what the backend made, never the device. @throws CarafeError 'DeviceLost' */
-export async function createWebgpuBackend(device: GPUDevice): Promise<Backend> {
-  const backend = new WebgpuBackend(device);
-  await backend.settled(); // sees the loss of a device that is gone already
+export interface WebgpuBackendOptions {
+  /** The device was opened for this backend alone: dispose() destroys it. By default it is borrowed and stays the caller's. */
+  readonly destroyDevice?: boolean;
+}
+
+/** @throws {CarafeError} DeviceLost if the device is gone already. */
+export async function createWebgpuBackend(device: GPUDevice, { destroyDevice = false }: WebgpuBackendOptions = {}): Promise<Backend> {
+  const backend = new WebgpuBackend(device, destroyDevice);
+  await backend.settled();
   return backend;
 }
 
@@ -33,10 +39,10 @@ class WebgpuBackend implements Backend {
   private recordings = 0; // being recorded or waiting to be submitted
   private ended: CarafeError | undefined; // lost or disposed
 
-  constructor(private readonly device: GPUDevice) {
+  constructor(private readonly device: GPUDevice, private readonly destroyDevice: boolean) {
     this.shared = SharedDevice.of(device);
     this.memory = new DeviceMemory(device);
-    this.details = describe(device.adapterInfo);
+    this.details = describeAdapter(device.adapterInfo);
     if (this.shared.lost) this.ended = this.shared.lost;
     else this.shared.onLost.add(this.end);
   }
@@ -77,6 +83,7 @@ class WebgpuBackend implements Backend {
     this.memory.dispose();
     for (const buffer of this.weights) buffer.destroy();
     this.weights.clear();
+    if (this.destroyDevice) this.device.destroy();
   }
 
   /** Rejects everything pending, and everything to come. */
@@ -186,8 +193,4 @@ function createOps(recording: Recording): Ops {
 
 function throwIfAny(error: CarafeError | undefined): void {
   if (error) throw error;
-}
-
-function describe(info: GPUAdapterInfo | undefined): string {
-  return [info?.vendor, info?.architecture, info?.description].filter(Boolean).join(' ') || 'WebGPU';
 }
