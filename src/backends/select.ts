@@ -47,25 +47,9 @@ async function openBackend(name: BackendName, { wasm, device }: BackendRequest, 
     case 'webgpu': {
       const found = device ?? (await openDevice(hardwareOnly));
       if (hardwareOnly && device && isSoftwareAdapter(device.adapterInfo)) throw new CarafeError('BackendUnavailable', 'the device is a software adapter, slower than wasm');
-      const backend = await createWebgpuBackend(found);
-      return device ? backend : owning(backend, found);
+      return createWebgpuBackend(found, { destroyDevice: !device });
     }
   }
-}
-
-/** The backend of a device that we opened: disposed together. */
-function owning(backend: Backend, device: GPUDevice): Backend {
-  return {
-    name: backend.name,
-    details: backend.details,
-    conv: (weights) => backend.conv(weights),
-    run: (program) => backend.run(program),
-    runPixels: (program) => backend.runPixels(program),
-    dispose: () => {
-      backend.dispose();
-      device.destroy();
-    },
-  };
 }
 
 export interface BackendReport {

@@ -1,0 +1,29 @@
+// npm run demo: builds, serves this folder on localhost and says where the demo is. Also the server of the browser tests.
+import { createReadStream, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { extname, join, normalize } from 'node:path';
+import { ensureBuild, ensurePackages, root } from './ensure.js';
+
+const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.wasm': 'application/wasm', '.jpg': 'image/jpeg', '.png': 'image/png', '.json': 'application/json' };
+
+/** Serves `folder` on 127.0.0.1; port 0 takes any free one. */
+export async function serve(folder, port = 0) {
+  const server = createServer((request, response) => {
+    let file = join(folder, normalize(decodeURIComponent(new URL(request.url, 'http://localhost').pathname)));
+    const stat = statSync(file, { throwIfNoEntry: false });
+    if (stat?.isDirectory()) file = join(file, 'index.html');
+    if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return response.writeHead(404).end();
+    response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream', 'cache-control': 'no-store' });
+    createReadStream(file).pipe(response);
+  });
+  await new Promise((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
+  const close = () => new Promise((resolve) => { server.closeAllConnections(); server.close(resolve); });
+  return { origin: `http://127.0.0.1:${server.address().port}`, close };
+}
+
+if (process.argv[1] === import.meta.filename) {
+  ensurePackages();
+  ensureBuild();
+  const { origin } = await serve(root, Number(process.env.PORT ?? 8080));
+  console.log(`The demo: ${origin}/demo/`);
+}
