@@ -93,11 +93,12 @@ fn tapsOf(o: u32, fraction: vec2u) -> Taps {
   while (rest >= d) { rest -= d; whole += 1; }
   let t = f32(rest) / f32(d);
   let m = f32(d - rest) / f32(d); // 1 - t
-  if (BICUBIC) { return Taps(whole - 1, vec4f(params.a * t * m * m, inner(t), inner(m), params.a * m * t * t)); }
+  if (BICUBIC) { return Taps(whole - 1, vec4f(params.a * t * m * m, inner(t, m), inner(m, t), params.a * m * t * t)); }
   return Taps(whole, vec4f(m, t, 0.0, 0.0));
 }
 
-// The cubic kernel for |t| <= 1; its outer part at 1 + t is a t (1-t)^2, without the cancellation of the expanded form.
-fn inner(t: f32) -> f32 {
-  return ((params.a + 2.0) * t - (params.a + 3.0)) * t * t + 1.0;
+// The cubic kernel at t, m = 1 - t, both within 0..1: (a+2) t^3 - (a+3) t^2 + 1 with its root at 1 factored out, and its outer part
+// at 1 + t is a t (1-t)^2: the expanded forms cancel where the weight is small.
+fn inner(t: f32, m: f32) -> f32 {
+  return m * (1.0 + t - (params.a + 2.0) * t * t);
 }

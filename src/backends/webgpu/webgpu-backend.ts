@@ -114,12 +114,12 @@ class WebgpuBackend implements Backend {
     const recording = new Recording(this.device, this.shared, this.memory);
     let readback: PooledBuffer | undefined;
     try {
-      const { bytes, submitted, errors } = await this.submit(program, recording, (buffer) => { readback = buffer; });
-      const mapped = readback!.gpu.mapAsync(mapModeRead, 0, bytes).then(() => undefined, (error: unknown) => error);
-      const error = (await errors) ?? (await submitted);
+      const { bytes, mapped, errors, submitErrors } = await this.submit(program, recording, (buffer) => { readback = buffer; });
+      const error = (await errors) ?? (await submitErrors);
       if (error) throw error;
-      const unmapped = await mapped; // all of the run is done now
-      if (unmapped) throw await this.lostOr(deviceLost(`the result could not be mapped: ${String(unmapped)}`));
+      const mapError = await mapped; // all of the run is done now
+      if (mapError) throw await this.lostOr(deviceLost(`the result could not be mapped: ${String(mapError)}`));
+      this.assertUsable();
       const result = readback!.gpu.getMappedRange(0, bytes).slice(0);
       readback!.gpu.unmap();
       this.memory.release(readback!);
@@ -156,9 +156,13 @@ class WebgpuBackend implements Backend {
         });
       }
       this.assertUsable();
-      const { errors: submitted } = guarded(this.device, () => this.device.queue.submit([recording.encode(result, readback)]));
+      const { bytes } = result;
+      const { value: mapped, errors: submitErrors } = guarded(this.device, () => {
+        this.device.queue.submit([recording.encode(result, readback)]);
+        return readback.gpu.mapAsync(mapModeRead, 0, bytes).then(() => undefined, (error: unknown) => error);
+      });
       recording.release();
-      return { bytes: result.bytes, submitted, errors };
+      return { bytes, mapped, errors, submitErrors };
     } finally {
       if (--this.recordings === 0) this.memory.trimUniforms();
     }
