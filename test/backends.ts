@@ -1,7 +1,4 @@
 // Every backend that has to work in Node. One that is missing throws where it is opened, and so fails what asked for it.
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Backend } from '../src/backends/backend.js';
 import { createReferenceBackend } from '../src/backends/reference/reference-backend.js';
 
@@ -24,13 +21,17 @@ export const webgpu: TestBackend = {
 export const fastBackends: readonly TestBackend[] = [wasmSimd, wasmRelaxed, webgpu];
 export const allBackends: readonly TestBackend[] = [reference, ...fastBackends];
 
-/** A device of Dawn (npm `webgpu`) on SwiftShader, the software Vulkan driver that comes with Chromium, or on the driver VK_ICD_FILENAMES names. */
+/** A device of Dawn (npm `webgpu`), on the driver that vitest.config.ts chose. */
 export async function nodeGpuDevice(): Promise<GPUDevice> {
-  process.env.VK_ICD_FILENAMES ??= '/usr/lib/chromium/vk_swiftshader_icd.json'; // read when Dawn loads its driver
-  process.env.XDG_RUNTIME_DIR ??= mkdtempSync(join(tmpdir(), 'carafe-web-'));
+  const adapter = await (gpu ??= await openGpu()).requestAdapter();
+  if (!adapter) throw new Error('Dawn found no adapter: is Debian\'s chromium, which brings SwiftShader, installed?');
+  return adapter.requestDevice();
+}
+
+let gpu: GPU | undefined; // devices do not keep it alive
+
+async function openGpu(): Promise<GPU> {
   const { create, globals } = await import('webgpu');
   Object.assign(globalThis, globals); // GPUBufferUsage and its like
-  const adapter = await create([]).requestAdapter();
-  if (!adapter) throw new Error('Dawn found no adapter: is Debian\'s chromium, with its SwiftShader, installed?');
-  return adapter.requestDevice();
+  return create([]);
 }

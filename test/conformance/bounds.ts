@@ -15,8 +15,8 @@ import { pixelsToPlanes } from '../../src/backends/reference/pixels.js';
 import { reassembleSum } from '../../src/backends/reference/reassemble-sum.js';
 import { reassemble } from '../../src/backends/reference/reassemble.js';
 import { resize } from '../../src/backends/reference/resize.js';
-import { axisTaps } from '../../src/core/resize-taps.js';
-import type { Activation, Normalizer, Window } from '../../src/core/shapes.js';
+import { type AxisTaps, axisTaps } from '../../src/core/resize-taps.js';
+import type { Activation, Normalizer, ResizeMode, Window } from '../../src/core/shapes.js';
 import type { RawImage, Tensor } from '../../src/core/tensor.js';
 
 export interface Arithmetic {
@@ -26,6 +26,8 @@ export interface Arithmetic {
   readonly divide: number;
   /** Largest relative error of exp(x). */
   exp(x: number): number;
+  /** Roundings in an interpolation weight of resize: 1 if it comes from core/resize-taps.ts in f64, else of its computation in f32. */
+  readonly weightRoundings: number;
   /** Relative error that convolution weights and biases come with, such as their rounding to f32; 0 by default. */
   readonly parameters?: number;
 }
@@ -36,12 +38,13 @@ const SMALLEST = 2 ** -126; // the smallest normal f32: denormals may be flushed
 
 export const ARITHMETIC: Record<BackendName, Arithmetic> = {
   // f64 sums, Math.exp within an ulp of f64: only the stores round to f32, and every op below adds those itself.
-  reference: { u: 2 ** -53, divide: 2 ** -53, exp: () => 2 ** -52 },
+  reference: { u: 2 ** -53, divide: 2 ** -53, exp: () => 2 ** -52, weightRoundings: 1 },
   // IEEE 754 round to nearest (WebAssembly core specification, 4.3.3); exp is assembly/simd.ts, 1.2 ulp.
-  wasm: { u: F32, divide: F32, exp: () => 1.5 * ULP },
+  wasm: { u: F32, divide: F32, exp: () => 1.5 * ULP, weightRoundings: 1 },
   // WGSL, 15.7.4 floating point accuracy: + - * correctly rounded in a direction the specification leaves open, so a whole ulp;
-  // division 2.5 ulp; exp 3 + 2|x| ulp.
-  webgpu: { u: ULP, divide: 2.5 * ULP, exp: (x) => (3 + 2 * Math.abs(x)) * ULP },
+  // division 2.5 ulp; exp 3 + 2|x| ulp. shaders/resize.wgsl: each distance is a quotient of exact integers (3, three times over as
+  // it enters cubed), and Horner's form of the cubic rounds 7 times.
+  webgpu: { u: ULP, divide: 2.5 * ULP, exp: (x) => (3 + 2 * Math.abs(x)) * ULP, weightRoundings: 16 },
 };
 
 export interface Bounded extends DeviceTensor {
@@ -132,11 +135,12 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
     resize(input, height, width, mode, cubicA = -0.5) {
       const x = of(input);
       const value = resize(x.value, height, width, mode, cubicA);
-      const passed = resizeMagnitudes(x.error, height, width, mode, cubicA);
-      const total = resizeMagnitudes(largest(x), height, width, mode, cubicA);
-      // K: on each axis the weight rounded to f32, then `taps` products and their sum.
+      const passed = resizeMagnitudes(x.error, height, width, mode, cubicA, false);
+      const total = resizeMagnitudes(largest(x), height, width, mode, cubicA, arithmetic.weightRoundings > 1);
+      // K: on each axis the weight, then `taps` products and their sum. A weight rounded from f64 is off by F32 of itself; one computed
+      // in f32 by a part of the magnitudes of its terms, which resizeMagnitudes takes for the weight.
       const taps = mode === 'bilinear' ? 2 : 4;
-      const own = gamma(2 * (taps + 1)) + 2 * F32;
+      const own = gamma(2 * (taps + arithmetic.weightRoundings)) + 2 * F32;
       return bounded(value, value.data.map((y, i) => passed[i] + own * total[i] + F32 * Math.abs(y)));
     },
 
@@ -281,13 +285,19 @@ function largest({ value, error }: Bounded): Tensor {
   return { data: value.data.map((v, i) => Math.abs(v) + error.data[i]), shape: value.shape };
 }
 
-/** resize with the magnitudes of its weights (bicubic's are partly negative), on magnitudes. */
-function resizeMagnitudes(x: Tensor, height: number, width: number, mode: 'bilinear' | 'bicubic', cubicA: number): Float32Array {
+/** resize with the magnitudes of its weights (bicubic's are partly negative), or of the terms they are sums of, on magnitudes. */
+function resizeMagnitudes(x: Tensor, height: number, width: number, mode: ResizeMode, cubicA: number, ofTerms: boolean): Float32Array {
   const [n, h, w, c] = x.shape;
   const y = new Float32Array(n * height * width * c);
   const rows = axisTaps(h, height, mode, cubicA);
   const columns = axisTaps(w, width, mode, cubicA);
   const { taps } = rows;
+  const magnitude = ({ weight }: AxisTaps, i: number): number => {
+    if (!ofTerms || mode === 'bilinear') return Math.abs(weight[i]);
+    // The two inner taps are ((a + 2) t - (a + 3)) t^2 + 1 with t <= 1; the outer ones a single product.
+    const inner = i % taps === 1 || i % taps === 2;
+    return inner ? Math.abs(cubicA + 2) + Math.abs(cubicA + 3) + 1 : Math.abs(weight[i]);
+  };
   for (let target = 0; target < y.length; target++) {
     const ci = target % c;
     const ox = Math.floor(target / c) % width;
@@ -296,7 +306,7 @@ function resizeMagnitudes(x: Tensor, height: number, width: number, mode: 'bilin
     let sum = 0;
     for (let ky = oy * taps; ky < (oy + 1) * taps; ky++) {
       for (let kx = ox * taps; kx < (ox + 1) * taps; kx++) {
-        sum += Math.abs(rows.weight[ky] * columns.weight[kx]) * x.data[((image * h + rows.index[ky]) * w + columns.index[kx]) * c + ci];
+        sum += magnitude(rows, ky) * magnitude(columns, kx) * x.data[((image * h + rows.index[ky]) * w + columns.index[kx]) * c + ci];
       }
     }
     y[target] = sum;

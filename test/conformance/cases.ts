@@ -39,8 +39,10 @@ function sweep<C extends Case>(control: C, axes: { readonly [K in keyof C]?: rea
   return [control, ...keys.flatMap((key) => axes[key]!.filter((value) => value !== control[key]).map((value) => ({ ...control, [key]: value })))];
 }
 
-const layout: LayoutCase[] = (['nchwToNhwc', 'nhwcToNchw'] as const).flatMap((op) =>
-  sweep<LayoutCase>({ op, n: 1, c: 5, h: 3, w: 7 }, { n: [2], c: [1, 3, 4, 8, 9, 16, 17, 33], h: [1, 9], w: [1, 8, 17] }));
+const layout: LayoutCase[] = (['nchwToNhwc', 'nhwcToNchw'] as const).flatMap((op) => [
+  ...sweep<LayoutCase>({ op, n: 1, c: 5, h: 3, w: 7 }, { n: [2], c: [1, 3, 4, 8, 9, 16, 17, 33], h: [1, 9], w: [1, 8, 17] }),
+  { op, n: 1, c: 1, h: 1, w: 1 },
+]);
 
 const convControl: ConvCase = { op: 'conv2d', n: 1, cIn: 4, cOut: 8, h: 6, w: 7, k: 3, dilation: 1, activation: 'none', bias: true, residual: false, amplitude: 1 };
 const pointwise: ConvCase = { ...convControl, k: 1, cIn: 5, h: 1, w: 5 };
@@ -59,7 +61,8 @@ const conv: ConvCase[] = [
   { ...convControl, k: 5, dilation: 3, h: 13, w: 14 },
   { ...convControl, k: 3, dilation: 3, h: 2, w: 3 }, // only the centre tap inside
   { ...convControl, k: 5, h: 1, w: 1 },
-  { ...convControl, k: 1, h: 1, w: 1, cIn: 1, cOut: 1 },
+  ...[1, 3].flatMap((k) => [[1, 1, 1], [1, 1, 4], [1, 3, 4], [2, 1, 4], [3, 1, 8], [3, 1, 5], [4, 1, 1]].map(([cIn, w, cOut]): ConvCase => ({ ...convControl, k, h: 1, w, cIn, cOut }))), // fewer values than a vector
+  { ...convControl, h: 1, w: 1, cIn: 3, cOut: 4, bias: false, residual: true },
   { ...convControl, k: 3, cIn: 1, cOut: 1, h: 9, w: 11 },
   { ...convControl, k: 7, h: 8, w: 9 },
   { ...convControl, n: 3, cIn: 9, cOut: 5, h: 5, w: 9, bias: false, residual: true },
@@ -67,14 +70,17 @@ const conv: ConvCase[] = [
   { ...convControl, cIn: 64, cOut: 100, h: 4, w: 6 }, // the encoder of the paper's defaults
 ];
 
-const shuffle: ShuffleCase[] = (['pixelShuffle', 'pixelUnshuffle'] as const).flatMap((op) =>
-  sweep<ShuffleCase>({ op, n: 1, c: 3, h: 3, w: 5, scale: 2 }, { n: [2], c: [1, 4, 5, 8, 9, 25], h: [1, 8], w: [1, 4, 9, 17], scale: [1, 3, 4] }));
+const shuffle: ShuffleCase[] = (['pixelShuffle', 'pixelUnshuffle'] as const).flatMap((op) => [
+  ...sweep<ShuffleCase>({ op, n: 1, c: 3, h: 3, w: 5, scale: 2 }, { n: [2], c: [1, 4, 5, 8, 9, 25], h: [1, 8], w: [1, 4, 9, 17], scale: [1, 3, 4] }),
+  ...[1, 2].map((scale): ShuffleCase => ({ op, n: 1, c: 1, h: 1, w: 1, scale })),
+]);
 
 const normalizeControl: NormalizeCase = { op: 'normalizeKernels', n: 1, h: 3, w: 5, kUp: 5, scale: 2, groups: 1, normalizer: 'softmax', logits: 'usual' };
 const normalize: NormalizeCase[] = [
   ...sweep(normalizeControl, { n: [2], h: [1, 2], w: [1, 2, 4, 7, 8, 9, 16, 17, 33], kUp: [1, 3, 7], scale: [1, 3, 4], groups: [2, 3, 5] }),
   ...(['sigmoid', 'sigmoid-normalized'] as const).flatMap((normalizer) =>
     sweep<NormalizeCase>({ ...normalizeControl, normalizer }, { n: [2], w: [1, 17], kUp: [1, 3, 7], scale: [1, 3, 4], groups: [2, 3] })),
+  ...[1, 2, 3].map((scale): NormalizeCase => ({ ...normalizeControl, h: 1, w: 1, kUp: 1, scale })),
   ...(['softmax', 'sigmoid', 'sigmoid-normalized'] as const).flatMap((normalizer) =>
     (['wide', 'low', 'equal'] as const).flatMap((logits) => [1, 2, 3].map((scale) => ({ ...normalizeControl, normalizer, logits, scale })))),
 ];
@@ -87,6 +93,7 @@ const reassemble: ReassembleCase[] = [
   }),
   ...[[2, 2], [4, 2], [6, 2], [8, 2], [10, 2], [16, 2], [18, 2], [8, 4], [16, 4], [9, 3], [12, 3], [8, 8], [17, 17], [1, 1]]
     .map(([c, groups]): ReassembleCase => ({ ...reassembleControl, c, groups, h: 3, w: 5 })),
+  ...[1, 2].flatMap((scale) => [1, 3, 4].map((c): ReassembleCase => ({ ...reassembleControl, c, h: 1, w: 1, kUp: 1, scale }))), // fewer values than a vector
   ...(['zero', 'replicate', 'reflect'] as const).flatMap((padding) => [
     ...[[1, 1], [1, 2], [2, 1], [2, 3], [3, 2], [1, 9], [9, 1]].map(([h, w]): ReassembleCase => ({ ...reassembleControl, h, w, kUp: 7, padding })), // window larger than the image
     ...[1, 3, 4].flatMap((scale) => [1, 4, 8].map((c): ReassembleCase => ({ ...reassembleControl, scale, c, h: 4, w: 5, padding }))),
@@ -98,6 +105,8 @@ const sumControl: ReassembleSumCase = { op: 'reassembleSum', n: 1, h: 5, w: 7, k
 const reassembleSum: ReassembleSumCase[] = [
   ...sweep(sumControl, { n: [2], h: [1, 2, 8, 9], w: [1, 2, 4, 5, 6, 8, 9, 16, 17, 33], kUp: [1, 5, 7], scale: [1, 3, 4], groups: [1, 2, 3, 5, 8, 16] }),
   { ...sumControl, h: 1, w: 2, kUp: 7 },
+  { ...sumControl, h: 1, w: 1, kUp: 1, scale: 1, groups: 1 },
+  { ...sumControl, h: 1, w: 1, kUp: 3, scale: 2, groups: 1 },
   { ...sumControl, h: 2, w: 1, kUp: 5, scale: 3, groups: 3 },
 ];
 
@@ -105,6 +114,7 @@ const resizeControl: ResizeCase = { op: 'resize', n: 1, c: 3, h: 6, w: 7, height
 const resize: ResizeCase[] = (['bilinear', 'bicubic'] as const).flatMap((mode) => [
   ...sweep<ResizeCase>({ ...resizeControl, mode }, { n: [2], c: [1, 2, 4, 5, 8, 9], height: [1, 3, 6, 11, 13, 17, 33], width: [1, 3, 7, 13, 15, 21, 28], h: [1, 2, 17], w: [1, 2, 33] }),
   { ...resizeControl, mode, h: 1, w: 1, height: 5, width: 6 },
+  { ...resizeControl, mode, c: 1, h: 1, w: 1, height: 1, width: 1 },
   { ...resizeControl, mode, h: 9, w: 11, height: 1, width: 1 },
   { ...resizeControl, mode, height: 6, width: 7 }, // the identity
   { ...resizeControl, mode, c: 1, height: 24, width: 28 },
@@ -132,6 +142,8 @@ const modules: ModuleCase[] = [
     activation: ['relu', 'leaky-relu', 'silu', 'hardswish'], padding: ['replicate', 'reflect'], layout: ['NHWC'],
   }),
   { ...moduleControl, h: 1, w: 1 },
+  { ...moduleControl, c: 1, cMid: 1, h: 1, w: 1, kUp: 1, scale: 1 },
+  { ...moduleControl, c: 3, cMid: 3, h: 1, w: 1, kUp: 3 },
   { ...moduleControl, c: 16, cMid: 8, h: 8, w: 9, activation: 'silu' },
 ];
 

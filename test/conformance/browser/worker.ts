@@ -1,0 +1,6 @@
+// The suite in a module worker.
+import { type BrowserBackend, run } from './run.js';
+
+self.onmessage = async ({ data }: MessageEvent<BrowserBackend>) => {
+  self.postMessage(await run(data));
+};
