@@ -59,7 +59,8 @@ export function conv2d(recording: Recording, x: GpuTensor, conv: GpuConv, { dila
     reads: 3,
     writes: 1,
     params: words(invocations, h, w, tiles, cIn, cOut, coVectors, k, dilation, f32(slope)),
-    inputs: [x, conv.storage, (residual as GpuTensor | undefined) ?? x], // without RESIDUAL its binding is not read
+    // Without RESIDUAL its binding is not read, but must be there and as large as one vector: the weights always are.
+    inputs: [x, conv.storage, (residual as GpuTensor | undefined) ?? conv.storage],
     outputs: [y],
     invocations,
   });

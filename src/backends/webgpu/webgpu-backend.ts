@@ -49,7 +49,7 @@ class WebgpuBackend implements Backend {
 
   /** One turn of the queue, so that a device lost before it came here is known to be. */
   async settled(): Promise<void> {
-    await this.device.queue.onSubmittedWorkDone().catch(() => {});
+    await Promise.race([this.device.lost, this.device.queue.onSubmittedWorkDone().catch(() => {})]);
     this.assertUsable();
   }
 
