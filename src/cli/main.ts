@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // carafe-web photo.jpg [...]: writes photo@2x.png beside each photo and says what it took. Files are decoded and encoded by sharp;
 // the pixels between go through the public API, in a worker.
-import { rename, rm } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, rename, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type sharp from 'sharp';
@@ -47,13 +48,15 @@ async function main(): Promise<void> {
 }
 
 async function upscaleFile(codec: typeof sharp, upscaler: Upscaler, photo: string, output?: string): Promise<void> {
+  const { scale } = upscaler.info;
+  const target = output ?? join(dirname(photo), `${basename(photo, extname(photo))}@${scale}x.png`);
+  await access(dirname(target), constants.W_OK).catch((cause) => { throw unwritable(target, cause); }); // before the work, not after it
   const image = await decode(codec, photo);
   const start = performance.now();
   const big = await upscaler.upscale(image, process.stderr.isTTY ? { onProgress: ({ done, total }) => process.stderr.write(`\r${done}/${total} tiles `) } : {});
   const milliseconds = performance.now() - start;
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
-  const { backend, details, model, scale, thread, workers } = upscaler.info;
-  const target = output ?? join(dirname(photo), `${basename(photo, extname(photo))}@${scale}x.png`);
+  const { backend, details, model, thread, workers } = upscaler.info;
   await encode(codec, big, target);
   const megapixels = (big.width * big.height) / 1e6;
   console.log(`${photo}  ${image.width}x${image.height} -> ${target}  ${big.width}x${big.height}
@@ -68,7 +71,7 @@ async function decode(codec: typeof sharp, photo: string): Promise<RawImage> {
     const { data, info } = await codec(photo, { limitInputPixels: 2 ** 29 }).autoOrient().toColourspace('srgb').ensureAlpha().raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
     return { data: new Uint8ClampedArray(data.buffer, data.byteOffset, data.length), width: info.width, height: info.height };
   } catch (cause) {
-    throw new CarafeError('UnsupportedImage', `Expected an image file for "photo", got ${JSON.stringify(photo)}: ${(cause as Error).message}`);
+    throw new CarafeError('UnsupportedImage', `Expected an image file for "photo", got ${JSON.stringify(photo)}: ${(cause as Error).message.split('\n')[0]}`);
   }
 }
 
@@ -82,8 +85,12 @@ async function encode(codec: typeof sharp, { data, width, height }: RawImage, ta
     await rename(partial, target);
   } catch (cause) {
     await rm(partial, { force: true });
-    throw new CarafeError('InvalidOption', `Expected a file that can be written for "output", got ${JSON.stringify(target)}: ${(cause as Error).message}`);
+    throw unwritable(target, cause as Error);
   }
+}
+
+function unwritable(target: string, cause: Error): CarafeError {
+  return new CarafeError('InvalidOption', `Expected a file that can be written for "output", got ${JSON.stringify(target)}: ${cause.message.split('\n')[0]}`);
 }
 
 async function loadSharp(): Promise<typeof sharp> {
