@@ -1,0 +1,131 @@
+"""Make the additional training images from free Debian packages (nothing here is committed).
+
+  apt-get download PACKAGES; unpack each into DEBS/<package>/ (dpkg -x), then
+  python3 collect.py --debs DEBS --out DIR
+
+writes DIR/wallpapers (photographs and renderings, downsampled at least 2x to clean HR, cut into tiles, flat tiles left
+out), DIR/clipart (openclipart-png on white) and DIR/text (text, UI boxes and charts drawn with the packaged fonts).
+Deterministic. See README.md for the packages and their licences.
+"""
+import argparse
+import os
+import random
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+import images
+
+Image.MAX_IMAGE_PIXELS = None
+WALLPAPERS = ('gnome-backgrounds', 'mate-backgrounds', 'plasma-workspace-wallpapers', 'ukui-wallpapers', 'lomiri-wallpapers-16.04', 'lomiri-wallpapers-20.04')
+TILE = 480
+
+
+def detail(rgb):
+    """Mean absolute luma gradient, 0..255."""
+    y = images.luma(rgb) * 255
+    return np.abs(np.diff(y, axis=0)).mean() + np.abs(np.diff(y, axis=1)).mean()
+
+
+def wallpapers(debs, out):
+    seen, count = [], 0
+    for package in WALLPAPERS:
+        for path in images.list_images([os.path.join(debs, package)]):
+            if os.path.islink(path) or min(Image.open(path).size) < 1000:
+                continue
+            rgb = images.load_rgb(path)
+            small = np.asarray(Image.fromarray(rgb).resize((16, 16), Image.BOX), float)
+            if any(np.abs(small - other).mean() < 6 for other in seen):  # the same picture in another size
+                continue
+            seen.append(small)
+            for longest in (1600, 960):  # two scales of each: at least 2x down, so JPEG and sensor noise are gone
+                factor = max(2, max(rgb.shape) / longest)
+                h, w = (int(side / factor) for side in rgb.shape[:2])
+                hr = np.asarray(Image.fromarray(rgb).resize((w, h), Image.LANCZOS))
+                for top in range(0, max(1, h - TILE // 2), TILE):
+                    for left in range(0, max(1, w - TILE // 2), TILE):
+                        tile = hr[top:top + TILE, left:left + TILE]
+                        if min(tile.shape[:2]) >= 200 and detail(tile) > 5:
+                            Image.fromarray(tile).save(os.path.join(out, f'{count:05}.png'))
+                            count += 1
+    print('wallpapers', len(seen), 'pictures', count, 'tiles')
+
+
+def clipart(debs, out, limit=400):
+    paths = images.list_images([os.path.join(debs, 'openclipart-png')])
+    random.Random(3).shuffle(paths)
+    count = 0
+    for path in paths:
+        if count == limit:
+            break
+        if os.path.islink(path) or min(Image.open(path).size) < 200:
+            continue
+        rgb = images.load_rgb(path)
+        top, left = max(0, rgb.shape[0] - TILE) // 2, max(0, rgb.shape[1] - TILE) // 2
+        rgb = rgb[top:top + TILE, left:left + TILE]
+        if detail(rgb) > 5:
+            Image.fromarray(rgb).save(os.path.join(out, f'{count:05}.png'))
+            count += 1
+    print('clipart', count)
+
+
+def text(debs, out, count=300):
+    rng = random.Random(4)
+    fonts = []
+    for root, _, names in os.walk(debs):
+        for name in sorted(names):
+            plain = 'noto' not in root or name.startswith(('NotoSans-', 'NotoSerif-', 'NotoSansDisplay-'))
+            if name.endswith(('.ttf', '.otf')) and 'awesome' not in root and plain:
+                fonts.append(os.path.join(root, name))
+    fonts.sort()
+    with open(os.path.join(debs, 'fonts-noto-core/usr/share/doc/fonts-noto-core/copyright'), encoding='utf8') as file:
+        words = file.read().split()
+
+    def colour(light):
+        base = rng.randint(200, 255) if light else rng.randint(0, 90)
+        return tuple(max(0, min(255, base + rng.randint(-40, 40))) for _ in range(3)) if rng.random() < 0.6 else (255,) * 3 if light else (0,) * 3
+
+    for index in range(count):
+        dark = rng.random() < 0.25
+        image = Image.new('RGB', (TILE, TILE), colour(not dark))
+        draw = ImageDraw.Draw(image)
+        for _ in range(rng.randint(0, 8)):  # boxes, buttons, lines
+            x, y, w, h = rng.randint(0, TILE), rng.randint(0, TILE), rng.randint(10, 250), rng.randint(10, 150)
+            kind = rng.random()
+            if kind < 0.4:
+                draw.rounded_rectangle((x, y, x + w, y + h), rng.randint(0, 12), colour(rng.random() < 0.5), colour(dark), rng.randint(0, 3))
+            elif kind < 0.6:
+                draw.ellipse((x, y, x + w, y + h), colour(rng.random() < 0.5), colour(dark), rng.randint(0, 4))
+            elif kind < 0.8:
+                points = [(x + i * w / 12, y + rng.randint(0, h)) for i in range(13)]
+                big = Image.new('L', (TILE * 4, TILE * 4))  # PIL's lines are not anti-aliased: draw large, shrink
+                ImageDraw.Draw(big).line([(px * 4, py * 4) for px, py in points], 255, rng.randint(3, 14), 'curve')
+                image.paste(colour(dark), (0, 0), big.resize((TILE, TILE), Image.BOX))
+            else:
+                for i in range(0, w, rng.randint(3, 12)):
+                    draw.line((x + i, y, x + i, y + h), colour(dark), rng.randint(1, 2))
+        y = rng.randint(-10, 10)
+        while y < TILE:
+            size = rng.choice((9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 24, 28, 36, 48, 72))
+            font, ink, x0 = ImageFont.truetype(rng.choice(fonts), size), colour(dark), rng.randint(-20, 60)
+            for _ in range(rng.randint(1, 6 if size < 20 else 2)):
+                at, line = rng.randrange(len(words) - 60), ''
+                while x0 + draw.textlength(line, font) < TILE and len(line) < 200:
+                    line += words[at] + ' '
+                    at += 1
+                draw.text((x0, y), line, ink, font)
+                y += round(size * rng.uniform(1.1, 1.5))
+            y += rng.randint(0, 16)
+        image.save(os.path.join(out, f'{index:05}.png'))
+    print('text', count, 'pages from', len(fonts), 'fonts')
+
+
+if __name__ == '__main__':
+    arg = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arg.add_argument('--debs', required=True)
+    arg.add_argument('--out', required=True)
+    o = arg.parse_args()
+    for name, make in (('wallpapers', wallpapers), ('clipart', clipart), ('text', text)):
+        folder = os.path.join(o.out, name)
+        os.makedirs(folder, exist_ok=True)
+        make(o.debs, folder)
