@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Backend, ConvWeights, DeviceConv, DeviceTensor, Ops } from '../src/backends/backend.js';
 import type { Activation, Normalizer, Padding, ResizeMode } from '../src/core/shapes.js';
-import type { Shape } from '../src/core/tensor.js';
+import type { Shape, Tensor } from '../src/core/tensor.js';
+import { type CarafeLuma, loadCarafeLuma, upscaleLuma } from '../src/engine/networks/carafe-luma.js';
 import { type ModelTensor, parseSafetensors } from '../src/models/safetensors.js';
 import { allBackends } from './backends.js';
 import { ARITHMETIC, type Arithmetic, bound, boundConv } from './conformance/bounds.js';
@@ -128,6 +129,51 @@ for (const [file, { atLeast, named, checks }] of Object.entries(FILES)) {
       });
     }
   });
+}
+
+// The network, on its shipped weights: rounding errors bounded at their worst double with each layer, but a pixel may not be off by
+// half a step of RGBA8 in any case. Only the middle is compared: the border of `halo` pixels is a tile's to cut off.
+describe('golden carafe-luma', () => {
+  const { tensors, metadata } = parseSafetensors(new Uint8Array(readFileSync(new URL('./golden/carafe-luma.safetensors', import.meta.url))));
+  const cases = JSON.parse(metadata.cases) as { name: string; params: { halo: number; scale: number; model: string } }[];
+
+  it('has its cases', () => {
+    expect(cases.map(({ name }) => name)).toEqual(expect.arrayContaining(['24x20', '5x3', '1x1']));
+  });
+
+  for (const { name: backendName, open } of allBackends) {
+    describe(backendName, () => {
+      let opened: Promise<Backend> | undefined;
+      for (const { name, params: { halo, scale, model } } of cases) {
+        it(name, async () => {
+          const backend = await (opened ??= open());
+          const file = parseSafetensors(new Uint8Array(readFileSync(new URL(`../models/${model}`, import.meta.url))));
+          const [y, wanted] = ['y_in', 'y'].map((key) => tensors.get(`${name}/${key}`)!);
+          const padded = replicated(y, halo);
+          const program = (net: CarafeLuma) => (ops: Ops): DeviceTensor => upscaleLuma(ops, net, ops.input(padded.data, padded.shape));
+          const net = loadCarafeLuma(backend, file);
+          expect([net.halo, net.scale]).toEqual([halo, scale]);
+          const { error, shape } = bound(program(loadCarafeLuma({ ...backend, conv: boundConv }, file)), ARITHMETIC[backend.name]);
+          await poison(backend);
+          const got = await backend.run(program(net));
+          const [, , h, w] = wanted.shape;
+          const middle = (data: Float32Array): Float32Array => wanted.data.map((_, i) => data[(Math.floor(i / w) + halo * scale) * shape[2] + (i % w) + halo * scale]);
+          const wantedShape: Shape = [1, h, w, 1];
+          assertWithin(middle(got), {
+            shape: wantedShape, value: { data: wanted.data, shape: wantedShape },
+            error: { data: middle(error.data).map((e, i) => Math.min(e + 2 ** -24 * Math.abs(wanted.data[i]), 0.5 / 255)), shape: wantedShape },
+          });
+        });
+      }
+    });
+  }
+});
+
+/** y [1, 1, h, w] -> [1, h + 2 halo, w + 2 halo, 1], the edge replicated. */
+function replicated({ data, shape: [, , h, w] }: ModelTensor, halo: number): Tensor {
+  const [height, width] = [h + 2 * halo, w + 2 * halo];
+  const clamp = (i: number, size: number): number => Math.min(Math.max(i - halo, 0), size - 1);
+  return { shape: [1, height, width, 1], data: Float32Array.from({ length: height * width }, (_, i) => data[clamp(Math.floor(i / width), h) * w + clamp(i % width, w)]) };
 }
 
 async function checkVector(backend: Backend, { convs, program, parameters }: Check, wanted: ModelTensor): Promise<void> {

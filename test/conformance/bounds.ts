@@ -42,8 +42,8 @@ export const ARITHMETIC: Record<BackendName, Arithmetic> = {
   // IEEE 754 round to nearest (WebAssembly core specification, 4.3.3); exp is assembly/simd.ts, 1.2 ulp.
   wasm: { u: F32, divide: F32, exp: () => 1.5 * ULP, weightRoundings: 1 },
   // WGSL, 15.7.4 floating point accuracy: + - * correctly rounded in a direction the specification leaves open, so a whole ulp;
-  // division 2.5 ulp; exp 3 + 2|x| ulp. shaders/resize.wgsl: each distance is a quotient of exact integers (3, three times over as
-  // it enters cubed), and Horner's form of the cubic rounds 7 times.
+  // division 2.5 ulp; exp 3 + 2|x| ulp. In shaders/resize.wgsl each distance is a quotient of exact integers
+  // (2.5 ulp) and enters a weight up to three times, which takes up to 7 more roundings.
   webgpu: { u: ULP, divide: 2.5 * ULP, exp: (x) => (3 + 2 * Math.abs(x)) * ULP, weightRoundings: 16 },
 };
 
@@ -292,11 +292,14 @@ function resizeMagnitudes(x: Tensor, height: number, width: number, mode: Resize
   const rows = axisTaps(h, height, mode, cubicA);
   const columns = axisTaps(w, width, mode, cubicA);
   const { taps } = rows;
-  const magnitude = ({ weight }: AxisTaps, i: number): number => {
-    if (!ofTerms || mode === 'bilinear') return Math.abs(weight[i]);
-    // The two inner taps are ((a + 2) t - (a + 3)) t^2 + 1 with t <= 1; the outer ones a single product.
-    const inner = i % taps === 1 || i % taps === 2;
-    return inner ? Math.abs(cubicA + 2) + Math.abs(cubicA + 3) + 1 : Math.abs(weight[i]);
+  const magnitude = ({ weight }: AxisTaps, i: number, inSize: number, outSize: number): number => {
+    const tap = i % taps;
+    if (!ofTerms || mode === 'bilinear' || tap === 0 || tap === 3) return Math.abs(weight[i]); // one product
+    // The inner taps are (1 - t) (1 + t - (a + 2) t^2), t the distance.
+    const position = (Math.floor(i / taps) + 0.5) * (inSize / outSize) - 0.5;
+    const fraction = position - Math.floor(position);
+    const t = tap === 1 ? fraction : 1 - fraction;
+    return (1 - t) * (1 + t + Math.abs(cubicA + 2) * t * t);
   };
   for (let target = 0; target < y.length; target++) {
     const ci = target % c;
@@ -306,7 +309,7 @@ function resizeMagnitudes(x: Tensor, height: number, width: number, mode: Resize
     let sum = 0;
     for (let ky = oy * taps; ky < (oy + 1) * taps; ky++) {
       for (let kx = ox * taps; kx < (ox + 1) * taps; kx++) {
-        sum += magnitude(rows, ky) * magnitude(columns, kx) * x.data[((image * h + rows.index[ky]) * w + columns.index[kx]) * c + ci];
+        sum += magnitude(rows, ky, h, height) * magnitude(columns, kx, w, width) * x.data[((image * h + rows.index[ky]) * w + columns.index[kx]) * c + ci];
       }
     }
     y[target] = sum;
