@@ -156,7 +156,7 @@ describe('the repository', () => {
 
   it('tracks no generated file', () => {
     expect(tracked).toContain('package.json');
-    expect(tracked.filter((file) => /(^|\/)(node_modules|dist|coverage|\.cache)\/|\.(wasm|tgz|map|js\.map|log~|pyc)$/.test(file))).toEqual([]);
+    expect(tracked.filter((file) => /^(dist|coverage|\.cache)\/|(^|\/)(node_modules|__pycache__)\/|\.(wasm|tgz|map|pyc)$/.test(file))).toEqual([]);
   });
 
   it('has no work left to do in its comments', () => {
