@@ -39,7 +39,7 @@ class Golden:
 
     def save(self, folder, command):
         path = os.path.join(folder, f'{self.op}.safetensors')
-        weights.save(path, self.tensors, {'cases': json.dumps(self.cases), 'generator': f'training/golden.py, torch {torch.__version__}, {command}'})
+        weights.save(path, self.tensors, {'cases': json.dumps(self.cases, separators=(',', ':')), 'generator': f'training/golden.py, torch {torch.__version__}, {command}'})
         print(f'{self.op}: {len(self.cases)} cases, {os.path.getsize(path)} bytes')
 
 
@@ -149,30 +149,30 @@ def conv2d():
         y = ACTIVATIONS[activation](y, slope)
         out.case(name, {'dilation': dilation, 'activation': activation, 'slope': slope, 'residual': residual}, x=xs, weights=w, bias=b, residual=r, y=y + r if residual else y)
 
-    add('control', (1, 3, 4, 5), 4, 3)
+    add('control', (1, 3, 3, 4), 3, 3)
     for k in (1, 5, 7):
-        add(f'kernel-{k}', (1, 3, 4, 5), 4, k)
+        add(f'kernel-{k}', (1, 3, 3, 4), 3, k)
     for activation in list(ACTIVATIONS)[1:]:
-        add(activation, (1, 3, 4, 5), 4, 3, activation=activation)
-        add(f'{activation}-1x1', (1, 3, 4, 5), 4, 1, activation=activation)
-    add('leaky-relu-slope-0.3', (1, 3, 4, 5), 4, 3, activation='leaky-relu', slope=0.3)
-    add('no-bias', (1, 3, 4, 5), 4, 3, bias=False)
-    add('residual', (1, 3, 4, 5), 4, 3, residual=True)
-    add('residual-leaky-relu', (1, 8, 4, 5), 8, 3, activation='leaky-relu', residual=True)
-    add('residual-silu-1x1', (1, 3, 4, 5), 4, 1, activation='silu', residual=True)
-    add('dilation-2', (1, 3, 7, 6), 4, 3, dilation=2)
-    add('dilation-3', (1, 3, 7, 6), 4, 3, dilation=3)
-    add('dilation-2-kernel-5', (1, 3, 6, 5), 4, 5, dilation=2)
+        add(activation, (1, 3, 3, 4), 3, 3, activation=activation)
+        add(f'{activation}-1x1', (1, 3, 3, 4), 3, 1, activation=activation)
+    add('leaky-relu-slope-0.3', (1, 3, 3, 4), 3, 3, activation='leaky-relu', slope=0.3)
+    add('no-bias', (1, 3, 3, 4), 3, 3, bias=False)
+    add('residual', (1, 3, 3, 4), 3, 3, residual=True)
+    add('residual-leaky-relu', (1, 4, 4, 5), 4, 3, activation='leaky-relu', residual=True)
+    add('residual-silu-1x1', (1, 3, 3, 4), 3, 1, activation='silu', residual=True)
+    add('dilation-2', (1, 2, 6, 5), 3, 3, dilation=2)
+    add('dilation-3', (1, 2, 6, 5), 3, 3, dilation=3)
+    add('dilation-2-kernel-5', (1, 2, 6, 5), 2, 5, dilation=2)
     add('dilation-2-smaller-than-window', (1, 3, 2, 1), 4, 3, dilation=2)
-    for ci, co in ((1, 1), (1, 16), (3, 5), (5, 3), (16, 1), (16, 16), (17, 3), (3, 17)):
-        add(f'channels-{ci}-{co}', (1, ci, 3, 4), co, 3)
-        add(f'channels-{ci}-{co}-1x1', (1, ci, 3, 4), co, 1)
-    add('channels-16-72-1x1', (1, 16, 2, 2), 72, 1)
+    for ci, co in ((1, 1), (1, 16), (3, 5), (5, 3), (16, 1), (16, 8), (17, 3), (3, 17)):
+        add(f'channels-{ci}-{co}', (1, ci, 2, 3), co, 3)
+        add(f'channels-{ci}-{co}-1x1', (1, ci, 2, 3), co, 1)
+    add('channels-8-72-1x1', (1, 8, 2, 1), 72, 1)
     for h, w in ((1, 1), (1, 7), (7, 1), (2, 2), (5, 17)):
-        add(f'size-{h}x{w}', (1, 3, h, w), 4, 3)
+        add(f'size-{h}x{w}', (1, 2, h, w), 3, 3)
     for h, w in ((1, 1), (2, 3), (4, 1)):
-        add(f'size-{h}x{w}-kernel-5', (1, 3, h, w), 4, 5)
-    add('batch-2', (2, 3, 4, 5), 4, 3)
+        add(f'size-{h}x{w}-kernel-5', (1, 2, h, w), 3, 5)
+    add('batch-2', (2, 3, 3, 4), 3, 3)
     add('batch-2-1x1', (2, 5, 3, 4), 6, 1, activation='relu')
     return out
 
@@ -190,16 +190,16 @@ def pixel_shuffle():
 def normalize_kernels():
     out = Golden('normalize-kernels')
 
-    def add(name, normalizer, n=1, k=3, groups=1, h=3, w=5, scale=2.0, x=None):
+    def add(name, normalizer, n=1, k=3, groups=1, h=2, w=3, scale=2.0, x=None):
         x = random(name, n, groups * k * k, h, w, scale=scale) if x is None else x
         out.case(name, {'kUp': k, 'groups': groups, 'normalizer': normalizer}, x=x, y=normalize(x, k, groups, normalizer))
 
     for normalizer in ('softmax', 'sigmoid', 'sigmoid-normalized'):
         add(normalizer, normalizer)
         for k in (1, 5, 7):
-            add(f'{normalizer}-kernel-{k}', normalizer, k=k, h=2, w=3)
+            add(f'{normalizer}-kernel-{k}', normalizer, k=k, h=2, w=2)
         for groups in (2, 3, 4):
-            add(f'{normalizer}-groups-{groups}', normalizer, groups=groups, h=2, w=3)
+            add(f'{normalizer}-groups-{groups}', normalizer, groups=groups, h=1, w=3)
         add(f'{normalizer}-1x1', normalizer, h=1, w=1)
         add(f'{normalizer}-17-wide', normalizer, h=1, w=17)
         add(f'{normalizer}-batch-2', normalizer, n=2, h=2, w=3)
@@ -214,7 +214,7 @@ def normalize_kernels():
 def reassemble():
     out = Golden('reassemble')
 
-    def add(name, n=1, c=4, h=3, w=3, k=3, scale=2, groups=1, padding='zero'):
+    def add(name, n=1, c=2, h=3, w=3, k=3, scale=2, groups=1, padding='zero'):
         features = random(name + 'f', n, c, h, w)
         kernels = normalize(random(name + 'k', n, groups * k * k, h * scale, w * scale), k, groups, 'softmax')
         if name.startswith('signed'):
@@ -233,15 +233,15 @@ def reassemble():
         add(f'{padding}-1x1-kernel-5', c=3, h=1, w=1, k=5, padding=padding)
         add(f'{padding}-1x6-kernel-5', c=2, h=1, w=6, k=5, scale=1, padding=padding)
         add(f'{padding}-2x3-kernel-7', c=2, h=2, w=3, k=7, scale=1, padding=padding)
-        add(f'{padding}-groups-2', groups=2, padding=padding)
-        add(f'{padding}-batch-2', n=2, c=3, h=2, w=3, padding=padding)
-    add('groups-c', groups=4, h=2, w=3)
+        add(f'{padding}-groups-2', c=4, groups=2, h=2, w=2, padding=padding)
+        add(f'{padding}-batch-2', n=2, c=3, h=2, w=2, padding=padding)
+    add('groups-c', c=4, groups=4, h=2, w=2)
     add('groups-3-of-6', c=6, groups=3, h=2, w=2)
     add('groups-2-of-6-kernel-5-scale-3', c=6, groups=2, h=1, w=2, k=5, scale=3)
     add('groups-c-scale-1', c=3, groups=3, scale=1, k=5)
     add('batch-2-groups-2-kernel-5', n=2, groups=2, k=5, h=2, w=2, scale=1)
     for c in (1, 5, 8, 16, 17):
-        add(f'channels-{c}', c=c, h=2, w=3)
+        add(f'channels-{c}', c=c, h=1, w=3)
     add('17-wide', c=2, h=1, w=17)
     add('kernel-5-scale-2', k=5, h=2, w=3)
     add('kernel-7-scale-2', k=7, c=2, h=2, w=2)
@@ -250,7 +250,7 @@ def reassemble():
 
 def resize_cases():
     out = Golden('resize')
-    sizes = ((4, 5, 8, 10), (4, 5, 12, 15), (5, 4, 20, 16), (4, 5, 4, 5), (5, 7, 8, 9), (6, 5, 7, 13), (8, 10, 4, 5), (9, 11, 4, 3), (7, 6, 1, 1), (1, 1, 3, 4), (1, 1, 1, 1), (2, 1, 5, 3), (3, 17, 6, 34))
+    sizes = ((4, 5, 8, 10), (3, 4, 9, 12), (3, 2, 12, 8), (4, 5, 4, 5), (5, 7, 8, 9), (6, 5, 7, 13), (8, 10, 4, 5), (9, 11, 4, 3), (7, 6, 1, 1), (1, 1, 3, 4), (1, 1, 1, 1), (2, 1, 5, 3), (1, 17, 2, 34))
     for mode, a in (('bilinear', -0.75), ('bicubic', -0.75), ('bicubic', -0.5)):
         for h, w, height, width in sizes:
             name = f'{mode}{"" if mode == "bilinear" else a}-{h}x{w}-to-{height}x{width}'
@@ -316,20 +316,20 @@ def carafe_pack():
         out.case(name, p, x=x, compress__weights=cw, compress__bias=cb, encode__weights=ew, encode__bias=eb, kernels=kernels, y=y)
 
     add('default')
-    add('batch-2', n=2, h=2, w=3, kUp=3)
-    add('groups-2', groups=2, kUp=3)
+    add('batch-2', n=2, h=2, w=2, kUp=3, mid=1)
+    add('groups-2', groups=2, kUp=3, mid=1)
     add('groups-2-kernel-5', groups=2, h=2, w=2, mid=2, kEnc=1)
     add('dilation-2', dilation=2, kUp=3, h=4, w=3)
     for normalizer in ('sigmoid', 'sigmoid-normalized'):
         add(normalizer, normalizer=normalizer, kUp=3)
         add(f'{normalizer}-groups-2', normalizer=normalizer, kUp=3, groups=2, h=2, w=2, kEnc=1)
-    add('scale-3', scale=3, kUp=3, h=2, w=2)
+    add('scale-3', scale=3, kUp=3, h=2, w=2, mid=1)
     add('scale-4', scale=4, kUp=3, h=2, w=1, mid=1)
     add('scale-1', scale=1, kUp=5)
     add('encoder-1x1', kEnc=1, kUp=3)
-    add('encoder-5x5', kEnc=5, kUp=3, mid=2)
-    add('kernel-7', kUp=7, c=2, mid=3, h=2, w=2, kEnc=1)
-    add('no-compress', compress=False, kUp=3)
+    add('encoder-5x5', kEnc=5, kUp=3, mid=1)
+    add('kernel-7', kUp=7, c=2, mid=3, h=1, w=2, kEnc=1)
+    add('no-compress', c=2, compress=False, kUp=3)
     add('no-bias', bias=False, kUp=3)
     for activation in ('relu', 'silu', 'hardswish', 'leaky-relu'):
         add(f'compress-{activation}', activation=activation, kUp=3, kEnc=1)
@@ -342,8 +342,8 @@ def carafe_pack():
     for name in ('conv-bn-silu', 'conv-bn-silu-kernel-3'):
         p = {**default, 'activation': 'silu', 'kUp': 3 if '3' in name else 5}
         x = random(name + 'x', 1, 3, 2, 2)
-        comp = ConvBN(name + 'comp', 3, 2, 1, True)
-        enc = ConvBN(name + 'enc', 2, p['kUp']**2 * p['scale']**2, p['kEnc'], False)
+        comp = ConvBN(name + 'comp', 3, 1 if p['kUp'] == 5 else 2, 1, True)
+        enc = ConvBN(name + 'enc', comp.conv.out_channels, p['kUp']**2 * p['scale']**2, p['kEnc'], False)
         with torch.no_grad():
             kernels, y = pack_forward(x, p, comp, enc)
             cw, cb = comp.folded()

@@ -13,10 +13,11 @@ import os
 import sys
 import time
 
-for name in ('MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_'):  # measured: 17 % faster steps
-    if name not in os.environ:
-        os.environ.update({'MALLOC_MMAP_THRESHOLD_': '1000000000', 'MALLOC_TRIM_THRESHOLD_': '1000000000'})
-        os.execv(sys.executable, [sys.executable, *sys.argv])
+# Measured: the allocator settings make steps 17 % faster; BLAS threads only spin beside the step's own.
+SETTINGS = {'MALLOC_MMAP_THRESHOLD_': '1000000000', 'MALLOC_TRIM_THRESHOLD_': '1000000000', 'OPENBLAS_NUM_THREADS': '1', 'OMP_NUM_THREADS': '1'}
+if any(name not in os.environ for name in SETTINGS):
+    os.environ.update({name: os.environ.get(name, value) for name, value in SETTINGS.items()})
+    os.execv(sys.executable, [sys.executable, *sys.argv])
 
 import numpy as np
 import torch
