@@ -1,6 +1,6 @@
 // carafe-luma: the image upscaler. A small convolutional body predicts, for each of `groups` groups, a map at the input's resolution
 // and the kernels that reassemble it; the reassembled maps are summed onto the bicubic enlargement. Luma only; chroma is bicubic.
-//   f = act(head(y)); h = f; h = act(body_i(h)) ...; h = h + f
+//   f = act(head(y)); h = f; for each body convolution: h = act(body_i(h)) + f
 //   out = bicubic(y) + sum_g reassemble(maps(h)_g, normalizeKernels(encode(h))_g)
 // Trained by training/; the tensors' names and the metadata are those of the .safetensors file.
 import { expected } from '../../core/errors.js';
@@ -62,11 +62,11 @@ export function upscaleLuma(ops: Ops, net: CarafeLuma, y: DeviceTensor): DeviceT
   const [, height, width] = y.shape;
   const first = ops.conv2d(y, net.head, act);
   let h = first;
-  net.body.forEach((conv, i) => {
-    const next = ops.conv2d(h, conv, i === net.body.length - 1 ? { ...act, residual: first } : act);
+  for (const conv of net.body) {
+    const next = ops.conv2d(h, conv, { ...act, residual: first });
     if (h !== first) ops.free(h);
     h = next;
-  });
+  }
   if (h !== first) ops.free(first);
   const maps = ops.conv2d(h, net.maps);
   const rows = ops.conv2d(h, net.encode);
