@@ -1,14 +1,14 @@
 // assembly/ -> dist/*.wasm, src/ -> dist/*.js and dist/types. The worker comes first: its text is also carried inside the package
 // for bundlers that do not find the file.
 import { gzipSync } from 'node:zlib';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, run } from './ensure.js';
 
 const { build } = await import('esbuild');
 const dist = join(root, 'dist');
-rmSync(dist, { recursive: true, force: true });
-mkdirSync(dist);
+const started = Date.now();
+mkdirSync(dist, { recursive: true });
 
 for (const target of ['simd', 'relaxed']) run('npx', ['--no-install', 'asc', '--config', 'asconfig.json', '--target', target]);
 
@@ -20,22 +20,30 @@ const options = {
   outdir: 'dist',
   entryNames: '[name]',
   legalComments: 'none',
-  loader: { '.wgsl': 'text', '.wasm': 'binary', '.safetensors': 'binary' },
+  loader: { '.wasm': 'binary', '.safetensors': 'binary' },
   external: ['sharp', 'node:*'],
   plugins: [{
-    name: 'text', // imports that end in ?text are the file's text
+    name: 'text', // imports that end in ?text are the file's text; shaders come without comments and indentation
     setup({ onResolve, onLoad }) {
       onResolve({ filter: /\?text$/ }, ({ path, resolveDir }) => ({ path: join(resolveDir, path.slice(0, -5)), namespace: 'text' }));
       onLoad({ filter: /.*/, namespace: 'text' }, ({ path }) => ({ contents: readFileSync(path, 'utf8'), loader: 'text' }));
+      onLoad({ filter: /\.wgsl$/ }, ({ path }) => ({ contents: withoutComments(readFileSync(path, 'utf8')), loader: 'text' }));
     },
   }],
 };
 await build({ ...options, entryPoints: { worker: 'src/worker/host.ts' }, minify: true });
 await build({ ...options, entryPoints: { index: 'src/index.ts', cli: 'src/cli/main.ts' }, splitting: true, chunkNames: '[name]-[hash]' }); // beside worker.js: the worker is found relative to the chunk
 run('npx', ['--no-install', 'tsc', '--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--outDir', 'dist/types', '--rootDir', 'src', '-p', 'scripts/tsconfig.types.json']);
+for (const name of readdirSync(dist)) { // what an earlier build left, last: a process that runs the old files keeps them while this one works
+  if (statSync(join(dist, name)).isFile() && statSync(join(dist, name)).mtimeMs < started - 1000) rmSync(join(dist, name));
+}
 writeFileSync(join(dist, '.built'), '');
 
 for (const name of readdirSync(dist).filter((file) => /\.(js|wasm)$/.test(file))) {
   const bytes = readFileSync(join(dist, name));
   console.log(`  ${name.padEnd(22)} ${(bytes.length / 1024).toFixed(1).padStart(7)} kB ${(gzipSync(bytes).length / 1024).toFixed(1).padStart(7)} kB gz`);
+}
+
+function withoutComments(wgsl) {
+  return wgsl.replace(/\/\/.*$/gm, '').replace(/\s*\n\s*/g, '\n');
 }

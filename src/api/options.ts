@@ -1,3 +1,4 @@
+/// <reference types="@webgpu/types" preserve="true" />
 // Every default and every check of the public API's arguments. What comes out is complete and valid; nothing behind it checks again.
 import type { BackendName } from '../backends/backend.js';
 import type { BackendRequest } from '../backends/select.js';
