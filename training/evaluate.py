@@ -8,6 +8,8 @@ RGB; measured on BT.601 luma 16..235 rounded, border of `scale` shaved.
 import argparse
 import os
 
+os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
+
 import numpy as np
 import torch
 
@@ -48,12 +50,15 @@ if __name__ == '__main__':
     arg.add_argument('model', help='.safetensors, checkpoint.pt or "bicubic"')
     arg.add_argument('--data', action='append', required=True)
     arg.add_argument('--scale', type=int, default=2, help='for "bicubic" only')
-    arg.add_argument('--each', action='store_true')
+    arg.add_argument('--each', action='store_true', help='also a line per image')
+    arg.add_argument('--kept-back', action='store_true', help='only the images that train.py keeps back')
     o = arg.parse_args()
     torch.set_num_threads(1)
     model, config = (None, {**CONFIG, 'scale': o.scale}) if o.model == 'bicubic' else load_model(o.model)
     for folder in o.data:
         paths = images.list_images([folder])
+        if o.kept_back:
+            paths = paths[images.KEEP_BACK - 1::images.KEEP_BACK]
         scores = [measure(model, config, path) for path in paths]
         if o.each:
             for path, (p, s) in zip(paths, scores):

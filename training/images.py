@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 LUMA = np.array([0.299, 0.587, 0.114])
+KEEP_BACK = 20  # every 20th image of a folder chooses between runs and is never trained on
 EXTENSIONS = ('.png', '.jpg', '.jpeg', '.webp', '.bmp', '.tif', '.tiff')
 
 

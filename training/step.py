@@ -7,7 +7,7 @@ import subprocess
 import numpy as np
 import torch
 
-from carafe_luma import halo
+from carafe_luma import halo, residual
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -37,6 +37,11 @@ class Step:
         assert self.halo == halo(config)
         self.grad = np.zeros(self.total, np.float32)
 
+    @staticmethod
+    def fits(config):
+        """Whether step.cpp can be built for these sizes: its vectors hold 8 channels, or 8 (group, sub-pixel) lanes."""
+        return config['channels'] % 8 == 0 and config['groups'] * config['scale']**2 % 8 == 0
+
     def flat(self, weights):
         """The weights as step.cpp wants them: [ky][kx][ci][co], maps repeated per sub-pixel, encoder as [tap][group][sub-pixel]."""
         c, g, k, s = (self.config[name] for name in ('channels', 'groups', 'kUp', 'scale'))
@@ -53,9 +58,23 @@ class Step:
         """y [b, p, p], target [b, .., ..] float32 -> loss; adds the gradients behind `weights`, as loss.backward() does."""
         flat = self.flat(weights)
         values = np.ascontiguousarray(flat.detach().numpy())
-        y, target = np.ascontiguousarray(y), np.ascontiguousarray(target)
+        y, target = np.ascontiguousarray(y, np.float32), np.ascontiguousarray(target, np.float32)
         pointer = lambda array: array.ctypes.data_as(ctypes.c_void_p)
         loss = self.library.step_run(pointer(y), pointer(target), len(y), y.shape[1], pointer(values),
                                      ctypes.c_float(self.config['slope']), int(l2), self.threads, pointer(self.grad))
         flat.backward(torch.from_numpy(self.grad))
         return loss
+
+
+class TorchStep:
+    """The same by autograd, about 5 times slower on a CPU, for sizes that step.cpp does not fit."""
+
+    def __init__(self, config):
+        self.config = config
+
+    def backward(self, weights, y, target, l2=False):
+        got = residual(weights, torch.from_numpy(y)[:, None], self.config)
+        difference = got - torch.from_numpy(target)[:, None]
+        loss = (difference**2).mean() if l2 else difference.abs().mean()
+        loss.backward()
+        return float(loss)

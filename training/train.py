@@ -3,7 +3,7 @@
   python3 train.py --data DIR [--data DIR ...] --out DIR [--steps N] ...
 
 Resumable: the checkpoint in --out holds weights, optimizer, EMA, random state and step; the same command goes on.
-Deterministic: same seed, data and command give the same log on the same machine, also when interrupted.
+Deterministic: same seed, data and command give the same losses on the same machine, also when interrupted.
 """
 import argparse
 import hashlib
@@ -24,9 +24,7 @@ import torch
 
 import images
 from carafe_luma import CONFIG, Collapsible, halo, params, residual
-from step import Step
-
-KEEP_BACK = 20  # every 20th image of a folder chooses between runs and is never trained on
+from step import Step, TorchStep
 
 
 def prepare(path, config):
@@ -67,8 +65,8 @@ def load_folder(folder, config, cache):
         ly, lx = h // config['scale'] + n, w // config['scale'] + n
         pairs.append((y[y_at:y_at + ly * lx].reshape(ly, lx), target[t_at:t_at + h * w].reshape(h, w)))
         y_at, t_at = y_at + ly * lx, t_at + h * w
-    return ([p for i, p in enumerate(pairs) if i % KEEP_BACK != KEEP_BACK - 1],
-            [p for i, p in enumerate(pairs) if i % KEEP_BACK == KEEP_BACK - 1])
+    return ([p for i, p in enumerate(pairs) if i % images.KEEP_BACK != images.KEEP_BACK - 1],
+            [p for i, p in enumerate(pairs) if i % images.KEEP_BACK == images.KEEP_BACK - 1])
 
 
 class Patches:
@@ -109,7 +107,7 @@ def kept_back_psnr(weights, pairs, config):
     return float(np.mean(scores))
 
 
-def main():
+def options():
     arg = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arg.add_argument('--data', action='append', required=True, help='folder of images, DIR or DIR=SHARE; may be given several times')
     arg.add_argument('--out', required=True, help='folder for checkpoints and the log')
@@ -117,7 +115,7 @@ def main():
     arg.add_argument('--steps', type=int, default=18000)
     arg.add_argument('--batch', type=int, default=8)
     arg.add_argument('--patch', type=int, default=48, help='LR pixels of a patch that count in the loss')
-    arg.add_argument('--lr', type=float, default=2e-3)
+    arg.add_argument('--lr', type=float, default=1e-3)
     arg.add_argument('--final-lr', type=float, default=1e-6)
     arg.add_argument('--warmup', type=int, default=100)
     arg.add_argument('--clip', type=float, default=3, help='gradient norm is clipped to this many times its running mean')
@@ -131,26 +129,52 @@ def main():
     arg.add_argument('--eval-steps', type=int, default=1000)
     for key in ('channels', 'body', 'groups', 'kUp', 'scale'):
         arg.add_argument(f'--{key}', type=int, default=CONFIG[key])
-    arg.add_argument('--smoke', action='store_true', help='one minute: checks the step against torch, trains 150 steps, resumes')
+    arg.add_argument('--smoke', action='store_true', help='one minute: checks step.cpp against torch, then trains 150 small steps')
     o = arg.parse_args()
-    torch.set_num_threads(o.threads)
-    config = {**CONFIG, **{key: getattr(o, key) for key in ('channels', 'body', 'groups', 'kUp', 'scale')}}
     if o.smoke:
         o.steps, o.batch, o.patch, o.eval_steps = 150, 4, 24, 75
+    return o
+
+
+def load_sources(data, config, cache):
+    """Every --data as (name, share, train, kept back); without a share a folder counts by its pixels."""
+    sources = []
+    for item in data:
+        folder, _, share = item.partition('=')
+        train, kept = load_folder(folder, config, cache)
+        name = os.path.basename(os.path.normpath(folder))
+        sources.append((name, float(share) if share else sum(target.size for _, target in train), train, kept))
+    return sources
+
+
+def start_log(path, o, config, sources):
+    given = {key: value for key, value in vars(o).items() if key not in ('data', 'out', 'cache', 'start', 'save_minutes', 'smoke')}
+    with open(path, 'w') as file:
+        file.write(f'# carafe-luma {json.dumps(config)} params {params(config)}\n'
+                   f'# data {" ".join(f"{name}={share:g}:{len(train)}+{len(kept)}" for name, share, train, kept in sources)}\n'
+                   f'# options {json.dumps(given)} start {os.path.join(*o.start.split(os.sep)[-2:]) if o.start else None}\n')
+
+
+def cut_log(path, done):
+    """Drops the lines that were written after the checkpoint, or they would come twice."""
+    with open(path) as file:
+        lines = file.readlines()
+    with open(path, 'w') as file:
+        file.writelines(line for line in lines if line.startswith('#') or int(line.split()[1]) <= done)
+
+
+def main():
+    o = options()
+    torch.set_num_threads(o.threads)
+    config = {**CONFIG, **{key: getattr(o, key) for key in ('channels', 'body', 'groups', 'kUp', 'scale')}}
     os.makedirs(o.out, exist_ok=True)
     cache = o.cache or os.path.join(o.out, 'cache')
-    step = Step(config, cache, o.threads)
+    step = Step(config, cache, o.threads) if Step.fits(config) else TorchStep(config)
     if o.smoke:
         check_step(step, config)
 
-    names, shares, train, kept = [], [], [], []
-    for item in o.data:
-        folder, _, share = item.partition('=')
-        t, k = load_folder(folder, config, cache)
-        names.append(os.path.basename(os.path.normpath(folder)))
-        train.append(t), kept.append(k)
-        shares.append(float(share) if share else sum(p[1].size for p in t))
-    patches = Patches(train, shares, config, o.patch, o.seed)
+    sources = load_sources(o.data, config, cache)
+    patches = Patches([train for _, _, train, _ in sources], [share for _, share, _, _ in sources], config, o.patch, o.seed)
     model = Collapsible(config, o.width, o.seed)
     values = list(model.parameters.values())
     if o.start:
@@ -158,7 +182,7 @@ def main():
             model.parameters[key].data.copy_(value)
     adam = torch.optim.Adam(values, lr=o.lr, betas=(0.9, 0.999), foreach=True)
     ema = {key: value.detach().clone() for key, value in model.collapse().items()}
-    done, spent, usual_norm, checkpoint = 0, 0.0, 0.0, os.path.join(o.out, 'checkpoint.pt')
+    done, spent, usual_norm, losses, checkpoint = 0, 0.0, 0.0, [], os.path.join(o.out, 'checkpoint.pt')
     log = os.path.join(o.out, 'train.log')
     if os.path.exists(checkpoint):
         saved = torch.load(checkpoint)
@@ -166,23 +190,19 @@ def main():
             model.parameters[key].data.copy_(value)
         adam.load_state_dict(saved['adam'])
         ema, done, spent, usual_norm = saved['ema'], saved['step'], saved['seconds'], saved['norm']
+        losses = saved['losses']
         patches.rng.bit_generator.state = saved['rng']
-        with open(log) as file:  # lines written after the checkpoint would come twice
-            lines = file.readlines()
-        with open(log, 'w') as file:
-            file.writelines(line for line in lines if line.startswith('#') or int(line.split()[1]) <= done)
+        cut_log(log, done)
     else:
-        options = {key: value for key, value in vars(o).items() if key not in ('data', 'out', 'cache', 'start', 'save_minutes')}
-        with open(log, 'w') as file:
-            file.write(f'# carafe-luma {json.dumps(config)} params {params(config)}\n# data {" ".join(f"{n}:{len(t)}+{len(k)}" for n, t, k in zip(names, train, kept))}\n'
-                       f'# options {json.dumps(options)} start {os.path.basename(o.start) if o.start else None}\n')
+        start_log(log, o, config, sources)
 
     def save():
-        torch.save({'parameters': {key: value.detach() for key, value in model.parameters.items()}, 'adam': adam.state_dict(), 'ema': ema, 'step': done, 'norm': usual_norm,
-                    'seconds': spent + time.time() - started, 'rng': patches.rng.bit_generator.state, 'config': config}, checkpoint + '.part')
+        torch.save({'parameters': {key: value.detach() for key, value in model.parameters.items()}, 'adam': adam.state_dict(),
+                    'ema': ema, 'step': done, 'norm': usual_norm, 'losses': losses[-o.eval_steps:], 'config': config,
+                    'seconds': spent + time.time() - started, 'rng': patches.rng.bit_generator.state}, checkpoint + '.part')
         os.replace(checkpoint + '.part', checkpoint)
 
-    started, last_save, losses = time.time(), time.time(), []
+    began, started, last_save = done, time.time(), time.time()
     while done < o.steps:
         progress = done / o.steps
         rate = o.final_lr + (o.lr - o.final_lr) * 0.5 * (1 + math.cos(math.pi * progress))
@@ -202,10 +222,11 @@ def main():
         if not math.isfinite(loss):
             raise SystemExit(f'Loss is {loss} at step {done}: lower --lr, or resume from the last checkpoint')
         if done % 20 == 0 and sys.stdout.isatty():
-            left = (time.time() - started) / 60 / max(1, len(losses)) * (o.steps - done)
-            print(f'\r[{"#" * int(30 * done / o.steps):30}] {done}/{o.steps} loss {np.mean(losses[-100:]):.5f}, {left:.0f} min left ', end='', flush=True)
+            left = (time.time() - started) / 60 / (done - began) * (o.steps - done)
+            bar = '#' * int(30 * done / o.steps)
+            print(f'\r[{bar:30}] {done}/{o.steps} loss {np.mean(losses[-100:]):.5f}, {left:.0f} min left ', end='', flush=True)
         if done % o.eval_steps == 0 or done == o.steps:
-            scores = ' '.join(f'{n} {kept_back_psnr(ema, k, config):.3f}' for n, k in zip(names, kept) if k)
+            scores = ' '.join(f'{name} {kept_back_psnr(ema, kept, config):.3f}' for name, _, _, kept in sources if kept)
             seconds = spent + time.time() - started
             line = f'step {done} loss {np.mean(losses[-o.eval_steps:]):.6f} lr {rate:.2e} kept-back {scores} minutes {seconds / 60:.1f}'
             print(('\n' if sys.stdout.isatty() else '') + line, flush=True)
