@@ -106,9 +106,9 @@ describe('imports', () => {
     expect(imports.filter(({ file, specifier }) => specifier.startsWith('node:') && layer(file) !== 'cli').map(show)).toEqual([]);
   });
 
-  it('of packages are of declared dependencies', () => {
+  it('of packages are of comlink, which is bundled, or of declared dependencies', () => {
     const { dependencies = {}, peerDependencies = {} } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, Record<string, string> | undefined>;
-    const declared = Object.keys({ ...dependencies, ...peerDependencies });
+    const declared = ['comlink', ...Object.keys({ ...dependencies, ...peerDependencies })];
     const wrong = imports.filter(({ specifier }) => !/^(\.|node:)/.test(specifier) && !declared.some((name) => specifier === name || specifier.startsWith(`${name}/`)));
     expect(wrong.map(show)).toEqual([]);
   });
