@@ -111,7 +111,11 @@ function isGpuFailure(error: unknown): error is CarafeError {
 
 /** With two candidates, the one whose second tile is quicker; the other is disposed and its time is the reason. */
 async function fastest(candidates: Loaded[], rejected: Rejection[]): Promise<{ chosen: Loaded; timings: EngineInfo['timings'] }> {
-  if (candidates.length === 1) return { chosen: candidates[0], timings: {} };
+  if (candidates.length === 1) {
+    const [{ backend, net }] = candidates;
+    if (backend.name === 'webgpu') await upscaleTile(backend, net, whiteTile(net, 8)); // compiles the pipelines now, not in the first image
+    return { chosen: candidates[0], timings: {} };
+  }
   const timings: Partial<Record<BackendName, number>> = {};
   for (const { backend, net } of candidates) timings[backend.name] = await tileMilliseconds(backend, net);
   const [chosen, ...others] = candidates.sort((a, b) => timings[a.backend.name]! - timings[b.backend.name]!);
@@ -123,10 +127,14 @@ async function fastest(candidates: Loaded[], rejected: Rejection[]): Promise<{ c
 }
 
 async function tileMilliseconds(backend: Backend, net: CarafeLuma): Promise<number> {
-  const side = 64 + 2 * net.halo;
-  const job: TileJob = { image: { data: new Uint8ClampedArray(side * side * 4).fill(128), width: side, height: side }, halo: net.halo, alpha: false };
+  const job = whiteTile(net, 64);
   await upscaleTile(backend, net, job); // compiles, allocates
   const start = performance.now();
   await upscaleTile(backend, net, job);
   return performance.now() - start;
+}
+
+function whiteTile(net: CarafeLuma, core: number): TileJob {
+  const side = core + 2 * net.halo;
+  return { image: { data: new Uint8ClampedArray(side * side * 4).fill(255), width: side, height: side }, halo: net.halo, alpha: false };
 }

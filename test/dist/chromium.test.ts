@@ -63,9 +63,9 @@ describe('upscale', () => {
     const { ticks, tiles } = await inPage<{ ticks: number; tiles: number }>(`
       let ticks = 0, tiles = 0;
       const timer = setInterval(() => { ticks++; }, 4);
-      await carafe.upscale(image, { tile: 32, onProgress: () => { tiles++; } });
+      await carafe.upscale(image, { tile: 64, onProgress: () => { tiles++; } });
       clearInterval(timer);
-      return { ticks, tiles };`, testImage(300, 300));
+      return { ticks, tiles };`, testImage(600, 600));
     expect(tiles).toBe(100);
     expect(ticks).toBeGreaterThanOrEqual(20);
   });
