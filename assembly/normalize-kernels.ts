@@ -25,7 +25,7 @@ function maximum(x: usize, taps: i32, tapBytes: usize): v128 {
   let max = v128.load(x);
   for (let tap = 1; tap < taps; tap++) {
     x += tapBytes;
-    max = f32x4.max(max, v128.load(x));
+    max = f32x4.pmax(max, v128.load(x));
   }
   return max;
 }
@@ -65,7 +65,7 @@ function sigmoids(x: usize, y: usize, taps: i32, tapBytes: usize, lanes: i32): v
 function normalizedSigmoids(x: usize, y: usize, taps: i32, tapBytes: usize, lanes: i32): void {
   const zero = f32x4.splat(0);
   const one = f32x4.splat(1);
-  const m = f32x4.min(zero, maximum(x, taps, tapBytes));
+  const m = f32x4.pmin(zero, maximum(x, taps, tapBytes));
   let sum = zero;
   let to = y;
   for (let tap = 0; tap < taps; tap++) {

@@ -8,24 +8,37 @@ export function madd(a: v128, b: v128, c: v128): v128 {
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
+// Constants of exp, four lanes each. In memory, because V8 builds a constant in the code from four instructions at each use.
+const EXP = memory.data<f32>([
+  1.44269504, 1.44269504, 1.44269504, 1.44269504, // 1 / ln 2
+  -126, -126, -126, -126,
+  12582912, 12582912, 12582912, 12582912, // 1.5 * 2^23: a sum with it is rounded to an integer, which is in its low bits
+  1.326472714e-3, 1.326472714e-3, 1.326472714e-3, 1.326472714e-3,
+  9.67151264e-3, 9.67151264e-3, 9.67151264e-3, 9.67151264e-3,
+  5.550733743e-2, 5.550733743e-2, 5.550733743e-2, 5.550733743e-2,
+  2.402224209e-1, 2.402224209e-1, 2.402224209e-1, 2.402224209e-1,
+  6.931469776e-1, 6.931469776e-1, 6.931469776e-1, 6.931469776e-1,
+  1, 1, 1, 1,
+], 16);
+
 /**
- * exp on four lanes: 2^n * p(r), r = x - n ln 2 in two parts, p of degree 6 (Cephes expf); at most 1 ulp on a sweep of
- * every 997th float in -87.3..88.3, with and without fused madd. Inputs are clamped to -87.33..88.37, so that results are neither infinite nor denormal.
+ * exp(x), x <= 0, on four lanes: 2^(n + f) with n an integer and |f| <= 1/2, 2^f by a minimax polynomial of degree 5 with p(0) = 1; n goes
+ * straight into the exponent. Within (2 + |x|) ulp: 1.6 of the polynomial, the rest is x / ln 2 rounded. Below -87.3 it stays 2^-126.
+ * pmin and pmax are one instruction, min and max eight.
  */
 // @ts-ignore: decorator
 @inline
 export function exp(x: v128): v128 {
-  x = f32x4.min(f32x4.max(x, f32x4.splat(-87.33)), f32x4.splat(88.37));
-  const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(1.44269504)));
-  let r = madd(n, f32x4.splat(-0.693359375), x);
-  r = madd(n, f32x4.splat(2.12194440e-4), r);
-  let p = madd(f32x4.splat(1.9875691500e-4), r, f32x4.splat(1.3981999507e-3));
-  p = madd(p, r, f32x4.splat(8.3334519073e-3));
-  p = madd(p, r, f32x4.splat(4.1665795894e-2));
-  p = madd(p, r, f32x4.splat(1.6666665459e-1));
-  p = madd(p, r, f32x4.splat(5.0000001201e-1));
-  p = f32x4.add(madd(p, f32x4.mul(r, r), r), f32x4.splat(1));
-  return f32x4.mul(p, i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23));
+  const t = f32x4.pmax(f32x4.mul(x, v128.load(EXP)), v128.load(EXP, 16));
+  const rounder = v128.load(EXP, 32);
+  const n = f32x4.add(t, rounder);
+  const f = f32x4.sub(t, f32x4.sub(n, rounder));
+  let p = madd(v128.load(EXP, 48), f, v128.load(EXP, 64));
+  p = madd(p, f, v128.load(EXP, 80));
+  p = madd(p, f, v128.load(EXP, 96));
+  p = madd(p, f, v128.load(EXP, 112));
+  p = madd(p, f, v128.load(EXP, 128));
+  return i32x4.add(p, i32x4.shl(n, 23));
 }
 
 /** 1 / (1 + exp(-x)) on four lanes, without overflow on either side: with t = exp(-|x|), 1/(1+t) or t/(1+t). */

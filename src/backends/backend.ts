@@ -70,8 +70,11 @@ export interface Ops {
   normalizeKernels(rows: DeviceTensor, window: Window, normalizer: Normalizer): DeviceTensor;
   /** out[n, y*s+sy, x*s+sx, c] = sum_{ky,kx} features[n, y+ky-r, x+kx-r, c] * rows[n, y, x, ((g*kUp^2 + ky*kUp+kx)*s + sy)*s + sx], g = floor(c / (C/groups)). */
   reassemble(features: DeviceTensor, rows: DeviceTensor, window: Window, padding: Padding): DeviceTensor;
-  /** base + the sum over groups of reassemble(maps, rows), one map for each group, taps outside read zero: maps [n, h, w, groups], base [n, h*s, w*s, 1]. */
-  reassembleSum(maps: DeviceTensor, rows: DeviceTensor, base: DeviceTensor, window: Window): DeviceTensor;
+  /**
+   * base + the sum over groups of reassemble(maps, softmax of the rows conv2d(x, encode)), one map for each group, taps outside read zero:
+   * maps [n, h, w, groups], x [n, h, w, c], encode 1x1 to groups*kUp^2*s^2 channels, base [n, h*s, w*s, 1].
+   */
+  reassembleSum(maps: DeviceTensor, x: DeviceTensor, encode: DeviceConv, base: DeviceTensor, window: Window): DeviceTensor;
   /** Half-pixel centres, edges replicated, no antialiasing (torch F.interpolate, align_corners=False). `cubicA`: -0.5 Keys/MATLAB/PIL, -0.75 torch. */
   resize(x: DeviceTensor, height: number, width: number, mode: ResizeMode, cubicA?: number): DeviceTensor;
 

@@ -50,7 +50,7 @@ export function reassembleShape(features: Shape, rows: Shape, window: Window): S
   return [n, h * window.scale, w * window.scale, c];
 }
 
-/** maps [n, h, w, groups], rows as in reassembleShape, base [n, h*s, w*s, 1] -> the shape of base. */
+/** maps [n, h, w, groups], rows as in reassembleShape (of the encoder, not stored), base [n, h*s, w*s, 1] -> the shape of base. */
 export function reassembleSumShape(maps: Shape, rows: Shape, base: Shape, window: Window): Shape {
   if (maps[3] !== window.groups) throw expected('ShapeMismatch', 'maps', `${window.groups} channels, one for each group`, maps[3]);
   const out = reassembleShape(maps, rows, window);

@@ -18,7 +18,7 @@ export type NormalizeCase = {
   logits: 'usual' | 'wide' | 'low' | 'equal';
 };
 export type ReassembleCase = { op: 'reassemble'; n: number; c: number; h: number; w: number; kUp: number; scale: number; groups: number; padding: Padding };
-export type ReassembleSumCase = { op: 'reassembleSum'; n: number; h: number; w: number; kUp: number; scale: number; groups: number };
+export type ReassembleSumCase = { op: 'reassembleSum'; n: number; cIn: number; h: number; w: number; kUp: number; scale: number; groups: number };
 export type ResizeCase = { op: 'resize'; n: number; c: number; h: number; w: number; height: number; width: number; mode: ResizeMode; cubicA?: number };
 export type PixelsToPlanesCase = { op: 'pixelsToPlanes'; w: number; h: number; alpha: boolean; plane: 'luma' | 'chroma' };
 export type PlanesToPixelsCase = { op: 'planesToPixels'; w: number; h: number; alpha: boolean; crop: readonly [x: number, y: number, width: number, height: number] };
@@ -101,9 +101,9 @@ const reassemble: ReassembleCase[] = [
   ]),
 ];
 
-const sumControl: ReassembleSumCase = { op: 'reassembleSum', n: 1, h: 5, w: 7, kUp: 3, scale: 2, groups: 4 };
+const sumControl: ReassembleSumCase = { op: 'reassembleSum', n: 1, cIn: 5, h: 5, w: 7, kUp: 3, scale: 2, groups: 4 };
 const reassembleSum: ReassembleSumCase[] = [
-  ...sweep(sumControl, { n: [2], h: [1, 2, 8, 9], w: [1, 2, 4, 5, 6, 8, 9, 16, 17, 33], kUp: [1, 5, 7], scale: [1, 3, 4], groups: [1, 2, 3, 5, 8, 16] }),
+  ...sweep(sumControl, { n: [2], cIn: [1, 4, 16], h: [1, 2, 8, 9], w: [1, 2, 4, 5, 6, 8, 9, 16, 17, 33, 40, 41, 81], kUp: [1, 5, 7], scale: [1, 3, 4], groups: [1, 2, 3, 5, 8, 16] }),
   { ...sumControl, h: 1, w: 2, kUp: 7 },
   { ...sumControl, h: 1, w: 1, kUp: 1, scale: 1, groups: 1 },
   { ...sumControl, h: 1, w: 1, kUp: 3, scale: 2, groups: 1 },

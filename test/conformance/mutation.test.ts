@@ -49,6 +49,16 @@ function swapWeightTaps(conv: ConvWeights, a: number, b: number): ConvWeights {
   return { ...conv, weights: conv.weights.map((_, i) => conv.weights[i - (i % taps) + other(i % taps)]) };
 }
 
+/** An encoder whose rows have the taps `a` and `b` in each other's place. */
+function swapEncodedTaps(encode: ConvWeights, window: Window, a: number, b: number): ConvWeights {
+  const swapped = (data: Float32Array, columns: number): Float32Array => {
+    const byColumn = Float32Array.from(data, (_, i) => data[(i % encode.cOut) * columns + Math.floor(i / encode.cOut)]); // [column][cOut]
+    const { data: rows } = swapTaps({ data: byColumn, shape: [1, 1, columns, encode.cOut] } as Tensor, window, a, b);
+    return Float32Array.from(data, (_, i) => rows[(i % columns) * encode.cOut + Math.floor(i / columns)]);
+  };
+  return { ...encode, weights: swapped(encode.weights, encode.cIn), ...(encode.bias && { bias: swapped(encode.bias, 1) }) };
+}
+
 function nextPixelOf(image: RawImage): RawImage {
   const { width, data } = image;
   return { ...image, data: data.map((v, i) => (i >> 2) % width < width - 1 ? data[i + 4] : v) };
@@ -89,9 +99,10 @@ const MUTATIONS: Mutation[] = [
     mutate: (ops) => ({ reassemble: (x, rows, window, padding) => ops.reassemble(x, swapTaps(rows, window, window.kUp ** 2 - 2, window.kUp ** 2 - 1), window, padding) }),
   },
   { op: 'reassemble', wrong: 'pads with the wrong border', mutate: (ops) => ({ reassemble: (x, rows, window, padding) => ops.reassemble(x, rows, window, padding === 'zero' ? 'replicate' : padding === 'replicate' ? 'reflect' : 'zero') }) },
-  { op: 'reassembleSum', wrong: 'reads the next pixel', mutate: (ops) => ({ reassembleSum: (maps, rows, base, window) => ops.reassembleSum(nextPixel(maps), rows, base, window) }) },
-  { op: 'reassembleSum', wrong: 'takes its first two taps for each other', mutate: (ops) => ({ reassembleSum: (maps, rows, base, window) => ops.reassembleSum(maps, swapTaps(rows, window, 0, 1), base, window) }) },
-  { op: 'reassembleSum', wrong: 'adds the next pixel of the base', mutate: (ops) => ({ reassembleSum: (maps, rows, base, window) => ops.reassembleSum(maps, rows, nextPixel(base), window) }) },
+  { op: 'reassembleSum', wrong: 'reads the next pixel', mutate: (ops) => ({ reassembleSum: (maps, x, encode, base, window) => ops.reassembleSum(nextPixel(maps), x, encode, base, window) }) },
+  { op: 'reassembleSum', wrong: 'encodes the next pixel', mutate: (ops) => ({ reassembleSum: (maps, x, encode, base, window) => ops.reassembleSum(maps, nextPixel(x), encode, base, window) }) },
+  { op: 'reassembleSum', wrong: 'takes its first two taps for each other', mutate: (ops) => ({ reassembleSum: (maps, x, encode, base, window) => ops.reassembleSum(maps, x, swapEncodedTaps(encode as ConvWeights, window, 0, 1), base, window) }) },
+  { op: 'reassembleSum', wrong: 'adds the next pixel of the base', mutate: (ops) => ({ reassembleSum: (maps, x, encode, base, window) => ops.reassembleSum(maps, x, encode, nextPixel(base), window) }) },
   { op: 'resize', wrong: 'reads the next pixel', mutate: (ops) => ({ resize: (x, ...rest) => ops.resize(nextPixel(x), ...rest) }) },
   { op: 'resize', wrong: 'reads the next row', mutate: (ops) => ({ resize: (x, ...rest) => ops.resize(nextRow(x), ...rest) }) },
   { op: 'resize', wrong: 'has the other cubic parameter', mutate: (ops) => ({ resize: (x, height, width, mode, cubicA = -0.5) => ops.resize(x, height, width, mode, -1.25 - cubicA) }) },

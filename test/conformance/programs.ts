@@ -63,10 +63,11 @@ export function programOf(c: Case): Program {
     }
     case 'reassembleSum': {
       const shape: Shape = [c.n, c.h, c.w, c.groups];
-      const rowShape: Shape = [c.n, c.h, c.w, rowLength(c)];
+      const xShape: Shape = [c.n, c.h, c.w, c.cIn];
       const baseShape: Shape = [c.n, c.h * c.scale, c.w * c.scale, 1];
-      const [maps, rows, base] = [data(shape), data(rowShape, -0.5, 1), data(baseShape)];
-      return { convs: [], tensor: (ops) => ops.reassembleSum(ops.input(maps, shape), ops.input(rows, rowShape), ops.input(base, baseShape), c) };
+      const [maps, x, base] = [data(shape), data(xShape), data(baseShape)];
+      const encode = randomConv(random, c.cIn, rowLength(c), 1, true);
+      return { convs: [encode], tensor: (ops, [device]) => ops.reassembleSum(ops.input(maps, shape), ops.input(x, xShape), device, ops.input(base, baseShape), c) };
     }
     case 'resize': {
       const shape: Shape = [c.n, c.h, c.w, c.c];
@@ -133,11 +134,9 @@ function imageProgram(c: ImageCase, random: Random): PixelsProgram {
         if (hidden !== first) ops.free(hidden);
         hidden = next;
       }
-      const rows = ops.normalizeKernels(ops.conv2d(hidden, encodeConv), c, 'softmax');
       const groups = ops.conv2d(hidden, mapsConv);
-      ops.free(hidden);
       const [width, height] = [c.w * c.scale, c.h * c.scale];
-      const upscaled = ops.reassembleSum(groups, rows, ops.resize(luma, height, width, 'bicubic'), c);
+      const upscaled = ops.reassembleSum(groups, hidden, encodeConv, ops.resize(luma, height, width, 'bicubic'), c);
       return ops.planesToPixels(upscaled, ops.resize(chroma, height, width, 'bicubic'), { x: 0, y: 0, width, height });
     },
   };

@@ -22,7 +22,7 @@ const ops: Ops = {
   pixelUnshuffle: (x, scale) => pixelUnshuffle(host(x), scale),
   normalizeKernels: (rows, window, normalizer) => normalizeKernels(host(rows), window, normalizer),
   reassemble: (features, rows, window, padding) => reassemble(host(features), host(rows), window, padding),
-  reassembleSum: (maps, rows, base, window) => reassembleSum(host(maps), host(rows), host(base), window),
+  reassembleSum: (maps, x, encode, base, window) => reassembleSum(host(maps), host(x), encode as ConvWeights, host(base), window),
   resize: (x, height, width, mode, cubicA = -0.5) => resize(host(x), height, width, mode, cubicA),
   pixelsToPlanes: (pixels, alpha) => pixelsToPlanes(pixels as RawImage, alpha),
   planesToPixels: (luma, chroma, crop) => planesToPixels(host(luma), host(chroma), crop),

@@ -2,15 +2,15 @@
 export interface Exports {
   nchwToNhwc(x: number, y: number, n: number, c: number, h: number, w: number): void;
   nhwcToNchw(x: number, y: number, n: number, h: number, w: number, c: number): void;
-  conv2d(x: number, weights: number, bias: number, residual: number, y: number, padded: number, accumulators: number,
+  conv2d(x: number, weights: number, bias: number, residual: number, y: number, line: number, spare: number,
     h: number, w: number, cIn: number, cOut: number, k: number, dilation: number, activation: number, slope: number): void;
   pixelShuffle(rows: number, pixels: number, h: number, w: number, c: number, s: number): void;
   pixelUnshuffle(pixels: number, rows: number, h: number, w: number, c: number, s: number): void;
   normalizeKernels(x: number, y: number, groups: number, taps: number, subs: number, normalizer: number): void;
   reassemble(features: number, rows: number, out: number, yTaps: number, xTaps: number, zeros: number, table: number,
     h: number, w: number, c: number, s: number, kUp: number, groups: number): void;
-  reassembleSum(maps: number, rows: number, base: number, out: number, padded: number, sums: number,
-    h: number, w: number, s: number, kUp: number, groups: number): void;
+  reassembleSum(x: number, weights: number, bias: number, maps: number, base: number, out: number, padded: number, table: number, rows: number, sums: number, spare: number,
+    h: number, w: number, cIn: number, s: number, kUp: number, groups: number): void;
   resize(x: number, y: number, rowIndex: number, rowWeight: number, columnIndex: number, columnWeight: number, mixed: number,
     w: number, c: number, height: number, width: number, taps: number): void;
   pixelsToPlanes(pixels: number, luma: number, chroma: number, size: number, alpha: boolean): void;

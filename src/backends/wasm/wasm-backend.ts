@@ -17,8 +17,9 @@ interface WasmConv extends DeviceConv { readonly weights: number; readonly bias:
 
 const ACTIVATIONS: readonly Activation[] = ['none', 'relu', 'leaky-relu', 'silu', 'hardswish']; // assembly/conv2d.ts
 const NORMALIZERS: readonly Normalizer[] = ['softmax', 'sigmoid', 'sigmoid-normalized']; // assembly/normalize-kernels.ts
-const SEGMENT_BYTES = 160 * 8 * 4; // assembly/conv2d.ts
-const TILE_PIXELS = 5; // a conv tile may read this many pixels past the end of its input
+const TILE_PIXELS = 5; // assembly/gemm.ts; a tile may read this many pixels past the end of its input
+const SUM_SEGMENT = 40; // assembly/reassemble-sum.ts
+const SPARE_BYTES = TILE_PIXELS * 8 * 4;
 
 /** @param details which build `module` is. */
 export async function createWasmBackend(module: WebAssembly.Module, details: string): Promise<Backend> {
@@ -91,11 +92,11 @@ function createOps(arena: Arena, wasm: Exports): Ops {
     (values instanceof Int32Array ? arena.i32(pointer, values.length) : arena.f32(pointer, values.length)).set(values);
     return pointer;
   };
-  /** Memory for the length of one op. */
-  const scratch = (bytes: number, use: (pointer: number) => void): void => {
-    const pointer = arena.allocate(bytes);
-    use(pointer);
-    arena.free(pointer, bytes);
+  /** Memory for the length of one op: blocks of so many bytes, by name. */
+  const scratch = <Name extends string>(bytes: Readonly<Record<Name, number>>, use: (pointers: Readonly<Record<Name, number>>) => void): void => {
+    const blocks = Object.entries<number>(bytes).map(([name, size]) => [name, arena.allocate(size), size] as const);
+    use(Object.fromEntries(blocks) as Record<Name, number>);
+    for (const [, pointer, size] of blocks) arena.free(pointer, size);
   };
 
   return {
@@ -129,14 +130,13 @@ function createOps(arena: Arena, wasm: Exports): Ops {
       const { weights, bias, cIn, cOut, k } = conv as WasmConv;
       const y = tensor(convShape(x.shape, cIn, cOut));
       const [n, h, w] = y.shape;
-      const pad = ((k - 1) / 2) * dilation;
-      const paddedBytes = k === 1 ? 0 : ((h + 2 * pad) * (w + 2 * pad) + TILE_PIXELS) * cIn * 4;
-      scratch(SEGMENT_BYTES, (accumulators) => scratch(paddedBytes + TILE_PIXELS * cIn * 4, (padded) => {
+      const lineBytes = k === 1 ? 0 : (w + (k - 1 + TILE_PIXELS) * dilation) * k * cIn * 4;
+      scratch({ spare: SPARE_BYTES, line: lineBytes }, ({ spare, line }) => {
         for (let i = 0; i < n; i++) {
-          wasm.conv2d(at(x, i), weights, bias, residual ? at(residual, i) : 0, at(y, i), padded, accumulators,
+          wasm.conv2d(at(x, i), weights, bias, residual ? at(residual, i) : 0, at(y, i), line, spare,
             h, w, cIn, cOut, k, dilation, ACTIVATIONS.indexOf(activation), slope);
         }
-      }));
+      });
       return y;
     },
 
@@ -166,19 +166,21 @@ function createOps(arena: Arena, wasm: Exports): Ops {
       const yTaps = upload(tapIndices(h, kUp, padding));
       const xTaps = upload(tapIndices(w, kUp, padding));
       const zeros = upload(new Float32Array(c + 4));
-      scratch(kUp * kUp * 4, (table) => {
+      scratch({ table: kUp * kUp * 4 }, ({ table }) => {
         for (let i = 0; i < n; i++) wasm.reassemble(at(features, i), at(rows, i), at(y, i), yTaps, xTaps, zeros, table, h, w, c, scale, kUp, groups);
       });
       return y;
     },
 
-    reassembleSum(maps, rows, base, window) {
+    reassembleSum(maps, x, encode, base, window) {
+      const { weights, bias, cIn, cOut } = encode as WasmConv;
       const { scale, kUp, groups } = window;
-      const y = tensor(reassembleSumShape(maps.shape, rows.shape, base.shape, window));
+      const y = tensor(reassembleSumShape(maps.shape, convShape(x.shape, cIn, cOut), base.shape, window));
       const [n, h, w] = maps.shape;
-      scratch((h + kUp - 1) * (w + kUp - 1) * groups * 4, (padded) => scratch((scale * scale + 4) * 4, (sums) => {
-        for (let i = 0; i < n; i++) wasm.reassembleSum(at(maps, i), at(rows, i), at(base, i), at(y, i), padded, sums, h, w, scale, kUp, groups);
-      }));
+      const bytes = { padded: (h + kUp - 1) * (w + kUp - 1) * groups * 4, table: kUp * kUp * 4, rows: SUM_SEGMENT * cOut * 4 + 16, sums: (scale * scale + 4) * 4, spare: SPARE_BYTES };
+      scratch(bytes, ({ padded, table, rows, sums, spare }) => {
+        for (let i = 0; i < n; i++) wasm.reassembleSum(at(x, i), weights, bias, at(maps, i), at(base, i), at(y, i), padded, table, rows, sums, spare, h, w, cIn, scale, kUp, groups);
+      });
       return y;
     },
 
@@ -188,7 +190,7 @@ function createOps(arena: Arena, wasm: Exports): Ops {
       const rows = axisTaps(h, height, mode, cubicA);
       const columns = axisTaps(w, width, mode, cubicA);
       const [rowIndex, rowWeight, columnIndex, columnWeight] = [rows.index, Float32Array.from(rows.weight), columns.index, Float32Array.from(columns.weight)].map(upload);
-      scratch((w * c + 4) * 4, (mixed) => {
+      scratch({ mixed: (w * c + 4) * 4 }, ({ mixed }) => {
         for (let i = 0; i < n; i++) wasm.resize(at(x, i), at(y, i), rowIndex, rowWeight, columnIndex, columnWeight, mixed, w, c, height, width, rows.taps);
       });
       return y;

@@ -188,7 +188,7 @@ function createOps(recording: Recording): Ops {
     pixelUnshuffle: (x, scale) => pixelUnshuffle(recording, gpu(x), scale),
     normalizeKernels: (rows, window, normalizer) => normalizeKernels(recording, gpu(rows), window, normalizer),
     reassemble: (features, rows, window, padding) => reassemble(recording, gpu(features), gpu(rows), window, padding),
-    reassembleSum: (maps, rows, base, window) => reassembleSum(recording, gpu(maps), gpu(rows), gpu(base), window),
+    reassembleSum: (maps, x, encode, base, window) => reassembleSum(recording, gpu(maps), gpu(x), encode as GpuConv, gpu(base), window),
     resize: (x, height, width, mode, cubicA = -0.5) => resize(recording, gpu(x), height, width, mode, cubicA),
     pixelsToPlanes: (pixels, alpha) => pixelsToPlanes(recording, pixels as GpuPixels, alpha),
     planesToPixels: (luma, chroma, crop) => planesToPixels(recording, gpu(luma), gpu(chroma), crop),

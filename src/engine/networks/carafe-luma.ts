@@ -1,7 +1,7 @@
 // carafe-luma: the image upscaler. A small convolutional body predicts, for each of `groups` groups, a map at the input's resolution
 // and the kernels that reassemble it; the reassembled maps are summed onto the bicubic enlargement. Luma only; chroma is bicubic.
 //   f = act(head(y)); h = f; for each body convolution: h = act(body_i(h)) + f
-//   out = bicubic(y) + sum_g reassemble(maps(h)_g, normalizeKernels(encode(h))_g)
+//   out = bicubic(y) + sum_g reassemble(maps(h)_g, softmax(encode(h))_g)
 // Trained by training/; the tensors' names and the metadata are those of the .safetensors file.
 import { expected } from '../../core/errors.js';
 import { rowLength, type Window } from '../../core/shapes.js';
@@ -69,12 +69,8 @@ export function upscaleLuma(ops: Ops, net: CarafeLuma, y: DeviceTensor): DeviceT
   }
   if (h !== first) ops.free(first);
   const maps = ops.conv2d(h, net.maps);
-  const rows = ops.conv2d(h, net.encode);
-  ops.free(h);
-  const kernels = ops.normalizeKernels(rows, net, 'softmax');
-  ops.free(rows);
   const base = ops.resize(y, height * net.scale, width * net.scale, 'bicubic', -0.5);
-  const out = ops.reassembleSum(maps, kernels, base, net);
-  ops.free(maps, kernels, base);
+  const out = ops.reassembleSum(maps, h, net.encode, base, net);
+  ops.free(maps, h, base);
   return out;
 }

@@ -1,0 +1,126 @@
+// gemm: y[p, co] = act(bias[co] + sum_k a[p, k] * weights[k, co]) + residual[p, co]: what convolutions and the encoder of reassembleSum share.
+// A row of `pixels` pixels; pixel p reads the K floats at a + p * aStep and writes cOut floats at y + p * yStep.
+// Schedule: a tile is 5 pixels x 2 vectors of 4 output channels (10 accumulators + 2 weights + 1 splat: 13 of the 15 registers V8 has;
+// the one that no V8 spills) and runs over all of K in one loop, so that a sum is in a register from its bias to its activation.
+import { madd, storeLanes } from './simd';
+
+const PIXELS: i32 = 5; // per tile
+
+/**
+ * weights: blocks of 8 output channels, 4 in the last block if no more are left: [block][K][8 or 4]; bias padded likewise.
+ * y = v >= 0 ? v : v * slope, then + residual unless that is 0 (it lies like y). `spare` is scratch for 5 pixels x 8 channels.
+ * Up to 4 pixels after the last one are read and not kept.
+ */
+export function gemm(
+  a: usize, weights: usize, bias: usize, residual: usize, y: usize, spare: usize,
+  pixels: i32, K: i32, cOut: i32, aStep: usize, yStep: usize, slope: f32,
+): void {
+  const toResidual = residual ? residual - y : 0;
+  for (let co = 0; co < cOut; co += 8) {
+    const channels = min(8, cOut - co);
+    const blockBytes: usize = <usize>K << (channels > 4 ? 5 : 4);
+    if (pixels >= PIXELS && (channels & 3) == 0) {
+      for (let p = 0; p < pixels; p += PIXELS) {
+        const first: usize = min(p, pixels - PIXELS); // the last tile recomputes pixels of the one before: the same operations, the same bits
+        const to = y + yStep * first;
+        if (channels == 8) tile5x2(a + aStep * first, weights, weights + blockBytes, bias, toResidual ? to + toResidual : 0, to, aStep, yStep, slope);
+        else tile5x1(a + aStep * first, weights, weights + blockBytes, bias, toResidual ? to + toResidual : 0, to, aStep, yStep, slope);
+      }
+    } else {
+      for (let p = 0; p < pixels; p += PIXELS) {
+        const to = y + yStep * p;
+        if (channels > 4) tile5x2(a + aStep * p, weights, weights + blockBytes, bias, 0, spare, aStep, 32, slope);
+        else tile5x1(a + aStep * p, weights, weights + blockBytes, bias, 0, spare, aStep, 32, slope);
+        keep(spare, to, toResidual ? to + toResidual : 0, min(PIXELS, pixels - p), channels, yStep);
+      }
+    }
+    weights += blockBytes;
+    bias += 32;
+    y += 32;
+  }
+}
+
+/** The part of a tile that lies inside. */
+function keep(spare: usize, y: usize, residual: usize, pixels: i32, channels: i32, yStep: usize): void {
+  for (let p = 0; p < pixels; p++) {
+    for (let c = 0; c < channels; c += 4) {
+      const offset: usize = <usize>c << 2;
+      let v = v128.load(spare + offset);
+      if (residual) v = f32x4.add(v, v128.load(residual + offset));
+      storeLanes(y + offset, v, channels - c);
+    }
+    spare += 32;
+    y += yStep;
+    if (residual) residual += yStep;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function finish(y: usize, residual: usize, v: v128, slope: v128): void {
+  const zero = f32x4.splat(0);
+  v = f32x4.add(f32x4.pmax(v, zero), f32x4.mul(f32x4.pmin(v, zero), slope));
+  if (residual) v = f32x4.add(v, v128.load(residual));
+  v128.store(y, v);
+}
+
+function tile5x2(a0: usize, b: usize, end: usize, bias: usize, residual: usize, y: usize, aStep: usize, yStep: usize, slope: f32): void {
+  const a1 = aStep, a2 = aStep * 2, a3 = aStep * 3, a4 = aStep * 4;
+  let s00 = v128.load(bias, 0), s01 = v128.load(bias, 16);
+  let s10 = s00, s11 = s01, s20 = s00, s21 = s01, s30 = s00, s31 = s01, s40 = s00, s41 = s01;
+  for (; b < end; b += 32) {
+    const w0 = v128.load(b, 0), w1 = v128.load(b, 16);
+    let v = v128.load32_splat(a0);
+    s00 = madd(v, w0, s00);
+    s01 = madd(v, w1, s01);
+    v = v128.load32_splat(a0 + a1);
+    s10 = madd(v, w0, s10);
+    s11 = madd(v, w1, s11);
+    v = v128.load32_splat(a0 + a2);
+    s20 = madd(v, w0, s20);
+    s21 = madd(v, w1, s21);
+    v = v128.load32_splat(a0 + a3);
+    s30 = madd(v, w0, s30);
+    s31 = madd(v, w1, s31);
+    v = v128.load32_splat(a0 + a4);
+    s40 = madd(v, w0, s40);
+    s41 = madd(v, w1, s41);
+    a0 += 4;
+  }
+  const factor = f32x4.splat(slope);
+  const second = residual ? residual + 16 : 0;
+  finish(y, residual, s00, factor); finish(y + 16, second, s01, factor);
+  let step = yStep;
+  finish(y + step, residual ? residual + step : 0, s10, factor); finish(y + 16 + step, residual ? second + step : 0, s11, factor);
+  step += yStep;
+  finish(y + step, residual ? residual + step : 0, s20, factor); finish(y + 16 + step, residual ? second + step : 0, s21, factor);
+  step += yStep;
+  finish(y + step, residual ? residual + step : 0, s30, factor); finish(y + 16 + step, residual ? second + step : 0, s31, factor);
+  step += yStep;
+  finish(y + step, residual ? residual + step : 0, s40, factor); finish(y + 16 + step, residual ? second + step : 0, s41, factor);
+}
+
+function tile5x1(a0: usize, b: usize, end: usize, bias: usize, residual: usize, y: usize, aStep: usize, yStep: usize, slope: f32): void {
+  const a1 = aStep, a2 = aStep * 2, a3 = aStep * 3, a4 = aStep * 4;
+  let s0 = v128.load(bias);
+  let s1 = s0, s2 = s0, s3 = s0, s4 = s0;
+  for (; b < end; b += 16) {
+    const w = v128.load(b);
+    s0 = madd(v128.load32_splat(a0), w, s0);
+    s1 = madd(v128.load32_splat(a0 + a1), w, s1);
+    s2 = madd(v128.load32_splat(a0 + a2), w, s2);
+    s3 = madd(v128.load32_splat(a0 + a3), w, s3);
+    s4 = madd(v128.load32_splat(a0 + a4), w, s4);
+    a0 += 4;
+  }
+  const factor = f32x4.splat(slope);
+  finish(y, residual, s0, factor);
+  let step = yStep;
+  finish(y + step, residual ? residual + step : 0, s1, factor);
+  step += yStep;
+  finish(y + step, residual ? residual + step : 0, s2, factor);
+  step += yStep;
+  finish(y + step, residual ? residual + step : 0, s3, factor);
+  step += yStep;
+  finish(y + step, residual ? residual + step : 0, s4, factor);
+}
