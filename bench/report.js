@@ -1,0 +1,95 @@
+// Results as markdown, and into BENCHMARKS.md between its markers: <!-- bench:NAME --> ... <!-- /bench:NAME -->.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const number = (value, digits = 1) => value === undefined ? '' : value >= 100 && digits < 2 ? value.toFixed(0) : value.toFixed(digits);
+const percent = (value) => value === undefined ? '' : `${Math.round(value * 100)} %`;
+const times = ({ wall, cpu }) => cpu === undefined ? `${number(wall)}x` : `${number(cpu)}x (${number(wall)}x)`;
+
+export function table(head, rows) {
+  return [`| ${head.join(' | ')} |`, `|${head.map(() => '---').join('|')}|`, ...rows.map((row) => `| ${row.join(' | ')} |`)].join('\n');
+}
+
+function provenance({ command, date, cpu, cores, node, v8, browser, package: version, commit, load }) {
+  const engine = browser ?? `Node ${node} (V8 ${v8})`;
+  return `\`${command}\`: carafe-web ${version} at ${commit}, ${engine}, ${cpu} (${cores} logical cores), ${date}, load before the run ${load}.`;
+}
+
+/** @returns {Record<string, string>} markdown by section, of what was measured */
+export function sections(results) {
+  const { meta, operators, upscale, linear, processes } = results;
+  const text = {};
+  const withPeers = operators?.filter((shape) => shape.peers.length);
+  if (operators) text.operators = [provenance(meta), operatorTable(operators)].join('\n\n');
+  if (withPeers?.length) text['operator-peers'] = [provenance(meta), operatorPeers(withPeers)].join('\n\n');
+  if (upscale) text.upscale = [provenance(meta), upscaleTable(upscale)].join('\n\n');
+  if (upscale?.some((image) => image.peers.length)) text['upscale-peers'] = [provenance(meta), upscalePeers(upscale)].join('\n\n');
+  if (linear) text.linear = [provenance(meta), linearTable(linear)].join('\n\n');
+  if (processes) text.processes = [provenance(meta), processTable(processes)].join('\n\n');
+  return text;
+}
+
+function operatorTable(shapes) {
+  const head = ['shape', 'MFLOP', 'worker: CPU ms (wall)', 'inline: CPU ms (wall)', 'GF/s', 'of the peak', 'plain SIMD: GF/s', 'of its peak', 'peak, plain', 'largest error'];
+  return table(head, shapes.map(({ name, gflop, ours: { worker, inline, 'inline, plain SIMD': plain }, peaks, largestError }) => [
+    name, number(gflop * 1e3), `${number(worker.cpuMs, 2)} (${number(worker.wallMs, 2)})`, `${number(inline.cpuMs, 2)} (${number(inline.wallMs, 2)})`,
+    number(inline.gfs), percent(inline.share), number(plain.gfs), percent(plain.share), [peaks.relaxed, peaks.plain].map((p) => p === undefined ? 'none' : number(p)).join(', '), largestError.toExponential(0),
+  ]));
+}
+
+function operatorPeers(shapes) {
+  const head = ['shape', 'peer', 'best graph', 'CPU ms (wall)', 'other graph', 'our worker is faster by', 'inline', 'plain SIMD, inline'];
+  return table(head, shapes.flatMap(({ name, peers }) => peers.map(({ runtime, graph, others, cpuMs, wallMs, ratios }) => [
+    name, runtime, graph, `${number(cpuMs)} (${number(wallMs)})`, others.map((other) => `${other.graph} ${number(other.cpuMs)} ms`).join(', '),
+    times(ratios.worker), times(ratios.inline), times(ratios['inline, plain SIMD']),
+  ])));
+}
+
+function upscaleTable(images) {
+  const head = ['image', 'how', 'CPU ms (wall)', 'megapixels in a second of CPU', 'GF/s', 'of the peak'];
+  return table(head, images.flatMap(({ name, megapixels, ours }) => Object.entries(ours).map(([how, run]) => [
+    name, how, `${number(run.cpuMs)} (${number(run.wallMs)})`, number(megapixels / run.cpuMs * 1e3, 2), number(run.gfs), percent(run.share),
+  ])));
+}
+
+function upscalePeers(images) {
+  const head = ['image', 'peer', 'CPU ms (wall)', 'time of theirs over ours (worker)', 'over ours (inline)'];
+  return table(head, images.flatMap(({ name, peers }) => peers.map((peer) => [
+    name, peer.name, `${number(peer.cpuMs)} (${number(peer.wallMs)})`, times(peer.ratios.worker), times(peer.ratios.inline),
+  ])));
+}
+
+function linearTable({ points, exponent }) {
+  return `Time grows with area to the power ${number(exponent.cpu, 3)} (CPU; wall ${number(exponent.wall, 3)}).\n\n${table(['side', 'CPU ms (wall)', 'ns of CPU a pixel'],
+    points.map(({ side, cpuMs, wallMs }) => [side, `${number(cpuMs)} (${number(wallMs)})`, number(cpuMs * 1e6 / side ** 2)]))}`;
+}
+
+function processTable(rows) {
+  const head = ['process', 'image', 'first result: wall ms (CPU)', 'steady: wall ms (CPU)', 'first / steady (CPU)', 'peak RSS'];
+  return table(head, rows.map(({ what, image, first, steady, rssMb }) => [
+    what, image, first ? `${number(first.wallMs)} (${number(first.cpuMs)})` : '', steady ? `${number(steady.wallMs)} (${number(steady.cpuMs)})` : '',
+    steady ? number(first.cpuMs / steady.cpuMs) : '', `${number(rssMb)} MB`,
+  ]));
+}
+
+/** Replaces the text between the markers of each section that was measured; sections without markers are left out. */
+export function writeTables(file, texts, suffix = '') {
+  let document = readFileSync(file, 'utf8');
+  for (const [name, text] of Object.entries(texts)) {
+    const [open, close] = [`<!-- bench:${name}${suffix} -->`, `<!-- /bench:${name}${suffix} -->`];
+    const [from, to] = [document.indexOf(open), document.indexOf(close)];
+    if (from < 0 || to < from) continue;
+    document = `${document.slice(0, from + open.length)}\n${text}\n${document.slice(to)}`;
+  }
+  writeFileSync(file, document);
+}
+
+/** Keeps what this run did not measure. */
+export function mergeJson(file, results) {
+  const before = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+  mkdirSync(join(file, '..'), { recursive: true });
+  const measured = Object.fromEntries(Object.entries(results).filter(([key, value]) => key !== 'meta' && value !== undefined).map(([key, value]) => [key, { meta: results.meta, value }]));
+  writeFileSync(file, `${JSON.stringify({ ...before, ...measured }, round, 1)}\n`);
+}
+
+const round = (key, value) => typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value;

@@ -1,0 +1,62 @@
+// npm run bench [-- --quick] [--only ops|upscale|peers] [--json FILE] [--write] [--node24]
+//   everything is checked first (against the reference backend; peers against it or against each other), then timed, on one thread
+//   --quick    tiny shapes and few rounds, no peers: shows that the bench works, the numbers mean nothing
+//   --only     ops: the operator; upscale: images, without peers both; peers: only what is compared with other runtimes
+//   --json     the numbers
+//   --write    the tables in BENCHMARKS.md, and bench/results/
+//   --node24   on the Node 24 that comes with the peers, instead of the one that runs this
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { ensureBuild, ensurePackages, root } from '../scripts/ensure.js';
+import { ensurePeers, node24 } from './peers/ensure.js';
+
+const { values: options } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, json: { type: 'string' }, write: { type: 'boolean', default: false }, node24: { type: 'boolean', default: false } },
+});
+const { quick, only } = options;
+if (only !== undefined && !['ops', 'upscale', 'peers'].includes(only)) throw new Error(`Expected "ops", "upscale" or "peers" for --only, got ${only}`);
+
+if (options.node24) {
+  ensurePeers();
+  const args = process.argv.slice(2).filter((arg) => arg !== '--node24');
+  process.exit(spawnSync(node24, [import.meta.filename, ...args], { stdio: 'inherit' }).status ?? 1);
+}
+
+const nodeMajor = Number(process.versions.node.split('.')[0]);
+if (nodeMajor < 22) setFlagsFromString('--experimental-wasm-relaxed-simd'); // on by default from 22; holds for workers too
+
+ensurePackages();
+ensureBuild();
+const peers = only === 'peers' || (only === undefined && !quick);
+if (peers) ensurePeers();
+
+const { describeRun } = await import('./machine.js');
+const { benchOperators } = await import('./operators.js');
+const { benchUpscale } = await import('./upscale.js');
+const { benchLinear } = await import('./linear.js');
+const { benchProcesses } = await import('./processes.js');
+const { mergeJson, sections, writeTables } = await import('./report.js');
+const shapes = await import('./shapes.js');
+
+const log = (line) => console.error(line);
+const timing = quick ? { rounds: 3, sampleMs: 1, warmupMs: 0 } : { rounds: 15 };
+const meta = describeRun(['npm run bench', process.argv.length > 2 ? ['--', ...process.argv.slice(2)].join(' ') : ''].filter(Boolean).join(' '));
+const pick = (all, few) => (quick ? few : all).filter((one) => only !== 'peers' || one.peers);
+const results = { meta };
+if (only !== 'upscale') results.operators = await benchOperators(pick(shapes.operators, shapes.quickOperators), { peers, timing, log });
+if (only !== 'ops') results.upscale = await benchUpscale(pick(shapes.images, shapes.quickImages), { peers, timing, log });
+if (only === undefined || only === 'upscale') results.linear = await benchLinear(quick ? shapes.quickSides : shapes.sides, { log });
+if (only !== 'ops') results.processes = await benchProcesses(quick ? [shapes.quickImages[0]] : shapes.images.slice(0, 2), { peers, log });
+
+const texts = sections(results);
+console.log('all match\n');
+for (const [name, text] of Object.entries(texts)) console.log(`## ${name}\n\n${text}\n`);
+if (options.json) mergeJson(options.json, results);
+if (options.write) {
+  const suffix = `-v${nodeMajor}`;
+  const file = join(root, `bench/results/node${suffix}.json`);
+  mergeJson(file, results);
+  writeTables(join(root, 'BENCHMARKS.md'), texts, suffix);
+}
