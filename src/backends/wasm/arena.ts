@@ -28,6 +28,11 @@ export class Arena {
     return pointer;
   }
 
+  /** Kernels that read further than SLACK after a block say how far; what lies there is not used. */
+  allowReadingPast(bytes: number): void {
+    this.#ensure(this.#top + bytes);
+  }
+
   free(pointer: number, bytes: number): void {
     const size = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
     const list = this.#freed.get(size);

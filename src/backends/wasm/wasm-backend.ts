@@ -130,6 +130,7 @@ function createOps(arena: Arena, wasm: Exports): Ops {
       const { weights, bias, cIn, cOut, k } = conv as WasmConv;
       const y = tensor(convShape(x.shape, cIn, cOut));
       const [n, h, w] = y.shape;
+      arena.allowReadingPast(TILE_PIXELS * cIn * 4);
       const lineBytes = k === 1 ? 0 : (w + (k - 1 + TILE_PIXELS) * dilation) * k * cIn * 4;
       scratch({ spare: SPARE_BYTES, line: lineBytes }, ({ spare, line }) => {
         for (let i = 0; i < n; i++) {
@@ -177,6 +178,7 @@ function createOps(arena: Arena, wasm: Exports): Ops {
       const { scale, kUp, groups } = window;
       const y = tensor(reassembleSumShape(maps.shape, convShape(x.shape, cIn, cOut), base.shape, window));
       const [n, h, w] = maps.shape;
+      arena.allowReadingPast(TILE_PIXELS * cIn * 4);
       const bytes = { padded: (h + kUp - 1) * (w + kUp - 1) * groups * 4, table: kUp * kUp * 4, rows: SUM_SEGMENT * cOut * 4 + 16, sums: (scale * scale + 4) * 4, spare: SPARE_BYTES };
       scratch(bytes, ({ padded, table, rows, sums, spare }) => {
         for (let i = 0; i < n; i++) wasm.reassembleSum(at(x, i), weights, bias, at(maps, i), at(base, i), at(y, i), padded, table, rows, sums, spare, h, w, cIn, scale, kUp, groups);
