@@ -10,15 +10,15 @@ const cpuNow = globalThis.process?.cpuUsage ? () => { const { user, system } = p
 /**
  * @param {Contender[]} contenders
  * @param {{ rounds?: number, sampleMs?: number, warmupMs?: number, budgetMs?: number }} options a sample is as many calls as fill
- *   sampleMs; warming up ends after warmupMs and at least two calls; rounds end early (but not before the third) when budgetMs is used up
+ *   sampleMs; warming up takes warmupMs and at least two calls, one if that took a second; rounds end early, after minRounds, when budgetMs is used up
  * @returns {Promise<Record<string, Samples>>}
  */
-export async function interleave(contenders, { rounds = 15, sampleMs = 20, warmupMs = 250, budgetMs = 30_000 } = {}) {
+export async function interleave(contenders, { rounds = 15, minRounds = 3, sampleMs = 20, warmupMs = 250, budgetMs = 30_000 } = {}) {
   const calls = new Map();
   for (const { name, run } of contenders) {
     const times = [];
     const start = now();
-    while (times.length < 2 || now() - start < warmupMs) {
+    while (times.length < 1 || now() - start < warmupMs || (times.length < 2 && times[0] < 1000)) {
       const before = now();
       await run();
       times.push(now() - before);
@@ -27,7 +27,7 @@ export async function interleave(contenders, { rounds = 15, sampleMs = 20, warmu
   }
   const samples = Object.fromEntries(contenders.map(({ name }) => [name, { wall: [], cpu: [] }]));
   const start = now();
-  for (let round = 0; round < rounds && (round < 3 || now() - start < budgetMs); round++) {
+  for (let round = 0; round < rounds && (round < minRounds || now() - start < budgetMs); round++) {
     for (const { name, run } of contenders) {
       const count = calls.get(name);
       const [wall, cpu] = [now(), cpuNow?.()];

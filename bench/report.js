@@ -16,17 +16,11 @@ function provenance({ command, date, cpu, cores, node, v8, browser, package: ver
 }
 
 /** @returns {Record<string, string>} markdown by section, of what was measured */
-export function sections(results) {
-  const { meta, operators, upscale, linear, processes } = results;
-  const text = {};
-  const withPeers = operators?.filter((shape) => shape.peers.length);
-  if (operators) text.operators = [provenance(meta), operatorTable(operators)].join('\n\n');
-  if (withPeers?.length) text['operator-peers'] = [provenance(meta), operatorPeers(withPeers)].join('\n\n');
-  if (upscale) text.upscale = [provenance(meta), upscaleTable(upscale)].join('\n\n');
-  if (upscale?.some((image) => image.peers.length)) text['upscale-peers'] = [provenance(meta), upscalePeers(upscale)].join('\n\n');
-  if (linear) text.linear = [provenance(meta), linearTable(linear)].join('\n\n');
-  if (processes) text.processes = [provenance(meta), processTable(processes)].join('\n\n');
-  return text;
+export function sections({ meta, ...measured }) {
+  const writers = {
+    operators: operatorTable, operatorPeers: operatorPeersTable, upscale: upscaleTable, upscalePeers: upscalePeersTable, linear: linearTable, processes: processTable,
+  };
+  return Object.fromEntries(Object.entries(measured).map(([name, value]) => [name, `${provenance(meta)}\n\n${writers[name](value)}`]));
 }
 
 function operatorTable(shapes) {
@@ -37,7 +31,7 @@ function operatorTable(shapes) {
   ]));
 }
 
-function operatorPeers(shapes) {
+function operatorPeersTable(shapes) {
   const head = ['shape', 'peer', 'best graph', 'CPU ms (wall)', 'other graph', 'our worker is faster by', 'inline', 'plain SIMD, inline'];
   return table(head, shapes.flatMap(({ name, peers }) => peers.map(({ runtime, graph, others, cpuMs, wallMs, ratios }) => [
     name, runtime, graph, `${number(cpuMs)} (${number(wallMs)})`, others.map((other) => `${other.graph} ${number(other.cpuMs)} ms`).join(', '),
@@ -52,7 +46,7 @@ function upscaleTable(images) {
   ])));
 }
 
-function upscalePeers(images) {
+function upscalePeersTable(images) {
   const head = ['image', 'peer', 'CPU ms (wall)', 'time of theirs over ours (worker)', 'over ours (inline)'];
   return table(head, images.flatMap(({ name, peers }) => peers.map((peer) => [
     name, peer.name, `${number(peer.cpuMs)} (${number(peer.wallMs)})`, times(peer.ratios.worker), times(peer.ratios.inline),
@@ -88,7 +82,8 @@ export function writeTables(file, texts, suffix = '') {
 export function mergeJson(file, results) {
   const before = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
   mkdirSync(join(file, '..'), { recursive: true });
-  const measured = Object.fromEntries(Object.entries(results).filter(([key, value]) => key !== 'meta' && value !== undefined).map(([key, value]) => [key, { meta: results.meta, value }]));
+  const { meta, ...values } = results;
+  const measured = Object.fromEntries(Object.entries(values).map(([key, value]) => [key, { meta, value }]));
   writeFileSync(file, `${JSON.stringify({ ...before, ...measured }, round, 1)}\n`);
 }
 

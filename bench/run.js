@@ -3,7 +3,7 @@
 //   --quick    tiny shapes and few rounds, no peers: shows that the bench works, the numbers mean nothing
 //   --only     ops: the operator; upscale: images, without peers both; peers: only what is compared with other runtimes
 //   --json     the numbers
-//   --write    the tables in BENCHMARKS.md, and bench/results/
+//   --write    the tables in BENCHMARKS.md, bench/results/ and bench/plots/
 //   --node24   on the Node 24 that comes with the peers, instead of the one that runs this
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -38,6 +38,7 @@ const { benchUpscale } = await import('./upscale.js');
 const { benchLinear } = await import('./linear.js');
 const { benchProcesses } = await import('./processes.js');
 const { mergeJson, sections, writeTables } = await import('./report.js');
+const { plotAll } = await import('./plot.js');
 const shapes = await import('./shapes.js');
 
 const log = (line) => console.error(line);
@@ -45,8 +46,13 @@ const timing = quick ? { rounds: 3, sampleMs: 1, warmupMs: 0 } : { rounds: 15 };
 const meta = describeRun(['npm run bench', process.argv.length > 2 ? ['--', ...process.argv.slice(2)].join(' ') : ''].filter(Boolean).join(' '));
 const pick = (all, few) => (quick ? few : all).filter((one) => only !== 'peers' || one.peers);
 const results = { meta };
-if (only !== 'upscale') results.operators = await benchOperators(pick(shapes.operators, shapes.quickOperators), { peers, timing, log });
-if (only !== 'ops') results.upscale = await benchUpscale(pick(shapes.images, shapes.quickImages), { peers, timing, log });
+/** Ours alone are all shapes; beside peers are those that have them. */
+const keep = (ours, beside, rows) => {
+  if (only !== 'peers') results[ours] = rows;
+  if (peers) results[beside] = rows.filter((row) => row.peers.length);
+};
+if (only !== 'upscale') keep('operators', 'operatorPeers', await benchOperators(pick(shapes.operators, shapes.quickOperators), { peers, timing, log }));
+if (only !== 'ops') keep('upscale', 'upscalePeers', await benchUpscale(pick(shapes.images, shapes.quickImages), { peers, timing, log }));
 if (only === undefined || only === 'upscale') results.linear = await benchLinear(quick ? shapes.quickSides : shapes.sides, { log });
 if (only !== 'ops') results.processes = await benchProcesses(quick ? [shapes.quickImages[0]] : shapes.images.slice(0, 2), { peers, log });
 
@@ -59,4 +65,5 @@ if (options.write) {
   const file = join(root, `bench/results/node${suffix}.json`);
   mergeJson(file, results);
   writeTables(join(root, 'BENCHMARKS.md'), texts, suffix);
+  plotAll();
 }

@@ -1,0 +1,81 @@
+// The bench's part in a browser: opens contenders, checks and times them. Loaded by bench/browser.js.
+import { largestDifference, operatorData, operatorTolerance, testImage } from './data.js';
+import { interleave, ratio, summary } from './measure.js';
+
+const ORT = '/bench/peers/node_modules/onnxruntime-web/dist/';
+
+/**
+ * @typedef {{ name: string, runtime: 'carafe-web' | 'onnxruntime-web', backend: 'wasm' | 'webgpu', thread?: 'worker' | 'inline', model?: string }} Contender
+ *   model: a base64 .onnx
+ * @typedef {{ shape?: import('./shapes.js').OperatorShape, image?: import('./shapes.js').ImageSize }} Job
+ */
+
+/** From before anything is imported to the first result, in milliseconds. @param {Contender} contender @param {Job} job */
+export async function first(contender, job) {
+  const input = prepare(job);
+  const start = performance.now();
+  const opened = await open(contender, job, input);
+  await opened.run();
+  const ms = performance.now() - start;
+  await opened.close();
+  return ms;
+}
+
+/** All in turns; ratios of peers over ours on the same backend in a worker, of ours over the first. @param {Contender[]} contenders @param {Job} job */
+export async function steady(contenders, job, timing) {
+  const input = prepare(job);
+  const reference = await open({ name: 'reference', runtime: 'carafe-web', backend: 'reference', thread: 'inline' }, job, input);
+  const want = await reference.run();
+  reference.close();
+  const tolerance = job.shape ? operatorTolerance(job.shape, input) : 1;
+  const opened = [];
+  const wrong = {};
+  for (const contender of contenders) {
+    const one = await open(contender, job, input);
+    const error = largestDifference(await one.run(), want);
+    if (error <= tolerance) opened.push({ ...one, name: contender.name });
+    else if (contender.runtime === 'carafe-web') throw new Error(`Expected ${contender.name} within ${tolerance} of the reference, got ${error}`);
+    else wrong[contender.name] = error;
+  }
+  const samples = await interleave(opened, timing);
+  for (const { close } of opened) await close();
+  const over = (name) => {
+    const { runtime, backend } = contenders.find((contender) => contender.name === name);
+    return runtime === 'carafe-web' ? contenders[0].name : contenders.find((contender) => contender.backend === backend && contender.thread === 'worker').name;
+  };
+  return {
+    wrong,
+    contenders: Object.fromEntries(opened.map(({ name, details }) => [
+      name, { details, wallMs: summary(samples[name]).wallMs, over: over(name), ratio: ratio(samples[over(name)], samples[name]).wall },
+    ])),
+  };
+}
+
+function prepare({ shape, image }) {
+  return shape ? operatorData(shape) : testImage(image.width, image.height);
+}
+
+async function open({ runtime, backend, thread, model }, { shape }, input) {
+  if (runtime === 'onnxruntime-web') return openOnnxruntime(backend, model, input);
+  const { createCarafe, createUpscaler } = await import('/dist/index.js');
+  if (shape) {
+    const { scale, kUp, groups } = shape;
+    const module = await createCarafe(input.weights, { scale, kUp, groups, backend, thread });
+    return { run: async () => (await module.upsample(input.x)).data, close: () => module.dispose(), details: module.info.details };
+  }
+  const upscaler = await createUpscaler({ backend, thread, workers: 1 });
+  return { run: async () => (await upscaler.upscale(input)).data, close: () => upscaler.dispose(), details: upscaler.info.details };
+}
+
+async function openOnnxruntime(provider, model, { x }) {
+  const ort = await import(`${ORT}${provider === 'webgpu' ? 'ort.webgpu.bundle.min.mjs' : 'ort.wasm.bundle.min.mjs'}`);
+  Object.assign(ort.env.wasm, { numThreads: 1, proxy: false, wasmPaths: ORT });
+  ort.env.logLevel = 'fatal';
+  const bytes = Uint8Array.from(atob(model), (character) => character.charCodeAt(0));
+  const session = await ort.InferenceSession.create(bytes, { executionProviders: [provider] });
+  return {
+    run: async () => (await session.run({ x: new ort.Tensor('float32', x.data, x.shape) }))[session.outputNames[0]].data,
+    close: () => session.release(),
+    details: `onnxruntime-web ${ort.env.versions.web}`,
+  };
+}

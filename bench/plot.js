@@ -1,0 +1,129 @@
+// node bench/plot.js: bench/results/*.json -> bench/plots/*.svg. Called by npm run bench -- --write.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const folder = import.meta.dirname;
+const [WIDTH, HEIGHT] = [860, 420];
+const BOX = { left: 60, right: 20, top: 40, bottom: 96 };
+const [OURS, OTHERS, INK, FAINT] = ['#1b6ef3', '#8a8f98', '#222', '#ddd'];
+
+// Set14 x2 in dB: PSNR on Y, MATLAB's bicubic as the input, the protocol of bench/quality.js. Of UpscalerJS's models and the ECBSR
+// networks in ONNX Runtime these were measured once, with the versions in bench/peers/package.json, in November 2026; `ms` (CPU
+// for a 256x256 input, one thread, the same processor unloaded) stands in where the bench does not run that peer itself.
+const QUALITY = [
+  { name: 'pica lanczos3', db: 30.77, measured: 'pica, lanczos3' },
+  { name: 'esrgan-slim (tfjs-wasm)', db: 30.22, measured: 'UpscalerJS esrgan-slim, tfjs-wasm' },
+  { name: 'esrgan-medium (tfjs-wasm)', db: 30.27, ms: 3420 },
+  { name: 'esrgan-thick (tfjs-wasm)', db: 30.56, ms: 37000 },
+  { name: 'ECBSR-M4C16 (ORT-web)', db: 32.78, measured: "onnxruntime-web, ECBSR-M4C16's shape" },
+  { name: 'ECBSR-M4C32 (ORT-web)', db: 33.02, ms: 229 },
+  { name: 'ECBSR-M4C16 (ORT native)', db: 32.78, measured: "onnxruntime-node, ECBSR-M4C16's shape" },
+  { name: 'ECBSR-M4C32 (ORT native)', db: 33.02, ms: 84 },
+];
+
+export function plotAll() {
+  mkdirSync(join(folder, 'plots'), { recursive: true });
+  for (const major of [20, 24]) {
+    const file = join(folder, `results/node-v${major}.json`);
+    if (!existsSync(file)) continue;
+    const { operators, linear, upscalePeers } = JSON.parse(readFileSync(file, 'utf8'));
+    const save = (name, svg) => writeFileSync(join(folder, `plots/${name}-node${major}.svg`), svg);
+    if (operators) save('gfs-by-shape', gfsByShape(operators, major));
+    if (linear) save('time-against-area', timeAgainstArea(linear, major));
+    const small = upscalePeers?.value.find(({ name }) => name === '256x256');
+    if (small) save('quality-against-time', qualityAgainstTime(small, upscalePeers.meta, major));
+  }
+}
+
+function gfsByShape({ meta, value: shapes }, major) {
+  const peak = Math.max(...shapes.map(({ peaks }) => peaks.relaxed ?? peaks.plain));
+  const y = linearScale(0, Math.ceil(peak / 10) * 10 + 10, HEIGHT - BOX.bottom, BOX.top);
+  const step = (WIDTH - BOX.left - BOX.right) / shapes.length;
+  const bars = shapes.map(({ name, ours, peaks }, i) => {
+    const x = BOX.left + i * step;
+    const { gfs } = ours.inline;
+    const top = peaks.relaxed ?? peaks.plain;
+    return `${rect(x + step * 0.15, y(gfs), step * 0.7, y(0) - y(gfs), OURS)}${line(x + step * 0.05, y(top), x + step * 0.95, y(top), INK, 2)}
+${text(x + step / 2, y(gfs) - 4, gfs.toFixed(0), 'middle')}<text transform="translate(${x + step / 2 + 4},${y(0) + 8}) rotate(60)">${escape(name)}</text>`;
+  });
+  return frame(`CARAFE, GF/s by shape (direct-equivalent); black: the register-only peak of the same rounds. Node ${major}, ${caption(meta)}`, [
+    ...axisY(y, [0, 10, 20, 30, 40, 50, 60].filter((v) => y(v) >= BOX.top), 'GF/s'), ...bars,
+  ]);
+}
+
+function timeAgainstArea({ meta, value: { points, exponent } }, major) {
+  const x = logScale(points[0].side ** 2 / 2, points.at(-1).side ** 2 * 2, BOX.left, WIDTH - BOX.right);
+  const values = points.map(({ cpuMs }) => cpuMs);
+  const y = logScale(Math.min(...values) / 2, Math.max(...values) * 2, HEIGHT - BOX.bottom, BOX.top);
+  const middle = points[points.length >> 1];
+  const proportional = (side) => middle.cpuMs * (side / middle.side) ** 2;
+  const [a, b] = [points[0].side, points.at(-1).side];
+  return frame(`Upscaling by 2, CPU time against area, one worker: exponent ${exponent.cpu.toFixed(3)} (dashed: proportional). Node ${major}, ${caption(meta)}`, [
+    ...axisY(y, decades(y), 'ms'), ...points.map(({ side }) => text(x(side ** 2), HEIGHT - BOX.bottom + 18, `${side}²`, 'middle')),
+    line(x(a * a), y(proportional(a)), x(b * b), y(proportional(b)), OTHERS, 1, '5 4'),
+    ...points.map(({ side, cpuMs }) => `<circle cx="${x(side ** 2)}" cy="${y(cpuMs)}" r="5" fill="${OURS}"/>${text(x(side ** 2) + 9, y(cpuMs) + 14, cpuMs >= 100 ? cpuMs.toFixed(0) : cpuMs.toFixed(1))}`),
+  ]);
+}
+
+function qualityAgainstTime({ ours, peers }, meta, major) {
+  const card = readFileSync(join(folder, '../models/base-x2.md'), 'utf8');
+  const db = Number(/Set14 (\d+\.\d+)/.exec(card)?.[1]);
+  const points = [
+    { name: 'carafe-web base-x2', db, ms: ours.worker.cpuMs, own: true },
+    ...QUALITY.map((point) => {
+      const peer = peers.find(({ name }) => name === point.measured);
+      return peer ? { ...point, ms: peer.cpuMs } : { ...point, hollow: true };
+    }).filter(({ ms }) => ms),
+  ];
+  const x = logScale(1, 100_000, BOX.left, WIDTH - BOX.right);
+  const y = linearScale(30, 33.5, HEIGHT - BOX.bottom, BOX.top);
+  return frame(`Set14 x2 against CPU time of a 256x256 input, one thread; hollow: time measured earlier, unloaded. Node ${major}, ${caption(meta)}`, [
+    ...axisY(y, [30, 31, 32, 33], 'dB'), ...decades(x).map((v) => text(x(v), HEIGHT - BOX.bottom + 18, `${v} ms`, 'middle')),
+    line(BOX.left, y(30.32), WIDTH - BOX.right, y(30.32), OTHERS, 1, '5 4'), text(WIDTH - BOX.right, y(30.32) - 4, 'bicubic', 'end'),
+    ...points.map(({ name, db: dB, ms, own, hollow }) => {
+      const colour = own ? OURS : OTHERS;
+      return `<circle cx="${x(ms)}" cy="${y(dB)}" r="6" fill="${hollow ? '#fff' : colour}" stroke="${colour}" stroke-width="2"/>${label(x(ms), y(dB), name, own)}`;
+    }),
+  ]);
+}
+
+/** Native and web points of one network lie side by side: the faster one's name goes to the left. */
+function label(x, y, name, own) {
+  return name.includes('native') || own ? text(x - 10, y + (own ? 16 : 4), name, 'end') : text(x + 10, y + 4, name);
+}
+
+const caption = ({ cpu, commit, date, load }) => `${cpu}, ${commit}, ${date}, load ${load}`;
+
+function linearScale(from, to, a, b) {
+  return (v) => Math.round((a + ((v - from) / (to - from)) * (b - a)) * 10) / 10;
+}
+
+function logScale(from, to, a, b) {
+  const scale = linearScale(Math.log(from), Math.log(to), a, b);
+  return Object.assign((v) => scale(Math.log(v)), { from, to });
+}
+
+function decades({ from, to }) {
+  const first = Math.ceil(Math.log10(from));
+  return Array.from({ length: Math.floor(Math.log10(to)) - first + 1 }, (_, i) => Number((10 ** (first + i)).toPrecision(1)));
+}
+
+function axisY(y, values, unit) {
+  return values.map((v) => line(BOX.left, y(v), WIDTH - BOX.right, y(v), FAINT) + text(BOX.left - 6, y(v) + 4, v === values.at(-1) ? `${v} ${unit}` : v, 'end'));
+}
+
+const rect = (x, y, w, h, fill) => `<rect x="${x.toFixed(1)}" y="${y}" width="${w.toFixed(1)}" height="${h.toFixed(1)}" fill="${fill}"/>`;
+const line = (x1, y1, x2, y2, stroke, width = 1, dash = '') => `<line x1="${Number(x1).toFixed(1)}" y1="${y1}" x2="${Number(x2).toFixed(1)}" y2="${y2}" stroke="${stroke}" stroke-width="${width}"${dash && ` stroke-dasharray="${dash}"`}/>`;
+const text = (x, y, content, anchor = 'start') => `<text x="${Number(x).toFixed(1)}" y="${Number(y).toFixed(1)}" text-anchor="${anchor}">${escape(String(content))}</text>`;
+const escape = (content) => content.replace(/&/g, '&amp;').replace(/</g, '&lt;');
+
+function frame(title, parts) {
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="11" fill="${INK}">
+<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>
+<text x="10" y="20" font-size="12">${escape(title)}</text>
+${parts.join('\n')}
+</svg>
+`;
+}
+
+if (process.argv[1] === import.meta.filename) plotAll();
