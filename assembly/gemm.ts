@@ -15,56 +15,57 @@ export function gemm(
   a: usize, weights: usize, bias: usize, residual: usize, y: usize, spare: usize,
   pixels: i32, K: i32, cOut: i32, aStep: usize, yStep: usize, slope: f32,
 ): void {
-  const toResidual = residual ? residual - y : 0;
   for (let co = 0; co < cOut; co += 8) {
     const channels = min(8, cOut - co);
-    const blockBytes: usize = <usize>K << (channels > 4 ? 5 : 4);
+    const end = weights + (<usize>K << (channels > 4 ? 5 : 4));
     if (pixels >= PIXELS && (channels & 3) == 0) {
       for (let p = 0; p < pixels; p += PIXELS) {
         const first: usize = min(p, pixels - PIXELS); // the last tile recomputes pixels of the one before: the same operations, the same bits
-        const to = y + yStep * first;
-        if (channels == 8) tile5x2(a + aStep * first, weights, weights + blockBytes, bias, toResidual ? to + toResidual : 0, to, aStep, yStep, slope);
-        else tile5x1(a + aStep * first, weights, weights + blockBytes, bias, toResidual ? to + toResidual : 0, to, aStep, yStep, slope);
+        if (channels == 8) tile5x2(a + aStep * first, weights, end, bias, y + yStep * first, aStep, yStep);
+        else tile5x1(a + aStep * first, weights, end, bias, y + yStep * first, aStep, yStep);
       }
     } else {
       for (let p = 0; p < pixels; p += PIXELS) {
-        const to = y + yStep * p;
-        if (channels > 4) tile5x2(a + aStep * p, weights, weights + blockBytes, bias, 0, spare, aStep, 32, slope);
-        else tile5x1(a + aStep * p, weights, weights + blockBytes, bias, 0, spare, aStep, 32, slope);
-        keep(spare, to, toResidual ? to + toResidual : 0, min(PIXELS, pixels - p), channels, yStep);
+        if (channels > 4) tile5x2(a + aStep * p, weights, end, bias, spare, aStep, 32);
+        else tile5x1(a + aStep * p, weights, end, bias, spare, aStep, 32);
+        keep(spare, y + yStep * p, min(PIXELS, pixels - p), channels, yStep);
       }
     }
-    weights += blockBytes;
+    weights = end;
     bias += 32;
     y += 32;
   }
+  if (slope != 1 || residual) finish(y - (<usize>((cOut + 7) >> 3) << 5), residual, pixels, cOut, yStep, slope);
 }
 
 /** The part of a tile that lies inside. */
-function keep(spare: usize, y: usize, residual: usize, pixels: i32, channels: i32, yStep: usize): void {
+function keep(spare: usize, y: usize, pixels: i32, channels: i32, yStep: usize): void {
   for (let p = 0; p < pixels; p++) {
-    for (let c = 0; c < channels; c += 4) {
-      const offset: usize = <usize>c << 2;
-      let v = v128.load(spare + offset);
-      if (residual) v = f32x4.add(v, v128.load(residual + offset));
-      storeLanes(y + offset, v, channels - c);
-    }
+    for (let c = 0; c < channels; c += 4) storeLanes(y + (<usize>c << 2), v128.load(spare + (<usize>c << 2)), channels - c);
     spare += 32;
+    y += yStep;
+  }
+}
+
+/** Slope and residual of a row, in place: in the tile itself they cost Node 20 its registers. */
+function finish(y: usize, residual: usize, pixels: i32, cOut: i32, yStep: usize, slope: f32): void {
+  const zero = f32x4.splat(0);
+  const factor = f32x4.splat(slope);
+  for (let p = 0; p < pixels; p++) {
+    for (let c = 0; c < cOut; c += 4) {
+      const offset: usize = <usize>c << 2;
+      let v = v128.load(y + offset);
+      v = f32x4.add(f32x4.pmax(v, zero), f32x4.mul(f32x4.pmin(v, zero), factor));
+      if (residual) v = f32x4.add(v, v128.load(residual + offset));
+      storeLanes(y + offset, v, cOut - c);
+    }
     y += yStep;
     if (residual) residual += yStep;
   }
 }
 
-// @ts-ignore: decorator
-@inline
-function finish(y: usize, residual: usize, v: v128, slope: v128): void {
-  const zero = f32x4.splat(0);
-  v = f32x4.add(f32x4.pmax(v, zero), f32x4.mul(f32x4.pmin(v, zero), slope));
-  if (residual) v = f32x4.add(v, v128.load(residual));
-  v128.store(y, v);
-}
-
-function tile5x2(a0: usize, b: usize, end: usize, bias: usize, residual: usize, y: usize, aStep: usize, yStep: usize, slope: f32): void {
+/** y[p, 0..7] = bias + sum_k a[p, k] * b[k, 0..7] for 5 pixels; b from `b` to `end`. */
+export function tile5x2(a0: usize, b: usize, end: usize, bias: usize, y: usize, aStep: usize, yStep: usize): void {
   const a1 = aStep, a2 = aStep * 2, a3 = aStep * 3, a4 = aStep * 4;
   let s00 = v128.load(bias, 0), s01 = v128.load(bias, 16);
   let s10 = s00, s11 = s01, s20 = s00, s21 = s01, s30 = s00, s31 = s01, s40 = s00, s41 = s01;
@@ -87,20 +88,15 @@ function tile5x2(a0: usize, b: usize, end: usize, bias: usize, residual: usize, 
     s41 = madd(v, w1, s41);
     a0 += 4;
   }
-  const factor = f32x4.splat(slope);
-  const second = residual ? residual + 16 : 0;
-  finish(y, residual, s00, factor); finish(y + 16, second, s01, factor);
-  let step = yStep;
-  finish(y + step, residual ? residual + step : 0, s10, factor); finish(y + 16 + step, residual ? second + step : 0, s11, factor);
-  step += yStep;
-  finish(y + step, residual ? residual + step : 0, s20, factor); finish(y + 16 + step, residual ? second + step : 0, s21, factor);
-  step += yStep;
-  finish(y + step, residual ? residual + step : 0, s30, factor); finish(y + 16 + step, residual ? second + step : 0, s31, factor);
-  step += yStep;
-  finish(y + step, residual ? residual + step : 0, s40, factor); finish(y + 16 + step, residual ? second + step : 0, s41, factor);
+  v128.store(y, s00, 0); v128.store(y, s01, 16); y += yStep;
+  v128.store(y, s10, 0); v128.store(y, s11, 16); y += yStep;
+  v128.store(y, s20, 0); v128.store(y, s21, 16); y += yStep;
+  v128.store(y, s30, 0); v128.store(y, s31, 16); y += yStep;
+  v128.store(y, s40, 0); v128.store(y, s41, 16);
 }
 
-function tile5x1(a0: usize, b: usize, end: usize, bias: usize, residual: usize, y: usize, aStep: usize, yStep: usize, slope: f32): void {
+/** The same for 4 channels. */
+export function tile5x1(a0: usize, b: usize, end: usize, bias: usize, y: usize, aStep: usize, yStep: usize): void {
   const a1 = aStep, a2 = aStep * 2, a3 = aStep * 3, a4 = aStep * 4;
   let s0 = v128.load(bias);
   let s1 = s0, s2 = s0, s3 = s0, s4 = s0;
@@ -113,14 +109,9 @@ function tile5x1(a0: usize, b: usize, end: usize, bias: usize, residual: usize, 
     s4 = madd(v128.load32_splat(a0 + a4), w, s4);
     a0 += 4;
   }
-  const factor = f32x4.splat(slope);
-  finish(y, residual, s0, factor);
-  let step = yStep;
-  finish(y + step, residual ? residual + step : 0, s1, factor);
-  step += yStep;
-  finish(y + step, residual ? residual + step : 0, s2, factor);
-  step += yStep;
-  finish(y + step, residual ? residual + step : 0, s3, factor);
-  step += yStep;
-  finish(y + step, residual ? residual + step : 0, s4, factor);
+  v128.store(y, s0); y += yStep;
+  v128.store(y, s1); y += yStep;
+  v128.store(y, s2); y += yStep;
+  v128.store(y, s3); y += yStep;
+  v128.store(y, s4);
 }

@@ -35,7 +35,7 @@ export interface UpscalerOptions extends BackendOptions, ThreadOptions {
   model?: 'base' | URL | ArrayBuffer;
   /** Workers that share an image; default one less than the cores, at most 4. */
   workers?: number;
-  /** Side of a tile's core in input pixels, 8..2048; default 128. Any size gives the same pixels. */
+  /** Side of a tile's core in input pixels, 8..2048; default 384, rounded up to a multiple of 4. Any size gives the same pixels. */
   tile?: number;
   /** Cancels the creation. */
   signal?: AbortSignal;
@@ -130,7 +130,7 @@ export function checkThread({ thread = 'auto', workerUrl }: ThreadOptions, devic
   return { thread: device ? 'inline' : thread, workerUrl: typeof workerUrl === 'string' ? new URL(workerUrl, globalThis.location?.href) : workerUrl };
 }
 
-export function checkTiling({ workers, tile = 128 }: UpscalerOptions): { workers: number; tile: number } {
+export function checkTiling({ workers, tile = 384 }: UpscalerOptions): { workers: number; tile: number } {
   const cores = globalThis.navigator?.hardwareConcurrency ?? globalThis.process?.getBuiltinModule?.('node:os').availableParallelism() ?? 2;
   return {
     workers: integer('workers', workers ?? Math.min(4, Math.max(1, cores - 1)), 1, 64),

@@ -25,6 +25,8 @@ export interface ConvWeights {
   readonly cOut: number;
   readonly cIn: number;
   readonly k: number;
+  /** Every output is one sum of products: no Winograd. Default false. */
+  readonly exact?: boolean;
 }
 
 /** Convolution parameters packed for one backend, resident until the backend is disposed. */
@@ -32,7 +34,15 @@ export interface DeviceConv {
   readonly cOut: number;
   readonly cIn: number;
   readonly k: number;
+  /**
+   * How many pixels away (at dilation 1) an input may change an output's bits, where that is more than (k-1)/2 because outputs are
+   * computed in blocks. Blocks lie on a grid of BLOCK pixels from the tensor's corner.
+   */
+  readonly reach?: number;
 }
+
+/** Any `reach` is for tensors that begin on the same grid, of this many pixels. */
+export const BLOCK = 4;
 
 export interface ConvOptions {
   readonly dilation?: number; // default 1

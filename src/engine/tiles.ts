@@ -1,40 +1,57 @@
 // Tiles: which rectangles an image is processed in, and how one is cut from it and pasted back. Pure.
-// A tile is cut with `halo` extra pixels a side from the edge-replicated image and only its core is kept, so that no output pixel
-// depends on where a tile ends: tiled equals whole, bit for bit.
-import type { Rectangle } from '../backends/backend.js';
+// A tile is cut with a halo from the edge-replicated image and only its core is kept, so that no output pixel depends on where a tile
+// ends: tiled equals whole, bit for bit. For that every tile begins on the grid of BLOCK pixels that kernels may compute in.
+import { BLOCK, type Rectangle } from '../backends/backend.js';
 import type { RawImage } from '../core/tensor.js';
 
-/** Rectangles of at most tile x tile that cover width x height, row by row, of as equal sizes as possible. */
+/** Extra input pixels that a tile is cut with, multiples of BLOCK. */
+export interface Halo {
+  /** Where the image ends: what decides the output pixels' values. All tiles there end alike, so it need not keep bits. */
+  readonly border: number;
+  /** Towards other tiles: what may change the bits. */
+  readonly inner: number;
+}
+
+/** A tile cut from an image: `core` is its place in it. */
+export interface CutTile {
+  readonly image: RawImage;
+  readonly core: Rectangle;
+}
+
+/** Rectangles that cover width x height, row by row, of as equal sizes as possible: at most tile x tile, which is rounded up to BLOCK. */
 export function planTiles(width: number, height: number, tile: number): Rectangle[] {
   const columns = split(width, tile);
   const rows = split(height, tile);
   return rows.flatMap(([y, h]) => columns.map(([x, w]) => ({ x, y, width: w, height: h })));
 }
 
-/** Cuts 0..size into the fewest pieces of at most `tile`: [start, length]. */
+/** Cuts 0..size into the fewest pieces of at most `tile`, beginning on multiples of BLOCK: [start, length]. */
 function split(size: number, tile: number): [number, number][] {
-  const pieces = Math.ceil(size / tile);
-  const starts = Array.from({ length: pieces + 1 }, (_, i) => Math.floor((i * size) / pieces));
+  const blocks = Math.ceil(size / BLOCK);
+  const pieces = Math.ceil(blocks / Math.ceil(tile / BLOCK));
+  const starts = Array.from({ length: pieces + 1 }, (_, i) => Math.min(Math.floor((i * blocks) / pieces) * BLOCK, size));
   return starts.slice(1).map((end, i) => [starts[i], end - starts[i]]);
 }
 
-/** The core rectangle and `halo` pixels around it; outside the image the nearest edge pixel. */
-export function cutTile(image: RawImage, core: Rectangle, halo: number): RawImage {
-  const width = core.width + 2 * halo;
-  const height = core.height + 2 * halo;
+/** `core` and its halo; outside the image the nearest edge pixel. */
+export function cutTile(image: RawImage, core: Rectangle, { border, inner }: Halo): CutTile {
+  const x = Math.max(core.x - inner, -border);
+  const y = Math.max(core.y - inner, -border);
+  const width = Math.min(core.x + core.width + inner, image.width + border) - x;
+  const height = Math.min(core.y + core.height + inner, image.height + border) - y;
   const from = pixels(image);
   const to = new Uint32Array(width * height);
-  const left = Math.max(core.x - halo, 0);
-  const right = Math.min(core.x + core.width + halo, image.width);
-  const before = left - (core.x - halo);
-  for (let y = 0; y < height; y++) {
-    const sourceRow = Math.min(Math.max(core.y - halo + y, 0), image.height - 1) * image.width;
-    const row = to.subarray(y * width, (y + 1) * width);
-    row.set(from.subarray(sourceRow + left, sourceRow + right), before);
-    row.fill(row[before], 0, before);
-    row.fill(row[before + right - left - 1], before + right - left);
+  const left = Math.max(x, 0);
+  const right = Math.min(x + width, image.width);
+  const before = left - x;
+  for (let row = 0; row < height; row++) {
+    const sourceRow = Math.min(Math.max(y + row, 0), image.height - 1) * image.width;
+    const target = to.subarray(row * width, (row + 1) * width);
+    target.set(from.subarray(sourceRow + left, sourceRow + right), before);
+    target.fill(target[before], 0, before);
+    target.fill(target[before + right - left - 1], before + right - left);
   }
-  return { data: new Uint8ClampedArray(to.buffer), width, height };
+  return { image: { data: new Uint8ClampedArray(to.buffer), width, height }, core: { ...core, x: core.x - x, y: core.y - y } };
 }
 
 export function pasteTile(image: RawImage, tile: RawImage, x: number, y: number): void {

@@ -39,7 +39,7 @@ export async function* upscaleTiles(image: RawImage, runners: readonly TileRunne
   let wake = (): void => {};
   const start = async (core: Rectangle, runner: TileRunner): Promise<void> => {
     try {
-      const result = await runner.runTile({ image: cutTile(image, core, halo), halo, alpha });
+      const result = await runner.runTile({ ...cutTile(image, core, halo), alpha });
       finished.push({ x: core.x * scale, y: core.y * scale, image: result });
       idle.push(runner);
     } catch (error) {

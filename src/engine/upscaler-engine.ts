@@ -6,6 +6,7 @@ import { CarafeError } from '../core/errors.js';
 import type { RawImage } from '../core/tensor.js';
 import { type ModelFile, parseSafetensors } from '../models/safetensors.js';
 import { type CarafeLuma, loadCarafeLuma } from './networks/carafe-luma.js';
+import type { Halo } from './tiles.js';
 import { tileHalo, type TileJob, upscaleTile } from './upscale-tile.js';
 
 export interface UpscalerSpec extends BackendRequest {
@@ -21,8 +22,8 @@ export interface EngineInfo {
   /** Milliseconds a 64x64 tile took at creation, where there was a choice. */
   readonly timings: Readonly<Partial<Record<BackendName, number>>>;
   readonly scale: number;
-  /** Input pixels a tile needs on each side of its core: of opaque images, and of those with alpha. */
-  readonly halo: { readonly opaque: number; readonly alpha: number };
+  /** Input pixels a tile needs around its core: of opaque images, and of those with alpha. */
+  readonly halo: { readonly opaque: Halo; readonly alpha: Halo };
   /** Of the network. */
   readonly modelName: string;
 }
@@ -135,6 +136,7 @@ async function tileMilliseconds(backend: Backend, net: CarafeLuma): Promise<numb
 }
 
 function whiteTile(net: CarafeLuma, core: number): TileJob {
-  const side = core + 2 * net.halo;
-  return { image: { data: new Uint8ClampedArray(side * side * 4).fill(255), width: side, height: side }, halo: net.halo, alpha: false };
+  const { border } = tileHalo(net, false);
+  const side = core + 2 * border;
+  return { image: { data: new Uint8ClampedArray(side * side * 4).fill(255), width: side, height: side }, core: { x: border, y: border, width: core, height: core }, alpha: false };
 }

@@ -79,7 +79,7 @@ describe('auto with a hardware adapter', () => {
     const { opaque: halo } = engine.info.halo;
     const wasm = await UpscalerEngine.create({ backend: ['wasm'], model });
     for (const [i, core] of tiles.entries()) {
-      const job = () => ({ image: cutTile(image, core, halo), halo, alpha: false });
+      const job = () => ({ ...cutTile(image, core, halo), alpha: false });
       const pending = engine.runTile(job());
       if (i === 1) device.destroy(); // while the tile runs
       expect(difference((await pending).data, (await wasm.runTile(job())).data).max).toBeLessThanOrEqual(1);

@@ -18,6 +18,7 @@ import { resize } from '../../src/backends/reference/resize.js';
 import { type AxisTaps, axisTaps } from '../../src/core/resize-taps.js';
 import type { Activation, Normalizer, ResizeMode, Window } from '../../src/core/shapes.js';
 import type { RawImage, Tensor } from '../../src/core/tensor.js';
+import { winogradMagnitudes } from './winograd-bound.js';
 
 export interface Arithmetic {
   /** Largest relative error of one +, -, * or fma. */
@@ -28,6 +29,8 @@ export interface Arithmetic {
   exp(x: number): number;
   /** Roundings in an interpolation weight of resize: 1 if it comes from core/resize-taps.ts in f64, else of its computation in f32. */
   readonly weightRoundings: number;
+  /** Whether 3x3 convolutions of dilation 1 may be computed by Winograd's F(4x4, 3x3), unless they are `exact`. */
+  readonly winograd?: boolean;
   /** Relative error that convolution weights and biases come with, such as their rounding to f32; 0 by default. */
   readonly parameters?: number;
 }
@@ -40,7 +43,7 @@ export const ARITHMETIC: Record<BackendName, Arithmetic> = {
   // f64 sums, Math.exp within an ulp of f64: only the stores round to f32, and every op below adds those itself.
   reference: { u: 2 ** -53, divide: 2 ** -53, exp: () => 2 ** -52, weightRoundings: 1 },
   // IEEE 754 round to nearest (WebAssembly core specification, 4.3.3); exp is assembly/simd.ts: 1.6 ulp, and x / ln 2 rounded.
-  wasm: { u: F32, divide: F32, exp: (x) => (2 + Math.abs(x)) * ULP, weightRoundings: 1 },
+  wasm: { u: F32, divide: F32, exp: (x) => (2 + Math.abs(x)) * ULP, weightRoundings: 1, winograd: true },
   // WGSL, 15.7.4 floating point accuracy: + - * correctly rounded in a direction the specification leaves open, so a whole ulp;
   // division 2.5 ulp; exp 3 + 2|x| ulp. In shaders/resize.wgsl each distance is a quotient of exact integers
   // (2.5 ulp) and enters a weight up to three times, which takes up to 7 more roundings.
@@ -71,7 +74,7 @@ export function boundPixels(program: (ops: Ops) => DevicePixels, arithmetic: Ari
 export const boundConv: Backend['conv'] = (weights) => weights;
 
 export function boundedOps(arithmetic: Arithmetic): Ops {
-  const { u, divide, exp, parameters = 0 } = arithmetic;
+  const { u, divide, exp, winograd = false, parameters = 0 } = arithmetic;
   const gamma = (roundings: number): number => (roundings * u) / (1 - roundings * u);
   /** A permutation makes no error and moves the old one along. */
   const permuted = (op: (x: Tensor) => Tensor) => (x: DeviceTensor): Bounded => bounded(op(of(x).value), op(of(x).error).data);
@@ -95,8 +98,11 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       const total = conv2d(largest(x), magnitudes, dilation, 'none', 0).data;
       // K: k^2 cIn products and their sum, and the bias.
       const own = gamma(weights.cIn * weights.k ** 2 + 1) + parameters;
+      // K of Winograd: the rounded transformed weight, cIn products and their sum, 4 roundings in each of 2 passes before and after, the bias.
+      const blocks = winograd && weights.k === 3 && dilation === 1 && !weights.exact ? winogradMagnitudes(largest(x), weights) : undefined;
+      const ownOfBlocks = gamma(1 + weights.cIn + 16 + 1);
       return bounded(value, value.data.map((y, i) => {
-        const before = passed[i] + own * total[i] + F32 * Math.abs(sums.data[i]);
+        const before = passed[i] + own * total[i] + (blocks ? ownOfBlocks * blocks[i] : 0) + F32 * Math.abs(sums.data[i]);
         let error = activationError(sums.data[i], before, activation, slope);
         if (residual) error += of(residual).error.data[i] + u * (Math.abs(y) + error);
         return error + F32 * Math.abs(y);

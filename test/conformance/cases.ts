@@ -7,7 +7,7 @@ import type { Activation, Normalizer, Padding, ResizeMode } from '../../src/core
 export type LayoutCase = { op: 'nchwToNhwc' | 'nhwcToNchw'; n: number; c: number; h: number; w: number };
 export type ConvCase = {
   op: 'conv2d'; n: number; cIn: number; cOut: number; h: number; w: number; k: number; dilation: number;
-  activation: Activation; slope?: number; bias: boolean; residual: boolean;
+  activation: Activation; slope?: number; bias: boolean; residual: boolean; exact?: boolean;
   /** x is uniform in +-amplitude: 30 drives the activations far into their tails. */
   amplitude: number;
 };
@@ -68,6 +68,11 @@ const conv: ConvCase[] = [
   { ...convControl, n: 3, cIn: 9, cOut: 5, h: 5, w: 9, bias: false, residual: true },
   { ...convControl, cIn: 16, cOut: 16, h: 9, w: 21, activation: 'leaky-relu', slope: 0.1, residual: true },
   { ...convControl, cIn: 64, cOut: 100, h: 4, w: 6 }, // the encoder of the paper's defaults
+  // Blocks of 4x4 pixels, groups of 5 blocks, ranges of 32 channels (assembly/winograd.ts).
+  ...sweep({ ...convControl, cIn: 8, h: 9, w: 11 }, {
+    n: [2], cIn: [12, 16, 20], cOut: [9, 12, 16, 32, 33, 36, 40, 68], h: [1, 2, 3, 4, 5, 8, 33], w: [1, 2, 3, 4, 5, 7, 8, 12, 13, 16, 17, 20, 21, 37],
+    activation: ['relu', 'leaky-relu', 'silu', 'hardswish'], bias: [false], residual: [true], dilation: [2], exact: [true],
+  }),
 ];
 
 const shuffle: ShuffleCase[] = (['pixelShuffle', 'pixelUnshuffle'] as const).flatMap((op) => [

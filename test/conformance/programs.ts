@@ -33,7 +33,7 @@ export function programOf(c: Case): Program {
       const x = data(shape, -c.amplitude, c.amplitude);
       const outShape: Shape = [c.n, c.h, c.w, c.cOut];
       const residual = c.residual ? data(outShape) : undefined;
-      const conv = randomConv(random, c.cIn, c.cOut, c.k, c.bias);
+      const conv = { ...randomConv(random, c.cIn, c.cOut, c.k, c.bias), ...(c.exact && { exact: true }) };
       const options = { dilation: c.dilation, activation: c.activation, ...(c.slope === undefined ? {} : { slope: c.slope }) };
       return {
         convs: [conv],

@@ -3,7 +3,10 @@ export interface Exports {
   nchwToNhwc(x: number, y: number, n: number, c: number, h: number, w: number): void;
   nhwcToNchw(x: number, y: number, n: number, h: number, w: number, c: number): void;
   conv2d(x: number, weights: number, bias: number, residual: number, y: number, line: number, spare: number,
-    h: number, w: number, cIn: number, cOut: number, k: number, dilation: number, activation: number, slope: number): void;
+    h: number, w: number, cIn: number, cOut: number, k: number, dilation: number, slope: number): void;
+  activate(y: number, residual: number, size: number, silu: boolean): void;
+  winograd(x: number, weights: number, bias: number, residual: number, y: number, columns: number, inputs: number, products: number, block: number,
+    h: number, w: number, cIn: number, cOut: number, groups: number, slope: number): void;
   pixelShuffle(rows: number, pixels: number, h: number, w: number, c: number, s: number): void;
   pixelUnshuffle(pixels: number, rows: number, h: number, w: number, c: number, s: number): void;
   normalizeKernels(x: number, y: number, groups: number, taps: number, subs: number, normalizer: number): void;

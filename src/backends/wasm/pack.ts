@@ -24,3 +24,31 @@ export function packConv({ weights, bias, cOut, cIn, k }: ConvWeights): { weight
   }
   return { weights: packed, bias: packedBias };
 }
+
+/** Points of assembly/winograd.ts; the last one is infinity. */
+const POINTS = [0, 5 / 8, -5 / 8, 3 / 2, -3 / 2];
+
+/** G [6][3]: the row of point p is (1, p, p^2) / product of its differences to the other points. */
+const G = [
+  ...POINTS.map((p) => {
+    const scale = POINTS.reduce((product, q) => (q === p ? product : product * (p - q)), 1);
+    return [1 / scale, p / scale, (p * p) / scale];
+  }),
+  [0, 0, 1],
+];
+
+/** Weights (cOut, cIn, 3, 3) as winograd.ts reads them: G g G^T, each of the 36 points packed like a 1x1 convolution. */
+export function packWinograd({ weights, cOut, cIn }: ConvWeights): Float32Array {
+  const points = Array.from({ length: 36 }, (_, point) => {
+    const [gy, gx] = [G[Math.floor(point / 6)], G[point % 6]];
+    const at = Float32Array.from({ length: cOut * cIn }, (_, i) => {
+      let sum = 0;
+      for (let ky = 0; ky < 3; ky++) for (let kx = 0; kx < 3; kx++) sum += gy[ky] * weights[i * 9 + ky * 3 + kx] * gx[kx];
+      return sum;
+    });
+    return packConv({ weights: at, cOut, cIn, k: 1 }).weights;
+  });
+  const packed = new Float32Array(36 * points[0].length);
+  points.forEach((values, i) => packed.set(values, i * values.length));
+  return packed;
+}

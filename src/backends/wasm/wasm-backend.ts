@@ -3,23 +3,24 @@
 import { CarafeError } from '../../core/errors.js';
 import { axisTaps } from '../../core/resize-taps.js';
 import {
-  type Activation, borderIndex, convShape, type Normalizer, type Padding, pixelShuffleShape, pixelUnshuffleShape, reassembleShape, reassembleSumShape,
+  borderIndex, convShape, type Normalizer, type Padding, pixelShuffleShape, pixelUnshuffleShape, reassembleShape, reassembleSumShape,
 } from '../../core/shapes.js';
 import { elements, type Shape } from '../../core/tensor.js';
-import type { Backend, ConvWeights, DeviceConv, DevicePixels, DeviceTensor, Ops } from '../backend.js';
+import { type Backend, BLOCK, type ConvWeights, type DeviceConv, type DevicePixels, type DeviceTensor, type Ops } from '../backend.js';
 import { Arena } from './arena.js';
 import type { Exports } from './exports.js';
-import { packConv } from './pack.js';
+import { packConv, packWinograd } from './pack.js';
 
 interface WasmTensor extends DeviceTensor { readonly pointer: number }
 interface WasmPixels extends DevicePixels { readonly pointer: number }
-interface WasmConv extends DeviceConv { readonly weights: number; readonly bias: number }
+interface WasmConv extends DeviceConv { readonly weights: number; readonly bias: number; readonly winograd: number } // pointers; winograd 0: none
 
-const ACTIVATIONS: readonly Activation[] = ['none', 'relu', 'leaky-relu', 'silu', 'hardswish']; // assembly/conv2d.ts
 const NORMALIZERS: readonly Normalizer[] = ['softmax', 'sigmoid', 'sigmoid-normalized']; // assembly/normalize-kernels.ts
 const TILE_PIXELS = 5; // assembly/gemm.ts; a tile may read this many pixels past the end of its input
 const SUM_SEGMENT = 40; // assembly/reassemble-sum.ts
 const SPARE_BYTES = TILE_PIXELS * 8 * 4;
+const WINOGRAD_RANGE = 32; // assembly/winograd.ts
+const WINOGRAD_BATCH = 256 * 1024; // bytes of transformed blocks at a time: half of a small L2
 
 /** @param details which build `module` is. */
 export async function createWasmBackend(module: WebAssembly.Module, details: string): Promise<Backend> {
@@ -43,11 +44,14 @@ class WasmBackend implements Backend {
   conv(conv: ConvWeights): WasmConv {
     const arena = this.#alive();
     const packed = packConv(conv);
-    const weights = arena.allocate(packed.weights.byteLength);
-    const bias = arena.allocate(packed.bias.byteLength);
-    arena.f32(weights, packed.weights.length).set(packed.weights);
-    arena.f32(bias, packed.bias.length).set(packed.bias);
-    return { cOut: conv.cOut, cIn: conv.cIn, k: conv.k, weights, bias };
+    const upload = (values: Float32Array): number => {
+      const pointer = arena.allocate(values.byteLength);
+      arena.f32(pointer, values.length).set(values);
+      return pointer;
+    };
+    const [weights, bias] = [upload(packed.weights), upload(packed.bias)];
+    const winograd = winogradPays(conv) ? upload(packWinograd(conv)) : 0;
+    return { cOut: conv.cOut, cIn: conv.cIn, k: conv.k, weights, bias, winograd, ...(winograd !== 0 && { reach: BLOCK }) };
   }
 
   async run(program: (ops: Ops) => DeviceTensor): Promise<Float32Array> {
@@ -127,17 +131,27 @@ function createOps(arena: Arena, wasm: Exports): Ops {
     },
 
     conv2d(x, conv, { dilation = 1, activation = 'none', slope = 0.01, residual } = {}) {
-      const { weights, bias, cIn, cOut, k } = conv as WasmConv;
+      const { weights, bias, winograd, cIn, cOut, k } = conv as WasmConv;
       const y = tensor(convShape(x.shape, cIn, cOut));
       const [n, h, w] = y.shape;
       arena.allowReadingPast(TILE_PIXELS * cIn * 4);
-      const lineBytes = k === 1 ? 0 : (w + (k - 1 + TILE_PIXELS) * dilation) * k * cIn * 4;
-      scratch({ spare: SPARE_BYTES, line: lineBytes }, ({ spare, line }) => {
-        for (let i = 0; i < n; i++) {
-          wasm.conv2d(at(x, i), weights, bias, residual ? at(residual, i) : 0, at(y, i), line, spare,
-            h, w, cIn, cOut, k, dilation, ACTIVATIONS.indexOf(activation), slope);
-        }
-      });
+      const curved = activation === 'silu' || activation === 'hardswish';
+      const factor = activation === 'relu' ? 0 : activation === 'leaky-relu' ? slope : 1;
+      const added = (i: number): number => residual && !curved ? at(residual, i) : 0;
+      if (winograd !== 0 && dilation === 1) {
+        const groupBytes = { inputs: winogradBytes(cIn), products: winogradBytes(Math.min(cOut, WINOGRAD_RANGE)) };
+        const groups = Math.max(1, Math.min(8, Math.floor(WINOGRAD_BATCH / (groupBytes.inputs + groupBytes.products))));
+        const bytes = { columns: 6 * (4 * Math.ceil(w / 4) + 2) * cIn * 4, inputs: groups * groupBytes.inputs, products: groups * groupBytes.products, block: 24 * 16 };
+        scratch(bytes, ({ columns, inputs, products, block }) => {
+          for (let i = 0; i < n; i++) wasm.winograd(at(x, i), winograd, bias, added(i), at(y, i), columns, inputs, products, block, h, w, cIn, cOut, groups, factor);
+        });
+      } else {
+        const bytes = { spare: SPARE_BYTES, line: k === 1 ? 0 : (w + (k - 1 + TILE_PIXELS) * dilation) * k * cIn * 4 };
+        scratch(bytes, ({ spare, line }) => {
+          for (let i = 0; i < n; i++) wasm.conv2d(at(x, i), weights, bias, added(i), at(y, i), line, spare, h, w, cIn, cOut, k, dilation, factor);
+        });
+      }
+      if (curved) wasm.activate(at(y), residual ? at(residual) : 0, elements(y.shape), activation === 'silu');
       return y;
     },
 
@@ -212,6 +226,16 @@ function createOps(arena: Arena, wasm: Exports): Ops {
       return pixels;
     },
   };
+}
+
+/** Where the transforms cost less than they save. */
+function winogradPays({ k, cIn, cOut, exact = false }: ConvWeights): boolean {
+  return !exact && k === 3 && cIn % 4 === 0 && cIn >= 8 && cOut >= 8;
+}
+
+/** Of one group in assembly/winograd.ts: 36 points of 5 blocks. */
+function winogradBytes(channels: number): number {
+  return 36 * (5 * Math.ceil(channels / 4) * 4 * 4 + 64);
 }
 
 /** For each position along an axis, the source indices of its kUp taps; -1 reads zero. */

@@ -11,6 +11,7 @@ import type { ModelFile } from '../../models/safetensors.js';
 export interface CarafeLuma extends Window {
   readonly slope: number;
   readonly halo: number; // receptive-field radius in input pixels
+  readonly reach: number; // how far away an input pixel may change the bits of an output
   readonly head: DeviceConv; // 3x3, 1 -> channels
   readonly body: readonly DeviceConv[]; // 3x3, channels -> channels
   readonly encode: DeviceConv; // 1x1, channels -> groups * kUp^2 * scale^2
@@ -37,14 +38,19 @@ export function loadCarafeLuma(backend: Backend, model: ModelFile): CarafeLuma {
   const conv = (name: string, cOut: number, cIn: number, k: number): DeviceConv => backend.conv({
     weights: values(model, `${name}.weights`, [cOut, cIn, k, k]), bias: values(model, `${name}.bias`, [cOut]), cOut, cIn, k,
   });
+  const head = conv('head', channels, 1, 3);
+  const body = Array.from({ length: bodyLength }, (_, i) => conv(`body.${i}`, channels, channels, 3));
+  const maps = conv('maps', window.groups, channels, 3);
+  const r = (window.kUp - 1) / 2;
   return {
     ...window,
     slope,
-    halo: 1 + bodyLength + 1 + (window.kUp - 1) / 2,
-    head: conv('head', channels, 1, 3),
-    body: Array.from({ length: bodyLength }, (_, i) => conv(`body.${i}`, channels, channels, 3)),
+    halo: 1 + bodyLength + 1 + r,
+    reach: [head, ...body, maps].reduce((sum, { k, reach = (k - 1) / 2 }) => sum + reach, r),
+    head,
+    body,
     encode: conv('encode', rowLength(window), channels, 1),
-    maps: conv('maps', window.groups, channels, 3),
+    maps,
   };
 }
 
