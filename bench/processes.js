@@ -28,10 +28,11 @@ async function measure(what, width, height) {
   const image = testImage(width, height, true);
   const cpu = () => Object.values(process.cpuUsage()).reduce((a, b) => a + b) / 1000;
   const [wallStart, cpuStart] = [performance.now(), cpu()];
-  const run = await open(what, image);
+  const { run, close } = await open(what, image);
   if (run) await run();
   const first = run && { wallMs: performance.now() - wallStart, cpuMs: cpu() - cpuStart };
   const steady = run && summary((await interleave([{ name: what, run }], { rounds: 5, sampleMs: 0, warmupMs: 300 }))[what]);
+  await close?.();
   return { first, steady, rssMb: peakRss() };
 }
 
@@ -43,26 +44,25 @@ function peakRss() {
 
 async function open(what, image) {
   const { width, height } = image;
-  if (what === 'node alone') return undefined;
+  if (what === 'node alone') return {};
   if (what === 'pica') {
     const pica = (await import('./peers/pica.js')).openPica();
-    return () => pica.run(image);
+    return { run: () => pica.run(image) };
   }
   if (OURS.includes(what)) {
     const { createUpscaler } = await import('carafe-web');
     const upscaler = await createUpscaler({ backend: 'wasm', thread: what.split(', ')[1], workers: 1 });
-    return () => upscaler.upscale(image);
+    return { run: () => upscaler.upscale(image), close: () => upscaler.dispose() };
   }
   const { lumaGraphs } = await import('./peers/carafe-onnx.js');
   const { openSession } = await import('./peers/onnxruntime.js');
   const luma = Float32Array.from({ length: width * height }, (_, i) => image.data[4 * i] / 255);
-  const session = await openSession(what.split('-')[1], lumaGraphs(`${root}models/base-x2.safetensors`, height, width).sum);
-  return () => session.run(luma, [1, 1, height, width]);
+  const session = await openSession(what.split('-')[1], lumaGraphs(`${root}models/base-x2.safetensors`, height, width).exp);
+  return { run: () => session.run(luma, [1, 1, height, width]), close: () => session.close() };
 }
 
 if (process.argv[1] === import.meta.filename) {
   if (Number(process.versions.node.split('.')[0]) < 22) setFlagsFromString('--experimental-wasm-relaxed-simd');
   const [what, width, height] = process.argv.slice(2);
-  console.log(JSON.stringify(await measure(what, Number(width), Number(height))));
-  process.exit(0);
+  console.log(JSON.stringify(await measure(what, Number(width), Number(height)))); // and no process.exit(): Node 24 may wait in it for ever for a background compilation
 }

@@ -1,7 +1,7 @@
-// npm run bench [-- --quick] [--only ops|upscale|peers] [--json FILE] [--write] [--node24]
+// npm run bench [-- --quick] [--only ops,upscale,peers] [--json FILE] [--write] [--node24]
 //   everything is checked first (against the reference backend; peers against it or against each other), then timed, on one thread
 //   --quick    tiny shapes and few rounds, no peers: shows that the bench works, the numbers mean nothing
-//   --only     ops: the operator; upscale: images, without peers both; peers: only what is compared with other runtimes
+//   --only     ops: the operator; upscale: images; with peers in the list beside other runtimes too; peers alone: only what has peers
 //   --json     the numbers
 //   --write    the tables in BENCHMARKS.md, bench/results/ and bench/plots/
 //   --node24   on the Node 24 that comes with the peers, instead of the one that runs this
@@ -15,8 +15,12 @@ import { ensurePeers, node24 } from './peers/ensure.js';
 const { values: options } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, json: { type: 'string' }, write: { type: 'boolean', default: false }, node24: { type: 'boolean', default: false } },
 });
-const { quick, only } = options;
-if (only !== undefined && !['ops', 'upscale', 'peers'].includes(only)) throw new Error(`Expected "ops", "upscale" or "peers" for --only, got ${only}`);
+const { quick } = options;
+const only = options.only?.split(',') ?? (quick ? ['ops', 'upscale'] : ['ops', 'upscale', 'peers']);
+for (const part of only) if (!['ops', 'upscale', 'peers'].includes(part)) throw new Error(`Expected "ops", "upscale", "peers" or a list of them for --only, got ${part}`);
+const peers = only.includes('peers');
+const peersAlone = peers && only.length === 1;
+const [ops, upscale] = ['ops', 'upscale'].map((part) => peersAlone || only.includes(part));
 
 if (options.node24) {
   ensurePeers();
@@ -29,7 +33,6 @@ if (nodeMajor < 22) setFlagsFromString('--experimental-wasm-relaxed-simd'); // o
 
 ensurePackages();
 ensureBuild();
-const peers = only === 'peers' || (only === undefined && !quick);
 if (peers) ensurePeers();
 
 const { describeRun } = await import('./machine.js');
@@ -44,17 +47,17 @@ const shapes = await import('./shapes.js');
 const log = (line) => console.error(line);
 const timing = quick ? { rounds: 3, sampleMs: 1, warmupMs: 0 } : { rounds: 15 };
 const meta = describeRun(['npm run bench', process.argv.length > 2 ? ['--', ...process.argv.slice(2)].join(' ') : ''].filter(Boolean).join(' '));
-const pick = (all, few) => (quick ? few : all).filter((one) => only !== 'peers' || one.peers);
+const pick = (all, few) => (quick ? few : all).filter((one) => !peersAlone || one.peers);
 const results = { meta };
 /** Ours alone are all shapes; beside peers are those that have them. */
 const keep = (ours, beside, rows) => {
-  if (only !== 'peers') results[ours] = rows;
+  if (!peersAlone) results[ours] = rows;
   if (peers) results[beside] = rows.filter((row) => row.peers.length);
 };
-if (only !== 'upscale') keep('operators', 'operatorPeers', await benchOperators(pick(shapes.operators, shapes.quickOperators), { peers, timing, log }));
-if (only !== 'ops') keep('upscale', 'upscalePeers', await benchUpscale(pick(shapes.images, shapes.quickImages), { peers, timing, log }));
-if (only === undefined || only === 'upscale') results.linear = await benchLinear(quick ? shapes.quickSides : shapes.sides, { log });
-if (only !== 'ops') results.processes = await benchProcesses(quick ? [shapes.quickImages[0]] : shapes.images.slice(0, 2), { peers, log });
+if (ops) keep('operators', 'operatorPeers', await benchOperators(pick(shapes.operators, shapes.quickOperators), { peers, timing, log }));
+if (upscale) keep('upscale', 'upscalePeers', await benchUpscale(pick(shapes.images, shapes.quickImages), { peers, timing, log }));
+if (upscale && !peersAlone) results.linear = await benchLinear(quick ? shapes.quickSides : shapes.sides, { log });
+if (upscale && (peers || quick)) results.processes = await benchProcesses(quick ? [shapes.quickImages[0]] : shapes.images.slice(0, 2), { peers, log });
 
 const texts = sections(results);
 console.log('all match\n');

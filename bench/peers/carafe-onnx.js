@@ -53,11 +53,14 @@ function matmul(shape, weights) {
  * @param {URL | string} file .safetensors of architecture carafe-luma
  */
 export function lumaGraphs(file, h, w) {
-  return { sum: luma(file, h, w, false), reduce: luma(file, h, w, true) };
+  return Object.fromEntries(['sum', 'reduce', 'exp'].map((variant) => [variant, luma(file, h, w, variant)]));
 }
 
-/** @param {boolean} reduce all taps and groups as one product and one sum, else tap after tap */
-function luma(file, h, w, reduce) {
+/**
+ * @param {'sum' | 'reduce' | 'exp'} variant sum: tap after tap; reduce: all taps and groups as one product and one sum; exp: as sum, with
+ *   exp(logit) for weights and one division at the end, which spares Softmax its transposes (and would overflow on large logits)
+ */
+function luma(file, h, w, variant) {
   const { tensor, metadata } = readModel(file);
   const [s, kUp, groups, body] = ['scale', 'kUp', 'groups', 'body'].map((name) => Number(metadata[name]));
   const g = new OnnxGraph();
@@ -68,17 +71,20 @@ function luma(file, h, w, reduce) {
   let f = first;
   for (let i = 0; i < body; i++) f = g.node('Add', [act(layer(f, `body.${i}`, 3)), first]);
   const taps = kUp * kUp;
-  const kernels = g.node('Softmax', [g.node('Reshape', [layer(f, 'encode', 1), g.ints(groups, taps, s * s, h, w)])], { axis: 1 });
+  const logit = g.node('Reshape', [layer(f, 'encode', 1), g.ints(groups, taps, s * s, h, w)]);
+  const kernels = variant === 'exp' ? g.node('Exp', [logit]) : g.node('Softmax', [logit], { axis: 1 });
+  const add = (terms) => terms.reduce((a, b) => g.node('Add', [a, b]));
   const r = (kUp - 1) / 2;
   const padded = g.node('Reshape', [g.node('Pad', [layer(f, 'maps', 3), g.ints(0, 0, r, r, 0, 0, r, r)]), g.ints(groups, 1, h + 2 * r, w + 2 * r)]);
   const windows = Array.from({ length: taps }, (_, tap) => window(g, padded, tap, { h, w, kUp }, 2));
   let detail;
-  if (reduce) {
+  if (variant === 'reduce') {
     const all = g.node('Reshape', [g.node('Concat', windows, { axis: 1 }), g.ints(groups, taps, 1, h, w)]);
     detail = g.node('ReduceSum', [g.node('Mul', [all, kernels]), g.ints(0, 1)], { keepdims: 0 });
   } else {
-    const products = windows.map((map, tap) => g.node('Mul', [map, g.node('Squeeze', [slice(g, kernels, [1], [tap], [tap + 1]), g.ints(1)])]));
-    detail = g.node('ReduceSum', [products.reduce((a, b) => g.node('Add', [a, b])), g.ints(0)], { keepdims: 0 });
+    const weights = windows.map((_, tap) => g.node('Squeeze', [slice(g, kernels, [1], [tap], [tap + 1]), g.ints(1)]));
+    const mixed = add(windows.map((map, tap) => g.node('Mul', [map, weights[tap]])));
+    detail = g.node('ReduceSum', [variant === 'exp' ? g.node('Div', [mixed, add(weights)]) : mixed, g.ints(0)], { keepdims: 0 });
   }
   const base = conv(g, g.node('Pad', [y, g.ints(0, 0, 2, 2, 0, 0, 2, 2)], { mode: 'edge' }), bicubicWeights(s), 1);
   const out = g.node('Add', [base, g.node('Reshape', [detail, g.ints(1, s * s, h, w)])]);
