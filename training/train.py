@@ -113,6 +113,7 @@ def options():
     arg.add_argument('--out', required=True, help='folder for checkpoints and the log')
     arg.add_argument('--cache', help='folder for prepared images and the compiled step (default: OUT/cache)')
     arg.add_argument('--steps', type=int, default=18000)
+    arg.add_argument('--stop', type=int, help='end at this step of the schedule of --steps')
     arg.add_argument('--batch', type=int, default=8)
     arg.add_argument('--patch', type=int, default=48, help='LR pixels of a patch that count in the loss')
     arg.add_argument('--lr', type=float, default=1e-3)
@@ -131,8 +132,9 @@ def options():
         arg.add_argument(f'--{key}', type=int, default=CONFIG[key])
     arg.add_argument('--smoke', action='store_true', help='one minute: checks step.cpp against torch, then trains 150 small steps')
     o = arg.parse_args()
+    o.stop = o.stop or o.steps
     if o.smoke:
-        o.steps, o.batch, o.patch, o.eval_steps = 150, 4, 24, 75
+        o.steps, o.stop, o.batch, o.patch, o.eval_steps = 150, 150, 4, 24, 75
     return o
 
 
@@ -203,7 +205,7 @@ def main():
         os.replace(checkpoint + '.part', checkpoint)
 
     began, started, last_save = done, time.time(), time.time()
-    while done < o.steps:
+    while done < o.stop:
         progress = done / o.steps
         rate = o.final_lr + (o.lr - o.final_lr) * 0.5 * (1 + math.cos(math.pi * progress))
         adam.param_groups[0]['lr'] = rate * min(1, (done + 1) / o.warmup)
@@ -222,17 +224,17 @@ def main():
         if not math.isfinite(loss):
             raise SystemExit(f'Loss is {loss} at step {done}: lower --lr, or resume from the last checkpoint')
         if done % 20 == 0 and sys.stdout.isatty():
-            left = (time.time() - started) / 60 / (done - began) * (o.steps - done)
-            bar = '#' * int(30 * done / o.steps)
-            print(f'\r[{bar:30}] {done}/{o.steps} loss {np.mean(losses[-100:]):.5f}, {left:.0f} min left ', end='', flush=True)
-        if done % o.eval_steps == 0 or done == o.steps:
+            left = (time.time() - started) / 60 / (done - began) * (o.stop - done)
+            bar = '#' * int(30 * done / o.stop)
+            print(f'\r[{bar:30}] {done}/{o.stop} loss {np.mean(losses[-100:]):.5f}, {left:.0f} min left ', end='', flush=True)
+        if done % o.eval_steps == 0 or done == o.stop:
             scores = ' '.join(f'{name} {kept_back_psnr(ema, kept, config):.3f}' for name, _, _, kept in sources if kept)
             seconds = spent + time.time() - started
             line = f'step {done} loss {np.mean(losses[-o.eval_steps:]):.6f} lr {rate:.2e} kept-back {scores} minutes {seconds / 60:.1f}'
             print(('\n' if sys.stdout.isatty() else '') + line, flush=True)
             with open(log, 'a') as file:
                 file.write(line + '\n')
-        if time.time() - last_save > o.save_minutes * 60 or done == o.steps:
+        if time.time() - last_save > o.save_minutes * 60 or done == o.stop:
             save()
             last_save = time.time()
 
