@@ -40,7 +40,7 @@ meta.browser = `Chromium ${browser.browser()?.version() ?? ''}`.trim();
 await browser.route(/\.mjs$/, (route) => route.fulfill({ body: readFileSync(join(root, new URL(route.request().url()).pathname)), contentType: 'text/javascript' }));
 try {
   const rows = [];
-  for (const shape of options.quick ? quickOperators.slice(0, 1) : browserOperators) rows.push(await measure(shape.name, { shape }, [...OURS, ...(options.peers ? await peersOf(shape) : [])]));
+  for (const shape of options.quick ? quickOperators.slice(0, 1) : browserOperators) rows.push(await measure(shape.name, { shape }, [...OURS, ...(options.peers && shape.peers ? await peersOf(shape) : [])]));
   for (const image of options.quick ? quickImages : browserImages) rows.push(await measure(image.name, { image }, OURS));
   const text = `${provenance()}\n\n${table(['what', 'how', 'first result, ms', 'steady, ms', 'steady, times ours', 'runs on'], rows.flatMap(toRows))}`;
   console.log(`all match\n\n${text}`);

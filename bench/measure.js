@@ -1,4 +1,4 @@
-// Timing that survives a noisy machine: every contender takes turns in one process (A B C A B C ...), ratios are medians over the
+// Timing that survives a noisy machine: the contenders take turns in one process (A B C C B A A B C ...), ratios are medians over the
 // rounds, and CPU time of the whole process (all its threads) is taken beside wall time.
 
 /** @typedef {{ name: string, run: () => unknown }} Contender */
@@ -28,7 +28,7 @@ export async function interleave(contenders, { rounds = 15, minRounds = 3, sampl
   const samples = Object.fromEntries(contenders.map(({ name }) => [name, { wall: [], cpu: [] }]));
   const start = now();
   for (let round = 0; round < rounds && (round < minRounds || now() - start < budgetMs); round++) {
-    for (const { name, run } of contenders) {
+    for (const { name, run } of round % 2 ? contenders.toReversed() : contenders) { // nobody always follows the same one
       const count = calls.get(name);
       const [wall, cpu] = [now(), cpuNow?.()];
       for (let i = 0; i < count; i++) await run();
@@ -51,11 +51,12 @@ export function ratio(ours, other) {
   return { wall: of('wall'), cpu: of('cpu') };
 }
 
-/** Medians; with flops also GF/s from CPU time (wall where there is none), and the share of the probe's speed of the same rounds. */
+/** Medians, and the best round (what the code can do when nothing else runs); with flops also GF/s from CPU time (wall where there is none), and the share of the probe's speed of the same rounds. */
 export function summary(samples, flops, probe) {
   const clock = samples.cpu.length ? 'cpu' : 'wall';
   return {
     wallMs: median(samples.wall),
+    bestMs: Math.min(...samples[clock]),
     ...(samples.cpu.length && { cpuMs: median(samples.cpu) }),
     rounds: samples.wall.length,
     ...(flops && { gfs: flops / median(samples[clock]) / 1e6 }),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 const folder = import.meta.dirname;
 const [WIDTH, HEIGHT] = [860, 420];
-const BOX = { left: 60, right: 20, top: 40, bottom: 96 };
+const BOX = { left: 60, right: 20, top: 56, bottom: 96 };
 const [OURS, OTHERS, INK, FAINT] = ['#1b6ef3', '#8a8f98', '#222', '#ddd'];
 
 // Set14 x2 in dB: PSNR on Y, MATLAB's bicubic as the input, the protocol of bench/quality.js. Of UpscalerJS's models and the ECBSR
@@ -46,7 +46,7 @@ function gfsByShape({ meta, value: shapes }, major) {
     return `${rect(x + step * 0.15, y(gfs), step * 0.7, y(0) - y(gfs), OURS)}${line(x + step * 0.05, y(top), x + step * 0.95, y(top), INK, 2)}
 ${text(x + step / 2, y(gfs) - 4, gfs.toFixed(0), 'middle')}<text transform="translate(${x + step / 2 + 4},${y(0) + 8}) rotate(60)">${escape(name)}</text>`;
   });
-  return frame(`CARAFE, GF/s by shape (direct-equivalent); black: the register-only peak of the same rounds. Node ${major}, ${caption(meta)}`, [
+  return frame(`CARAFE, GF/s by shape (direct-equivalent); black: the register-only peak of the same rounds`, caption(major, meta), [
     ...axisY(y, [0, 10, 20, 30, 40, 50, 60].filter((v) => y(v) >= BOX.top), 'GF/s'), ...bars,
   ]);
 }
@@ -58,7 +58,7 @@ function timeAgainstArea({ meta, value: { points, exponent } }, major) {
   const middle = points[points.length >> 1];
   const proportional = (side) => middle.cpuMs * (side / middle.side) ** 2;
   const [a, b] = [points[0].side, points.at(-1).side];
-  return frame(`Upscaling by 2, CPU time against area, one worker: exponent ${exponent.cpu.toFixed(3)} (dashed: proportional). Node ${major}, ${caption(meta)}`, [
+  return frame(`Upscaling by 2, CPU time against area, one worker: exponent ${exponent.cpu.toFixed(3)} (dashed: proportional)`, caption(major, meta), [
     ...axisY(y, decades(y), 'ms'), ...points.map(({ side }) => text(x(side ** 2), HEIGHT - BOX.bottom + 18, `${side}²`, 'middle')),
     line(x(a * a), y(proportional(a)), x(b * b), y(proportional(b)), OTHERS, 1, '5 4'),
     ...points.map(({ side, cpuMs }) => `<circle cx="${x(side ** 2)}" cy="${y(cpuMs)}" r="5" fill="${OURS}"/>${text(x(side ** 2) + 9, y(cpuMs) + 14, cpuMs >= 100 ? cpuMs.toFixed(0) : cpuMs.toFixed(1))}`),
@@ -77,7 +77,7 @@ function qualityAgainstTime({ ours, peers }, meta, major) {
   ];
   const x = logScale(1, 100_000, BOX.left, WIDTH - BOX.right);
   const y = linearScale(30, 33.5, HEIGHT - BOX.bottom, BOX.top);
-  return frame(`Set14 x2 against CPU time of a 256x256 input, one thread; hollow: time measured earlier, unloaded. Node ${major}, ${caption(meta)}`, [
+  return frame(`Set14 x2 against CPU time of a 256x256 input, one thread; hollow: time measured earlier, unloaded`, caption(major, meta), [
     ...axisY(y, [30, 31, 32, 33], 'dB'), ...decades(x).map((v) => text(x(v), HEIGHT - BOX.bottom + 18, `${v} ms`, 'middle')),
     line(BOX.left, y(30.32), WIDTH - BOX.right, y(30.32), OTHERS, 1, '5 4'), text(WIDTH - BOX.right, y(30.32) - 4, 'bicubic', 'end'),
     ...points.map(({ name, db: dB, ms, own, hollow }) => {
@@ -92,7 +92,7 @@ function label(x, y, name, own) {
   return name.includes('native') || own ? text(x - 10, y + (own ? 16 : 4), name, 'end') : text(x + 10, y + 4, name);
 }
 
-const caption = ({ cpu, commit, date, load }) => `${cpu}, ${commit}, ${date}, load ${load}`;
+const caption = (major, { cpu, commit, date, load }) => `Node ${major}, ${cpu}, carafe-web at ${commit}, ${date}, load before the run ${load}`;
 
 function linearScale(from, to, a, b) {
   return (v) => Math.round((a + ((v - from) / (to - from)) * (b - a)) * 10) / 10;
@@ -117,10 +117,11 @@ const line = (x1, y1, x2, y2, stroke, width = 1, dash = '') => `<line x1="${Numb
 const text = (x, y, content, anchor = 'start') => `<text x="${Number(x).toFixed(1)}" y="${Number(y).toFixed(1)}" text-anchor="${anchor}">${escape(String(content))}</text>`;
 const escape = (content) => content.replace(/&/g, '&amp;').replace(/</g, '&lt;');
 
-function frame(title, parts) {
+/** Two lines above the plot: what it shows, and where it was measured. */
+function frame(title, source, parts) {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="11" fill="${INK}">
 <rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>
-<text x="10" y="20" font-size="12">${escape(title)}</text>
+<text x="10" y="18" font-size="13">${escape(title)}</text><text x="10" y="33" fill="${OTHERS}">${escape(source)}</text>
 ${parts.join('\n')}
 </svg>
 `;

@@ -2,9 +2,10 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const number = (value, digits = 1) => value === undefined ? '' : value >= 100 && digits < 2 ? value.toFixed(0) : value.toFixed(digits);
+const number = (value, digits = 1) => value === undefined ? '' : value >= 100 ? value.toFixed(0) : value.toFixed(digits);
 const percent = (value) => value === undefined ? '' : `${Math.round(value * 100)} %`;
-const times = ({ wall, cpu }) => cpu === undefined ? `${number(wall)}x` : `${number(cpu)}x (${number(wall)}x)`;
+const short = (value) => Number(value.toPrecision(2));
+const times = ({ wall, cpu }) => cpu === undefined ? `${short(wall)}x` : `${short(cpu)}x (${short(wall)}x)`;
 
 export function table(head, rows) {
   return [`| ${head.join(' | ')} |`, `|${head.map(() => '---').join('|')}|`, ...rows.map((row) => `| ${row.join(' | ')} |`)].join('\n');
@@ -24,18 +25,18 @@ export function sections({ meta, ...measured }) {
 }
 
 function operatorTable(shapes) {
-  const head = ['shape', 'MFLOP', 'worker: CPU ms (wall)', 'inline: CPU ms (wall)', 'GF/s', 'of the peak', 'plain SIMD: GF/s', 'of its peak', 'peak, plain', 'largest error'];
+  const head = ['shape', 'MFLOP', 'worker: CPU ms (wall)', 'inline: CPU ms (wall)', 'GF/s', 'of the peak', 'best round: GF/s', 'plain SIMD: GF/s', 'of its peak', 'peak, plain', 'largest error'];
   return table(head, shapes.map(({ name, gflop, ours: { worker, inline, 'inline, plain SIMD': plain }, peaks, largestError }) => [
     name, number(gflop * 1e3), `${number(worker.cpuMs, 2)} (${number(worker.wallMs, 2)})`, `${number(inline.cpuMs, 2)} (${number(inline.wallMs, 2)})`,
-    number(inline.gfs), percent(inline.share), number(plain.gfs), percent(plain.share), [peaks.relaxed, peaks.plain].map((p) => p === undefined ? 'none' : number(p)).join(', '), largestError.toExponential(0),
+    number(inline.gfs), percent(inline.share), number(gflop * 1e3 / inline.bestMs), number(plain.gfs), percent(plain.share), [peaks.relaxed, peaks.plain].map((p) => p === undefined ? 'none' : number(p)).join(', '), largestError.toExponential(0),
   ]));
 }
 
 function operatorPeersTable(shapes) {
-  const head = ['shape', 'peer', 'best graph', 'CPU ms (wall)', 'other graph', 'our worker is faster by', 'inline', 'plain SIMD, inline'];
-  return table(head, shapes.flatMap(({ name, peers }) => peers.map(({ runtime, graph, others, cpuMs, wallMs, ratios }) => [
+  const head = ['shape', 'peer', 'best graph', 'CPU ms (wall)', 'other graph', 'over ours (worker)', 'over ours (inline)', 'over plain SIMD (inline)', 'best round over our best (inline)'];
+  return table(head, shapes.flatMap(({ name, ours, peers }) => peers.map(({ runtime, graph, others, cpuMs, wallMs, bestMs, ratios }) => [
     name, runtime, graph, `${number(cpuMs)} (${number(wallMs)})`, others.map((other) => `${other.graph} ${number(other.cpuMs)} ms`).join(', '),
-    times(ratios.worker), times(ratios.inline), times(ratios['inline, plain SIMD']),
+    times(ratios.worker), times(ratios.inline), times(ratios['inline, plain SIMD']), `${short(bestMs / ours.inline.bestMs)}x`,
   ])));
 }
 
@@ -47,9 +48,9 @@ function upscaleTable(images) {
 }
 
 function upscalePeersTable(images) {
-  const head = ['image', 'peer', 'CPU ms (wall)', 'time of theirs over ours (worker)', 'over ours (inline)'];
-  return table(head, images.flatMap(({ name, peers }) => peers.map((peer) => [
-    name, peer.name, `${number(peer.cpuMs)} (${number(peer.wallMs)})`, times(peer.ratios.worker), times(peer.ratios.inline),
+  const head = ['image', 'peer', 'CPU ms (wall)', 'over ours (worker)', 'over ours (inline)', 'best round over our best (inline)'];
+  return table(head, images.flatMap(({ name, ours, peers }) => peers.map((peer) => [
+    name, peer.name, `${number(peer.cpuMs)} (${number(peer.wallMs)})`, times(peer.ratios.worker), times(peer.ratios.inline), `${short(peer.bestMs / ours.inline.bestMs)}x`,
   ])));
 }
 

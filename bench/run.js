@@ -6,6 +6,7 @@
 //   --write    the tables in BENCHMARKS.md, bench/results/ and bench/plots/
 //   --node24   on the Node 24 that comes with the peers, instead of the one that runs this
 import { spawnSync } from 'node:child_process';
+import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
@@ -24,8 +25,7 @@ const [ops, upscale] = ['ops', 'upscale'].map((part) => peersAlone || only.inclu
 
 if (options.node24) {
   ensurePeers();
-  const args = process.argv.slice(2).filter((arg) => arg !== '--node24');
-  process.exit(spawnSync(node24, [import.meta.filename, ...args], { stdio: 'inherit' }).status ?? 1);
+  if (process.execPath !== realpathSync(node24)) process.exit(spawnSync(node24, process.argv.slice(1), { stdio: 'inherit' }).status ?? 1);
 }
 
 const nodeMajor = Number(process.versions.node.split('.')[0]);

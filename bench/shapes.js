@@ -52,7 +52,7 @@ export const quickSides = [16, 32];
 
 /** Small enough for a software GPU. @type {OperatorShape[]} */
 export const browserOperators = [
-  { ...operator, name: 'C=64 32x32', c: 64, h: 32, w: 32 },
+  { ...operator, name: 'C=64 32x32', c: 64, h: 32, w: 32, peers: true }, // onnxruntime-web's WebGPU takes seconds a call on this one already
   { ...operator, name: 'C=256 50x50' },
 ];
 
