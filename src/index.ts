@@ -8,5 +8,5 @@ export type { BackendReport, Rejection } from './backends/select.js';
 export { CarafeError, type ErrorCode } from './core/errors.js';
 export type { Activation, Normalizer, Padding } from './core/shapes.js';
 export type { RawImage, Shape, Tensor } from './core/tensor.js';
-export type { Layout } from './engine/carafe-engine.js';
+export type { Layout } from './core/shapes.js';
 export type { Progress, RunOptions, Tile } from './engine/upscale-image.js';

@@ -2,7 +2,7 @@
 // (Float32Array, wasm arena pointers, GPU buffers) from upload to download. Everything is NHWC and f32 here.
 // Ops are synchronous: the GPU backend records them and submits once per program. Shapes come from core/shapes.ts;
 // arguments were checked before they reach an op. Same op, same file name: reference/, wasm + assembly/, webgpu + shaders/.
-import type { Activation, Normalizer, Padding, ResizeMode, Window } from '../core/shapes.js';
+import type { Activation, Layout, Normalizer, Padding, ResizeMode, Window } from '../core/shapes.js';
 import type { RawImage, Shape } from '../core/tensor.js';
 
 export type BackendName = 'reference' | 'wasm' | 'webgpu';
@@ -78,8 +78,8 @@ export interface Ops {
   pixelUnshuffle(x: DeviceTensor, scale: number): DeviceTensor;
   /** rows [n, h, w, groups*kUp^2*s^2] normalised over the kUp^2 taps of each group and sub-pixel. sigmoid-normalized: sigmoid / (sum of sigmoids over the taps). */
   normalizeKernels(rows: DeviceTensor, window: Window, normalizer: Normalizer): DeviceTensor;
-  /** out[n, y*s+sy, x*s+sx, c] = sum_{ky,kx} features[n, y+ky-r, x+kx-r, c] * rows[n, y, x, ((g*kUp^2 + ky*kUp+kx)*s + sy)*s + sx], g = floor(c / (C/groups)). */
-  reassemble(features: DeviceTensor, rows: DeviceTensor, window: Window, padding: Padding): DeviceTensor;
+  /** out[n, y*s+sy, x*s+sx, c] = sum_{ky,kx} features[n, y+ky-r, x+kx-r, c] * rows[n, y, x, ((g*kUp^2 + ky*kUp+kx)*s + sy)*s + sx], g = floor(c / (C/groups)). In layout NCHW (default NHWC) the result is [n, c, h*s, w*s]. */
+  reassemble(features: DeviceTensor, rows: DeviceTensor, window: Window, padding: Padding, layout?: Layout): DeviceTensor;
   /**
    * base + the sum over groups of reassemble(maps, softmax of the rows conv2d(x, encode)), one map for each group, taps outside read zero:
    * maps [n, h, w, groups], x [n, h, w, c], encode 1x1 to groups*kUp^2*s^2 channels, base [n, h*s, w*s, 1].

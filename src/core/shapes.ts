@@ -7,6 +7,7 @@ export type Activation = 'none' | 'relu' | 'leaky-relu' | 'silu' | 'hardswish';
 export type Normalizer = 'softmax' | 'sigmoid' | 'sigmoid-normalized';
 export type Padding = 'zero' | 'replicate' | 'reflect';
 export type ResizeMode = 'bilinear' | 'bicubic';
+export type Layout = 'NCHW' | 'NHWC';
 
 /** How a reassembly is laid out: kernels are rows [g][tap][sub-pixel] of groups * kUp^2 * scale^2 values per source pixel. */
 export interface Window {
@@ -38,8 +39,8 @@ export function pixelUnshuffleShape(x: Shape, scale: number): Shape {
   return [x[0], x[1] / scale, x[2] / scale, x[3] * scale * scale];
 }
 
-/** features [n, h, w, c], rows [n, h, w, groups*kUp^2*s^2] -> [n, h*s, w*s, c]. */
-export function reassembleShape(features: Shape, rows: Shape, window: Window): Shape {
+/** features [n, h, w, c], rows [n, h, w, groups*kUp^2*s^2] -> [n, h*s, w*s, c], or [n, c, h*s, w*s] in layout NCHW. */
+export function reassembleShape(features: Shape, rows: Shape, window: Window, layout: Layout = 'NHWC'): Shape {
   const [n, h, w, c] = features;
   if (c % window.groups !== 0) throw expected('ShapeMismatch', 'groups', `a divisor of the ${c} channels of "features"`, window.groups);
   const want = rowLength(window);
@@ -47,7 +48,7 @@ export function reassembleShape(features: Shape, rows: Shape, window: Window): S
     throw expected('ShapeMismatch', 'kernels', `${want / window.scale ** 2} channels (groups * kUp^2) at ${h * window.scale}x${w * window.scale} for each of ${n} images`,
       [rows[0], rows[3] / window.scale ** 2, rows[1] * window.scale, rows[2] * window.scale]);
   }
-  return [n, h * window.scale, w * window.scale, c];
+  return layout === 'NHWC' ? [n, h * window.scale, w * window.scale, c] : [n, c, h * window.scale, w * window.scale];
 }
 
 /** maps [n, h, w, groups], rows as in reassembleShape (of the encoder, not stored), base [n, h*s, w*s, 1] -> the shape of base. */

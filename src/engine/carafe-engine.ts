@@ -2,11 +2,9 @@
 import type { Backend } from '../backends/backend.js';
 import { type BackendRequest, openBackends, type Rejection } from '../backends/select.js';
 import { CarafeError } from '../core/errors.js';
-import type { Activation, Normalizer, Padding, Window } from '../core/shapes.js';
+import type { Activation, Layout, Normalizer, Padding, Window } from '../core/shapes.js';
 import type { Shape, Tensor } from '../core/tensor.js';
 import { type CarafePack, predictKernels, upsample } from './networks/carafe-pack.js';
-
-export type Layout = 'NCHW' | 'NHWC';
 
 /** Convolution weights (cOut, cIn, k, k) with an optional bias (cOut). */
 export interface ConvSpec {
@@ -23,6 +21,8 @@ export interface CarafeSpec extends BackendRequest, Window {
   readonly normalizer: Normalizer;
   readonly padding: Padding;
   readonly layout: Layout;
+  /** exact: no Winograd in the encoder. */
+  readonly precision: 'fast' | 'exact';
 }
 
 export interface CarafeInfo {
@@ -55,18 +55,22 @@ export class CarafeEngine implements CarafeRunner {
     this.info = { backend: backend.name, details: backend.details, rejected };
     this.#backend = backend;
     this.#spec = spec;
-    const conv = ({ weights: { data, shape: [cOut, cIn, k] }, bias }: ConvSpec) => backend.conv({ weights: data, bias, cOut, cIn, k });
+    const conv = ({ weights: { data, shape: [cOut, cIn, k] }, bias }: ConvSpec) => backend.conv({ weights: data, bias, cOut, cIn, k, exact: spec.precision === 'exact' });
     this.#pack = { ...spec, compress: spec.compress && conv(spec.compress), encode: conv(spec.encode) };
   }
 
   /** x (n, c, h, w) -> kernels (n, groups*kUp^2, h*scale, w*scale); NHWC likewise with layout 'NHWC'. */
   async predictKernels(x: Tensor): Promise<Tensor> {
-    return inLayout(this.#alive(), x, this.#spec.layout, (ops, features) => ops.pixelShuffle(predictKernels(ops, this.#pack, features), this.#spec.scale));
+    const { layout, scale } = this.#spec;
+    return inLayout(this.#alive(), x, layout, (ops, features) => {
+      const kernels = ops.pixelShuffle(predictKernels(ops, this.#pack, features), scale);
+      return layout === 'NHWC' ? kernels : ops.nhwcToNchw(kernels);
+    });
   }
 
   /** x (n, c, h, w) -> (n, c, h*scale, w*scale). */
   async upsample(x: Tensor): Promise<Tensor> {
-    return inLayout(this.#alive(), x, this.#spec.layout, (ops, features) => upsample(ops, this.#pack, features));
+    return inLayout(this.#alive(), x, this.#spec.layout, (ops, features) => upsample(ops, this.#pack, features, this.#spec.layout));
   }
 
   dispose(): void {
@@ -84,18 +88,17 @@ type Program = Parameters<Backend['run']>[0];
 type Ops = Parameters<Program>[0];
 type Resident = ReturnType<Program>;
 
+/** Runs `body` on x as NHWC; its result is in `layout`. */
 async function inLayout(backend: Backend, { data, shape }: Tensor, layout: Layout, body: (ops: Ops, x: Resident) => Resident): Promise<Tensor> {
   let outShape: Shape = shape;
   const result = await backend.run((ops) => {
-    const input = ops.input(data, shape);
-    if (layout === 'NHWC') {
-      const y = body(ops, input);
-      outShape = y.shape;
-      return y;
+    let x = ops.input(data, shape);
+    if (layout === 'NCHW') {
+      const input = x;
+      x = ops.nchwToNhwc(input);
+      ops.free(input);
     }
-    const x = ops.nchwToNhwc(input);
-    ops.free(input);
-    const y = ops.nhwcToNchw(body(ops, x));
+    const y = body(ops, x);
     outShape = y.shape;
     return y;
   });
@@ -111,7 +114,7 @@ export async function reassembleTensors(request: BackendRequest, features: Tenso
     const data = await backend.run((ops) => {
       const x = ops.nchwToNhwc(ops.input(features.data, features.shape));
       const rows = ops.pixelUnshuffle(ops.nchwToNhwc(ops.input(kernels.data, kernels.shape)), window.scale);
-      const y = ops.nhwcToNchw(ops.reassemble(x, rows, window, padding));
+      const y = ops.reassemble(x, rows, window, padding, 'NCHW');
       shape = y.shape;
       return y;
     });

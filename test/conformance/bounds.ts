@@ -115,7 +115,7 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       return bounded(value, normalizerErrors(rows, value.data, window, normalizer));
     },
 
-    reassemble(input, inputRows, window, padding) {
+    reassemble(input, inputRows, window, padding, layout = 'NHWC') {
       const features = of(input);
       const rows = of(inputRows);
       const value = reassemble(features.value, rows.value, window, padding);
@@ -123,7 +123,8 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       const passedRows = reassemble(absolute(features.value), rows.error, window, padding).data;
       const total = reassemble(largest(features), largest(rows), window, padding).data;
       const own = gamma(window.kUp ** 2); // K: kUp^2 products and their sum
-      return bounded(value, value.data.map((y, i) => passed[i] + passedRows[i] + own * total[i] + F32 * Math.abs(y)));
+      const result = bounded(value, value.data.map((y, i) => passed[i] + passedRows[i] + own * total[i] + F32 * Math.abs(y)));
+      return layout === 'NHWC' ? result : ops.nhwcToNchw(result);
     },
 
     reassembleSum(inputMaps, x, encode, inputBase, window) {

@@ -2,7 +2,7 @@
 // kernels are built from: vectors of 4 and 8 channels, the conv tile of 5 pixels, workgroups of 8, 16 and 64 invocations.
 // Full products are left out on purpose: they cost much and find little that the axes do not. What interacts (window
 // larger than the image, groups with narrow channels) has cases of its own. A case's data is seeded by its name.
-import type { Activation, Normalizer, Padding, ResizeMode } from '../../src/core/shapes.js';
+import type { Activation, Layout, Normalizer, Padding, ResizeMode } from '../../src/core/shapes.js';
 
 export type LayoutCase = { op: 'nchwToNhwc' | 'nhwcToNchw'; n: number; c: number; h: number; w: number };
 export type ConvCase = {
@@ -17,7 +17,7 @@ export type NormalizeCase = {
   /** usual: uniform in +-4; wide: also +-90, where exp leaves f32's range; low: all within -91..-89; equal: every tap the same. */
   logits: 'usual' | 'wide' | 'low' | 'equal';
 };
-export type ReassembleCase = { op: 'reassemble'; n: number; c: number; h: number; w: number; kUp: number; scale: number; groups: number; padding: Padding };
+export type ReassembleCase = { op: 'reassemble'; n: number; c: number; h: number; w: number; kUp: number; scale: number; groups: number; padding: Padding; layout?: Layout };
 export type ReassembleSumCase = { op: 'reassembleSum'; n: number; cIn: number; h: number; w: number; kUp: number; scale: number; groups: number };
 export type ResizeCase = { op: 'resize'; n: number; c: number; h: number; w: number; height: number; width: number; mode: ResizeMode; cubicA?: number };
 export type PixelsToPlanesCase = { op: 'pixelsToPlanes'; w: number; h: number; alpha: boolean; plane: 'luma' | 'chroma' };
@@ -96,6 +96,9 @@ const reassemble: ReassembleCase[] = [
     n: [2], c: [1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 33], h: [1, 2, 4, 5, 6, 8, 15, 17], w: [1, 2, 4, 5, 6, 8, 15, 16, 17, 33],
     kUp: [1, 3, 7], scale: [1, 3, 4], groups: [5], padding: ['replicate', 'reflect'],
   }),
+  // To planes, in segments of 64 kB (assembly/reassemble.ts).
+  ...sweep<ReassembleCase>({ ...reassembleControl, layout: 'NCHW', w: 33 }, { n: [2], c: [1, 3, 4, 8, 64, 129, 300], w: [1, 2, 3, 4, 32, 65], scale: [1, 3, 4, 12], kUp: [1, 3], padding: ['reflect'], layout: ['NHWC'] }),
+  { ...reassembleControl, layout: 'NCHW', c: 132, groups: 2, w: 3 },
   ...[[2, 2], [4, 2], [6, 2], [8, 2], [10, 2], [16, 2], [18, 2], [8, 4], [16, 4], [9, 3], [12, 3], [8, 8], [17, 17], [1, 1]]
     .map(([c, groups]): ReassembleCase => ({ ...reassembleControl, c, groups, h: 3, w: 5 })),
   ...[1, 2].flatMap((scale) => [1, 3, 4].map((c): ReassembleCase => ({ ...reassembleControl, c, h: 1, w: 1, kUp: 1, scale }))), // fewer values than a vector

@@ -59,7 +59,7 @@ export function programOf(c: Case): Program {
       const shape: Shape = [c.n, c.h, c.w, c.c];
       const rowShape: Shape = [c.n, c.h, c.w, rowLength(c)];
       const [x, rows] = [data(shape), data(rowShape, -0.5, 1)];
-      return { convs: [], tensor: (ops) => ops.reassemble(ops.input(x, shape), ops.input(rows, rowShape), c, c.padding) };
+      return { convs: [], tensor: (ops) => ops.reassemble(ops.input(x, shape), ops.input(rows, rowShape), c, c.padding, c.layout) };
     }
     case 'reassembleSum': {
       const shape: Shape = [c.n, c.h, c.w, c.groups];
@@ -107,8 +107,7 @@ function moduleProgram(c: ModuleCase, random: Random): TensorProgram {
       ops.free(compressed);
       const rows = ops.normalizeKernels(logits, c, c.normalizer);
       ops.free(logits);
-      const y = ops.reassemble(features, rows, c, c.padding);
-      return nhwc ? y : ops.nhwcToNchw(y);
+      return ops.reassemble(features, rows, c, c.padding, c.layout);
     },
   };
 }

@@ -21,7 +21,10 @@ const ops: Ops = {
   pixelShuffle: (x, scale) => pixelShuffle(host(x), scale),
   pixelUnshuffle: (x, scale) => pixelUnshuffle(host(x), scale),
   normalizeKernels: (rows, window, normalizer) => normalizeKernels(host(rows), window, normalizer),
-  reassemble: (features, rows, window, padding) => reassemble(host(features), host(rows), window, padding),
+  reassemble(features, rows, window, padding, layout = 'NHWC') {
+    const y = reassemble(host(features), host(rows), window, padding);
+    return layout === 'NHWC' ? y : nhwcToNchw(y);
+  },
   reassembleSum: (maps, x, encode, base, window) => reassembleSum(host(maps), host(x), encode as ConvWeights, host(base), window),
   resize: (x, height, width, mode, cubicA = -0.5) => resize(host(x), height, width, mode, cubicA),
   pixelsToPlanes: (pixels, alpha) => pixelsToPlanes(pixels as RawImage, alpha),

@@ -10,8 +10,8 @@ export interface Exports {
   pixelShuffle(rows: number, pixels: number, h: number, w: number, c: number, s: number): void;
   pixelUnshuffle(pixels: number, rows: number, h: number, w: number, c: number, s: number): void;
   normalizeKernels(x: number, y: number, groups: number, taps: number, subs: number, normalizer: number): void;
-  reassemble(features: number, rows: number, out: number, yTaps: number, xTaps: number, zeros: number, table: number,
-    h: number, w: number, c: number, s: number, kUp: number, groups: number): void;
+  reassemble(features: number, rows: number, out: number, yTaps: number, xTaps: number, zeros: number, table: number, block: number,
+    h: number, w: number, c: number, s: number, kUp: number, groups: number, segment: number): void;
   reassembleSum(x: number, weights: number, bias: number, maps: number, base: number, out: number, padded: number, table: number, rows: number, sums: number, spare: number,
     h: number, w: number, cIn: number, s: number, kUp: number, groups: number): void;
   resize(x: number, y: number, rowIndex: number, rowWeight: number, columnIndex: number, columnWeight: number, mixed: number,

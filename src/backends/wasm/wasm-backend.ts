@@ -18,6 +18,7 @@ interface WasmConv extends DeviceConv { readonly weights: number; readonly bias:
 const NORMALIZERS: readonly Normalizer[] = ['softmax', 'sigmoid', 'sigmoid-normalized']; // assembly/normalize-kernels.ts
 const TILE_PIXELS = 5; // assembly/gemm.ts; a tile may read this many pixels past the end of its input
 const SUM_SEGMENT = 40; // assembly/reassemble-sum.ts
+const REASSEMBLE_BLOCK = 64 * 1024; // bytes of output before they are transposed to planes
 const SPARE_BYTES = TILE_PIXELS * 8 * 4;
 const WINOGRAD_RANGE = 32; // assembly/winograd.ts
 const WINOGRAD_BATCH = 256 * 1024; // bytes of transformed blocks at a time: half of a small L2
@@ -174,15 +175,19 @@ function createOps(arena: Arena, wasm: Exports): Ops {
       return y;
     },
 
-    reassemble(features, rows, window, padding) {
+    reassemble(features, rows, window, padding, layout = 'NHWC') {
       const { scale, kUp, groups } = window;
-      const y = tensor(reassembleShape(features.shape, rows.shape, window));
       const [n, h, w, c] = features.shape;
+      const y = tensor(reassembleShape(features.shape, rows.shape, window, layout));
       const yTaps = upload(tapIndices(h, kUp, padding));
       const xTaps = upload(tapIndices(w, kUp, padding));
       const zeros = upload(new Float32Array(c + 4));
-      scratch({ table: kUp * kUp * 4 }, ({ table }) => {
-        for (let i = 0; i < n; i++) wasm.reassemble(at(features, i), at(rows, i), at(y, i), yTaps, xTaps, zeros, table, h, w, c, scale, kUp, groups);
+      const pixelBytes = scale ** 2 * c * 4;
+      const segment = layout === 'NHWC' ? w : Math.max(1, Math.min(w, Math.floor(REASSEMBLE_BLOCK / pixelBytes)));
+      scratch({ table: kUp * kUp * 4, block: layout === 'NHWC' ? 0 : segment * pixelBytes + 16 }, ({ table, block }) => {
+        for (let i = 0; i < n; i++) {
+          wasm.reassemble(at(features, i), at(rows, i), at(y, i), yTaps, xTaps, zeros, table, layout === 'NHWC' ? 0 : block, h, w, c, scale, kUp, groups, segment);
+        }
       });
       return y;
     },

@@ -1,6 +1,6 @@
 // The learned CARAFE module: compress -> encode -> normalizeKernels -> reassemble.
 // mmcv's CARAFEPack, XiaLiPKU's and the YOLO forks' (BN folded, `activation` after compress). CARAFE, arXiv:1905.02188, figure 2.
-import type { Activation, Normalizer, Padding, Window } from '../../core/shapes.js';
+import type { Activation, Layout, Normalizer, Padding, Window } from '../../core/shapes.js';
 import type { DeviceConv, DeviceTensor, Ops } from '../../backends/backend.js';
 
 export interface CarafePack extends Window {
@@ -23,10 +23,10 @@ export function predictKernels(ops: Ops, pack: CarafePack, x: DeviceTensor): Dev
   return kernels;
 }
 
-/** x [n, h, w, c] -> [n, h*scale, w*scale, c]. */
-export function upsample(ops: Ops, pack: CarafePack, x: DeviceTensor): DeviceTensor {
+/** x [n, h, w, c] -> [n, h*scale, w*scale, c], or [n, c, h*scale, w*scale] in layout NCHW. */
+export function upsample(ops: Ops, pack: CarafePack, x: DeviceTensor, layout: Layout): DeviceTensor {
   const kernels = predictKernels(ops, pack, x);
-  const y = ops.reassemble(x, kernels, pack, pack.padding);
+  const y = ops.reassemble(x, kernels, pack, pack.padding, layout);
   ops.free(kernels);
   return y;
 }
