@@ -8,6 +8,7 @@ import { rowLength } from '../core/shapes.js';
 import type { RawImage, Shape, Tensor } from '../core/tensor.js';
 import type { CarafeSpec, ConvSpec } from '../engine/carafe-engine.js';
 import type { RunOptions } from '../engine/upscale-image.js';
+import type { ModelSize } from '../models/builtin.js';
 
 const BACKENDS: readonly BackendName[] = ['webgpu', 'wasm', 'reference'];
 const MAX_OUTPUT_BYTES = 2 ** 31; // of one image or tensor
@@ -31,11 +32,11 @@ export interface ThreadOptions {
 export interface UpscalerOptions extends BackendOptions, ThreadOptions {
   /** Default 2, what the built-in models do; a model of your own has to be of this scale if it is given. */
   scale?: 2 | 3 | 4;
-  /** Default 'base'. A URL or the bytes of a .safetensors file of architecture carafe-luma. */
-  model?: 'base' | URL | ArrayBuffer;
+  /** Default 'base'; 'small' is three times cheaper, 0.2 dB less. A URL or the bytes of a .safetensors file of architecture carafe-luma. */
+  model?: ModelSize | URL | ArrayBuffer;
   /** Workers that share an image; default one less than the cores, at most 4. */
   workers?: number;
-  /** Side of a tile's core in input pixels, 8..2048; default 384, rounded up to a multiple of 4. Any size gives the same pixels. */
+  /** Side of a tile's core in input pixels, 8..2048; default 256, rounded up to a multiple of 4. Any size gives the same pixels. */
   tile?: number;
   /** Cancels the creation. */
   signal?: AbortSignal;
@@ -135,7 +136,7 @@ export function checkThread({ thread = 'auto', workerUrl }: ThreadOptions, devic
   return { thread: device ? 'inline' : thread, workerUrl: typeof workerUrl === 'string' ? new URL(workerUrl, globalThis.location?.href) : workerUrl };
 }
 
-export function checkTiling({ workers, tile = 384 }: UpscalerOptions): { workers: number; tile: number } {
+export function checkTiling({ workers, tile = 256 }: UpscalerOptions): { workers: number; tile: number } {
   const cores = globalThis.navigator?.hardwareConcurrency ?? globalThis.process?.getBuiltinModule?.('node:os').availableParallelism() ?? 2;
   return {
     workers: integer('workers', workers ?? Math.min(4, Math.max(1, cores - 1)), 1, 64),

@@ -187,7 +187,7 @@ describe('ends', () => {
 describe('info', () => {
   test('says what runs and why the others do not', async () => {
     const auto = await createUpscaler();
-    expect(auto.info).toMatchObject({ backend: 'wasm', model: 'base-x2', scale: 2, thread: 'worker', tile: 384, rejected: [{ backend: 'webgpu', reason: expect.stringContaining('navigator.gpu') }] });
+    expect(auto.info).toMatchObject({ backend: 'wasm', model: 'base-x2', scale: 2, thread: 'worker', tile: 256, rejected: [{ backend: 'webgpu', reason: expect.stringContaining('navigator.gpu') }] });
     auto.dispose();
   });
 
