@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 const folder = import.meta.dirname;
 const [WIDTH, HEIGHT] = [860, 420];
-const BOX = { left: 60, right: 20, top: 56, bottom: 96 };
+const BOX = { left: 70, right: 20, top: 56, bottom: 96 };
 const [OURS, OTHERS, INK, FAINT] = ['#1b6ef3', '#8a8f98', '#222', '#ddd'];
 
 // Set14 x2 in dB: PSNR on Y, MATLAB's bicubic as the input, the protocol of bench/quality.js. Of UpscalerJS's models and the ECBSR
@@ -36,8 +36,8 @@ export function plotAll() {
 }
 
 function gfsByShape({ meta, value: shapes }, major) {
-  const peak = Math.max(...shapes.map(({ peaks }) => peaks.relaxed ?? peaks.plain));
-  const y = linearScale(0, Math.ceil(peak / 10) * 10 + 10, HEIGHT - BOX.bottom, BOX.top);
+  const highest = Math.max(...shapes.flatMap(({ peaks, ours }) => [peaks.relaxed ?? peaks.plain, ours.inline.gfs]));
+  const y = linearScale(0, Math.ceil(highest / 10) * 10 + 5, HEIGHT - BOX.bottom, BOX.top);
   const step = (WIDTH - BOX.left - BOX.right) / shapes.length;
   const bars = shapes.map(({ name, ours, peaks }, i) => {
     const x = BOX.left + i * step;
@@ -47,7 +47,7 @@ function gfsByShape({ meta, value: shapes }, major) {
 ${text(x + step / 2, y(gfs) - 4, gfs.toFixed(0), 'middle')}<text transform="translate(${x + step / 2 + 4},${y(0) + 8}) rotate(60)">${escape(name)}</text>`;
   });
   return frame(`CARAFE, GF/s by shape (direct-equivalent); black: the register-only peak of the same rounds`, caption(major, meta), [
-    ...axisY(y, [0, 10, 20, 30, 40, 50, 60].filter((v) => y(v) >= BOX.top), 'GF/s'), ...bars,
+    ...axisY(y, Array.from({ length: Math.ceil(highest / 10) + 1 }, (_, i) => 10 * i), 'GF/s'), ...bars,
   ]);
 }
 
@@ -75,11 +75,11 @@ function qualityAgainstTime({ ours, peers }, meta, major) {
       return peer ? { ...point, ms: peer.cpuMs } : { ...point, hollow: true };
     }).filter(({ ms }) => ms),
   ];
-  const x = logScale(1, 100_000, BOX.left, WIDTH - BOX.right);
+  const x = logScale(1, 150_000, BOX.left, WIDTH - BOX.right);
   const y = linearScale(30, 33.5, HEIGHT - BOX.bottom, BOX.top);
   return frame(`Set14 x2 against CPU time of a 256x256 input, one thread; hollow: time measured earlier, unloaded`, caption(major, meta), [
     ...axisY(y, [30, 31, 32, 33], 'dB'), ...decades(x).map((v) => text(x(v), HEIGHT - BOX.bottom + 18, `${v} ms`, 'middle')),
-    line(BOX.left, y(30.32), WIDTH - BOX.right, y(30.32), OTHERS, 1, '5 4'), text(WIDTH - BOX.right, y(30.32) - 4, 'bicubic', 'end'),
+    line(BOX.left, y(30.32), WIDTH - BOX.right, y(30.32), OTHERS, 1, '5 4'), text(BOX.left + 4, y(30.32) - 4, 'bicubic'),
     ...points.map(({ name, db: dB, ms, own, hollow }) => {
       const colour = own ? OURS : OTHERS;
       return `<circle cx="${x(ms)}" cy="${y(dB)}" r="6" fill="${hollow ? '#fff' : colour}" stroke="${colour}" stroke-width="2"/>${label(x(ms), y(dB), name, own)}`;
@@ -87,9 +87,9 @@ function qualityAgainstTime({ ours, peers }, meta, major) {
   ]);
 }
 
-/** Native and web points of one network lie side by side: the faster one's name goes to the left. */
+/** Native and web points of one network lie side by side, and so do esrgan's: the name of the left one goes to the left. */
 function label(x, y, name, own) {
-  return name.includes('native') || own ? text(x - 10, y + (own ? 16 : 4), name, 'end') : text(x + 10, y + 4, name);
+  return own || /native|slim|thick/.test(name) ? text(x - 10, y + (own ? 18 : 4), name, 'end') : text(x + 10, y + 4, name);
 }
 
 const caption = (major, { cpu, commit, date, load }) => `Node ${major}, ${cpu}, carafe-web at ${commit}, ${date}, load before the run ${load}`;
