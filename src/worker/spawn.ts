@@ -28,7 +28,8 @@ export async function spawn(workerUrl: URL | undefined): Promise<Thread> {
 }
 
 async function start(source: URL | 'file' | 'inline'): Promise<Thread> {
-  const thread = typeof Worker === 'function' ? await browserThread(source) : await nodeThread(source);
+  // In Node a library may have made worker_threads' Worker global: a browser's Worker is the one that is an EventTarget.
+  const thread = typeof globalThis.Worker?.prototype.addEventListener === 'function' ? await browserThread(source) : await nodeThread(source);
   const ready = thread.remote.ready();
   ready.catch(() => {});
   try {
