@@ -21,8 +21,34 @@ const QUALITY = [
   { name: 'ECBSR-M4C32 (ORT native)', db: 33.02, ms: 84 },
 ];
 
+// Set14 x2 in dB against multiply-adds per input pixel: the first four measured by us in that protocol, the others from their papers.
+const COST = [
+  { name: 'ESPCN', macs: 26_800, db: 32.61 },
+  { name: 'ECBSR-M4C16', macs: 11_500, db: 32.78 },
+  { name: 'ECBSR-M4C32', macs: 41_500, db: 33.02 },
+  { name: 'ECBSR-M6C40', macs: 92_000, db: 33.17 },
+  { name: 'SESR-M3', macs: 8_900, db: 32.70, paper: true },
+  { name: 'SESR-M5', macs: 13_500, db: 32.84, paper: true },
+  { name: 'SESR-M11', macs: 27_000, db: 33.03, paper: true },
+  { name: 'SESR-XL', macs: 105_000, db: 33.24, paper: true },
+  { name: 'ETDS-L', macs: 152_000, db: 33.24, paper: true },
+];
+
+/** What the cards of the shipped x2 models for clean photographs say. */
+function ownModels() {
+  return ['small', 'base', 'large'].map((name) => ({ name, card: join(folder, `../models/${name}-x2.md`) })).filter(({ card }) => existsSync(card)).map(({ name, card }) => {
+    const text = readFileSync(card, 'utf8');
+    return {
+      name: `carafe-web ${name}`, own: true, how: name === 'base' ? 'worker' : `worker, ${name}`,
+      db: Number(/\| \*\*[\w-]+\*\* \| \*\*([\d.]+)\*\*/.exec(text)[1]),
+      macs: Number(/multiply-adds per LR pixel \| ([\d,]+)/.exec(text)[1].replace(',', '')),
+    };
+  });
+}
+
 export function plotAll() {
   mkdirSync(join(folder, 'plots'), { recursive: true });
+  writeFileSync(join(folder, 'plots/quality-against-cost.svg'), qualityAgainstCost());
   for (const major of [20, 24]) {
     const file = join(folder, `results/node-v${major}.json`);
     if (!existsSync(file)) continue;
@@ -65,11 +91,18 @@ function timeAgainstArea({ meta, value: { points, exponent } }, major) {
   ]);
 }
 
+function qualityAgainstCost() {
+  const x = logScale(3000, 250_000, BOX.left, WIDTH - BOX.right);
+  const y = linearScale(32.4, 33.4, HEIGHT - BOX.bottom, BOX.top);
+  return frame('Set14 x2 against multiply-adds per input pixel; hollow: from their papers', 'PSNR on luma, bicubic as the input; bicubic itself 30.32 dB, pica lanczos3 30.77, the best WebGPU upscaler we found 32.04', [
+    ...axisY(y, [32.4, 32.6, 32.8, 33, 33.2, 33.4], 'dB'), ...[5000, 10_000, 20_000, 50_000, 100_000, 200_000].map((v) => text(x(v), HEIGHT - BOX.bottom + 18, `${v / 1000}k`, 'middle')),
+    ...[...ownModels(), ...COST].map(({ name, macs, db, own, paper }) => dot(x(macs), y(db), own, paper) + text(x(macs) + 10, y(db) + (own ? 16 : 4), name)),
+  ]);
+}
+
 function qualityAgainstTime({ ours, peers }, meta, major) {
-  const card = readFileSync(join(folder, '../models/base-x2.md'), 'utf8');
-  const db = Number(/Set14 (\d+\.\d+)/.exec(card)?.[1]);
   const points = [
-    { name: 'carafe-web base-x2', db, ms: ours.worker.cpuMs, own: true },
+    ...ownModels().filter(({ how }) => ours[how]).map((model) => ({ ...model, ms: ours[model.how].cpuMs })),
     ...QUALITY.map((point) => {
       const peer = peers.find(({ name }) => name === point.measured);
       return peer ? { ...point, ms: peer.cpuMs } : { ...point, hollow: true };
@@ -80,11 +113,13 @@ function qualityAgainstTime({ ours, peers }, meta, major) {
   return frame(`Set14 x2 against CPU time of a 256x256 input, one thread; hollow: time measured earlier, unloaded`, caption(major, meta), [
     ...axisY(y, [30, 31, 32, 33], 'dB'), ...decades(x).map((v) => text(x(v), HEIGHT - BOX.bottom + 18, `${v} ms`, 'middle')),
     line(BOX.left, y(30.32), WIDTH - BOX.right, y(30.32), OTHERS, 1, '5 4'), text(BOX.left + 4, y(30.32) - 4, 'bicubic'),
-    ...points.map(({ name, db: dB, ms, own, hollow }) => {
-      const colour = own ? OURS : OTHERS;
-      return `<circle cx="${x(ms)}" cy="${y(dB)}" r="6" fill="${hollow ? '#fff' : colour}" stroke="${colour}" stroke-width="2"/>${label(x(ms), y(dB), name, own)}`;
-    }),
+    ...points.map(({ name, db, ms, own, hollow }) => dot(x(ms), y(db), own, hollow) + label(x(ms), y(db), name, own)),
   ]);
+}
+
+function dot(x, y, own, hollow) {
+  const colour = own ? OURS : OTHERS;
+  return `<circle cx="${x}" cy="${y}" r="6" fill="${hollow ? '#fff' : colour}" stroke="${colour}" stroke-width="2"/>`;
 }
 
 /** Native and web points of one network lie side by side, and so do esrgan's: the name of the left one goes to the left. */

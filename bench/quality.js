@@ -1,8 +1,10 @@
-// npm run quality -- folder [--scale 2] [--model file.safetensors] [--backend wasm]: what the package's upscaling is worth on a folder of images.
+// npm run quality -- folder [--scale 2] [--model base | file.safetensors] [--jpeg 75] [--backend wasm]: what the package's upscaling is worth on a
+// folder of images, or with --jpeg on its small images as JPEGs of that quality (chroma at half resolution).
 // Protocol of the literature: the low-resolution image is MATLAB's bicubic; PSNR and SSIM are on Y (BT.601, 16..235, rounded) with
 // `scale` pixels shaved off each side. Everything goes through the public API: 8-bit RGBA in, 8-bit RGBA out.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { imresize } from './imresize.js';
 
@@ -15,6 +17,13 @@ export async function readPair(file, scale) {
   const original = { data: new Uint8ClampedArray(width * height * 4), width, height, channels: 4 };
   for (let y = 0; y < height; y++) original.data.set(data.subarray(y * info.width * 4, (y * info.width + width) * 4), y * width * 4);
   return { original, small: imresize(original, width / scale, height / scale) };
+}
+
+/** RGB through a JPEG file: what most photographs on the web went through. */
+export async function jpeg({ data, width, height }, quality) {
+  const { default: sharp } = await import('sharp');
+  const file = await sharp(data, { raw: { width, height, channels: 4 } }).removeAlpha().jpeg({ quality, chromaSubsampling: '4:2:0' }).toBuffer();
+  return { data: new Uint8ClampedArray(await sharp(file).ensureAlpha().raw().toBuffer()), width, height, channels: 4 };
 }
 
 /** dB between the Y planes of two RGBA images of one size. */
@@ -65,17 +74,18 @@ function luma({ data, width, height }) {
 }
 
 async function main() {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { scale: { type: 'string', default: '2' }, model: { type: 'string' }, backend: { type: 'string', default: 'wasm' } } });
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { scale: { type: 'string', default: '2' }, model: { type: 'string', default: 'base' }, jpeg: { type: 'string' }, backend: { type: 'string', default: 'wasm' } } });
   const scale = Number(values.scale);
   const { createUpscaler } = await import('carafe-web');
-  const upscaler = await createUpscaler({ scale, backend: values.backend, ...(values.model && { model: new Uint8Array(readFileSync(values.model)).buffer }) });
+  const upscaler = await createUpscaler({ scale, backend: values.backend, model: values.model.endsWith('.safetensors') ? pathToFileURL(values.model) : values.model });
   const { backend, details, model } = upscaler.info;
-  console.log(`model ${model}, backend ${backend} (${details}), x${scale}\n\n| folder | images | bicubic PSNR | SSIM | ${model} PSNR | SSIM |\n|---|---|---|---|---|---|`);
+  console.log(`model ${model}, backend ${backend} (${details}), x${scale}${values.jpeg ? `, small images as JPEG of quality ${values.jpeg}` : ''}\n\n| folder | images | bicubic PSNR | SSIM | ${model} PSNR | SSIM |\n|---|---|---|---|---|---|`);
   for (const folder of positionals) {
     const files = readdirSync(folder).filter((name) => /\.(png|jpe?g|bmp|tiff?|webp)$/i.test(name)).sort();
     const sums = [0, 0, 0, 0];
     for (const name of files) {
-      const { original, small } = await readPair(join(folder, name), scale);
+      const { original, small: clean } = await readPair(join(folder, name), scale);
+      const small = values.jpeg ? await jpeg(clean, Number(values.jpeg)) : clean;
       for (const [i, image] of [imresize(small, original.width, original.height), await upscaler.upscale(small)].entries()) {
         sums[2 * i] += psnr(original, image, scale) / files.length;
         sums[2 * i + 1] += ssim(original, image, scale) / files.length;

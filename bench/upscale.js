@@ -1,5 +1,6 @@
 // Images through the public API, RGBA in and out, alone and beside what else enlarges images. The peers get it easier: the networks
 // only run their network, on planes that are already floats, with neither halo nor colour conversion.
+import { readFileSync } from 'node:fs';
 import { createUpscaler } from 'carafe-web';
 import { root } from '../scripts/ensure.js';
 import { largestDifference, testImage } from './data.js';
@@ -12,10 +13,8 @@ const OURS = {
   inline: { backend: 'wasm', thread: 'inline' },
   'inline, plain SIMD': { backend: 'wasm', thread: 'inline', wasm: new URL('../dist/carafe-simd.wasm', import.meta.url) },
 };
-const TWO_WORKERS = { backend: 'wasm', thread: 'worker', workers: 2 };
-const MODEL = `${root}models/base-x2.safetensors`;
-const NETWORK = { scale: 2, channels: 16, body: 5, kUp: 3, groups: 4 }; // base-x2
-const RADIUS = 8; // what an output pixel sees, in input pixels: head, body, maps, reassembly
+const TWO_WORKERS = { '2 workers': { backend: 'wasm', thread: 'worker', workers: 2 } };
+const OTHER_MODELS = { 'worker, small': { ...OURS.worker, model: 'small' } };
 const CORNER = 96; // side of what is checked against the reference in a larger image
 
 /**
@@ -33,22 +32,24 @@ export async function benchUpscale(images, { peers, timing, log }) {
 
 async function benchImage({ name, width, height, pool, tile, slow }, withPeers, timing) {
   const image = testImage(width, height, true); // grey, so that luma alone can be compared
-  const flops = lumaFlops(NETWORK, width * height);
+  const flops = ({ model = 'base' }) => lumaFlops(networkOf(model), width * height);
+  const own = { ...OURS, ...(pool && TWO_WORKERS), ...OTHER_MODELS };
   const contenders = [];
   const close = [];
   let result;
   let build;
-  for (const [how, options] of Object.entries({ ...OURS, ...(pool && { '2 workers': TWO_WORKERS }) })) {
+  for (const [how, options] of Object.entries(own)) {
     const upscaler = await createUpscaler(options);
     close.push(() => upscaler.dispose());
     build ??= upscaler.info.details;
-    result = await upscaler.upscale(image);
-    await checkCorners(`carafe-web (${how})`, image, result);
+    const enlarged = await upscaler.upscale(image);
+    if (how in OURS) result = enlarged;
+    await checkCorners(`carafe-web (${how})`, image, enlarged, options.model);
     contenders.push({ name: how, run: () => upscaler.upscale(image) });
   }
   const probes = { relaxed: await createProbe(true), plain: await createProbe(false) };
   for (const [key, probe] of Object.entries(probes)) if (probe) contenders.push({ name: `probe ${key}`, run: probe.run });
-  const others = withPeers ? await (await import('./peers/images.js')).openImagePeers({ image, result, model: MODEL, radius: RADIUS, tile, slow }) : [];
+  const others = withPeers ? await (await import('./peers/images.js')).openImagePeers({ image, result, model: modelFile('base'), radius: radiusOf('base'), tile, slow }) : [];
   contenders.push(...others);
 
   const samples = await interleave(contenders, { ...timing, budgetMs: 90_000 });
@@ -57,9 +58,10 @@ async function benchImage({ name, width, height, pool, tile, slow }, withPeers, 
     const key = how.includes('plain') || build !== 'relaxed-simd' ? 'plain' : 'relaxed';
     return { flops: probes[key].flops, samples: samples[`probe ${key}`] };
   };
+  const entry = ([how, options]) => [how, summary(samples[how], flops(options), probeOf(how))];
   return {
-    name, width, height, build, megapixels: width * height / 1e6, gflop: flops / 1e9,
-    ours: Object.fromEntries(contenders.filter(({ name: how }) => how in OURS || how === '2 workers').map(({ name: how }) => [how, summary(samples[how], flops, probeOf(how))])),
+    name, width, height, build, megapixels: width * height / 1e6, gflop: flops(OURS.worker) / 1e9,
+    ours: Object.fromEntries(Object.entries(own).map(entry)),
     peers: others.map((peer) => ({
       name: peer.name, ...summary(samples[peer.name]),
       ratios: Object.fromEntries(Object.keys(OURS).map((how) => [how, ratio(samples[how], samples[peer.name])])),
@@ -68,19 +70,35 @@ async function benchImage({ name, width, height, pool, tile, slow }, withPeers, 
 }
 
 /** The first and the last corner of the result against the reference backend's, within 1 of 255. */
-async function checkCorners(what, image, result) {
-  const reference = await createUpscaler({ backend: 'reference', thread: 'inline' });
+async function checkCorners(what, image, result, model = 'base') {
+  const reference = await createUpscaler({ backend: 'reference', thread: 'inline', model });
+  const radius = radiusOf(model);
   for (const last of [false, true]) {
     const [w, h] = [Math.min(CORNER, image.width), Math.min(CORNER, image.height)];
     const [x, y] = last ? [image.width - w, image.height - h] : [0, 0];
     const want = await reference.upscale(crop(image, x, y, w, h));
-    const margin = (side, whole) => side < whole ? RADIUS : 0; // where the corner ends, it does not see what the image sees
+    const margin = (side, whole) => side < whole ? radius : 0; // where the corner ends, it does not see what the image sees
     const [mx, my] = [2 * margin(w, image.width), 2 * margin(h, image.height)];
     const [cx, cy, cw, ch] = [last ? mx : 0, last ? my : 0, 2 * w - mx, 2 * h - my];
     const difference = largestDifference(crop(result, 2 * x + cx, 2 * y + cy, cw, ch).data, crop(want, cx, cy, cw, ch).data);
     if (!(difference <= 1)) throw new Error(`Expected ${what} on ${image.width}x${image.height} within 1 of the reference, got ${difference}`);
   }
   reference.dispose();
+}
+
+const modelFile = (name) => `${root}models/${name}-x2.safetensors`;
+
+/** The numbers in the header of a .safetensors file. */
+function networkOf(name) {
+  const bytes = readFileSync(modelFile(name));
+  const { __metadata__: metadata } = JSON.parse(bytes.toString('utf8', 8, 8 + Number(bytes.readBigUInt64LE())));
+  return Object.fromEntries(['scale', 'channels', 'body', 'kUp', 'groups'].map((key) => [key, Number(metadata[key])]));
+}
+
+/** What an output pixel sees, in input pixels: head, body, maps, reassembly. */
+function radiusOf(name) {
+  const { body, kUp } = networkOf(name);
+  return 1 + body + 1 + (kUp - 1) / 2;
 }
 
 function crop({ data, width }, x, y, w, h) {

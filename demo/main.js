@@ -1,4 +1,4 @@
-// The demo page: a photo in, the photo at twice the size beside the browser's own bicubic; tiles appear as they are ready.
+// The demo page: a photo in, the photo enlarged beside the browser's own bicubic; tiles appear as they are ready.
 import { createUpscaler, toBlob } from '../dist/index.js';
 
 const $ = (id) => document.getElementById(id);
@@ -9,13 +9,13 @@ async function show(blob) {
   running?.abort();
   const controller = (running = new AbortController());
   try {
-    const backend = $('backend').value;
-    if (upscaler && upscaler.backend !== backend) {
-      upscaler.session.dispose();
-      upscaler = undefined;
+    const options = { backend: $('backend').value, model: $('model').value, scale: Number($('scale').value) };
+    const key = JSON.stringify(options);
+    if (upscaler?.key !== key) {
+      upscaler?.session.then((session) => session.dispose(), () => {});
+      upscaler = { key, session: createUpscaler(options) };
     }
-    upscaler ??= { backend, session: await createUpscaler({ backend }) };
-    await upscale(upscaler.session, blob, controller.signal);
+    await upscale(await upscaler.session, blob, controller.signal);
   } catch (error) {
     if (!controller.signal.aborted) $('status').textContent = `${error.code ?? error.name}: ${error.message}`;
   } finally {
@@ -63,7 +63,7 @@ const choose = async (source) => {
 };
 $('file').addEventListener('change', () => choose(async () => $('file').files[0]));
 $('sample').addEventListener('click', () => choose(() => fetch('../examples/sample.jpg').then((response) => response.blob())));
-$('backend').addEventListener('change', async () => show(await current()));
+for (const id of ['scale', 'model', 'backend']) $(id).addEventListener('change', async () => show(await current()));
 $('cancel').addEventListener('click', () => {
   running?.abort();
   $('status').textContent = 'Cancelled.';

@@ -1,6 +1,6 @@
 // Golden vectors from PyTorch in f64 (training/golden.py), independent of our reference, on every backend. They are stored as f32:
 // to each computed bound comes the rounding of the expected value.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Backend, ConvWeights, DeviceConv, DeviceTensor, Ops } from '../src/backends/backend.js';
 import type { Activation, Normalizer, Padding, ResizeMode } from '../src/core/shapes.js';
@@ -131,14 +131,15 @@ for (const [file, { atLeast, named, checks }] of Object.entries(FILES)) {
   });
 }
 
-// The network, on its shipped weights: rounding errors bounded at their worst double with each layer, but a pixel may not be off by
+// The networks, on their shipped weights: rounding errors bounded at their worst double with each layer, but a pixel may not be off by
 // half a step of RGBA8 in any case. Only the middle is compared: the border of `halo` pixels is a tile's to cut off.
 describe('golden carafe-luma', () => {
   const { tensors, metadata } = parseSafetensors(new Uint8Array(readFileSync(new URL('./golden/carafe-luma.safetensors', import.meta.url))));
   const cases = JSON.parse(metadata.cases) as { name: string; params: { halo: number; scale: number; model: string } }[];
 
-  it('has its cases', () => {
-    expect(cases.map(({ name }) => name)).toEqual(expect.arrayContaining(['24x20', '5x3', '1x1']));
+  it('has its cases for every shipped model', () => {
+    const models = readdirSync(new URL('../models', import.meta.url)).filter((name) => name.endsWith('.safetensors')).map((name) => name.slice(0, -12));
+    expect(cases.map(({ name }) => name).sort()).toEqual(models.flatMap((name) => ['16x12', '5x3', '1x1'].map((size) => `${name} ${size}`)).sort());
   });
 
   for (const { name: backendName, open } of allBackends) {

@@ -1,7 +1,7 @@
 """Golden vectors from torch in float64 for test/golden/, independent of the TypeScript reference.
 
   python3 golden.py [--out ../test/golden]                 all ops
-  python3 golden.py --network ../models/base-x2.safetensors   only carafe-luma, again whenever the weights change
+  python3 golden.py --networks ../models                  only carafe-luma, again whenever weights change
 
 One .safetensors a op: F32 tensors `<case>/<name>`, `__metadata__.cases` = JSON array of {name, params}. Inputs are random
 F32 (seeded by the case's name); what is expected is computed in float64 from them and rounded to F32.
@@ -356,34 +356,33 @@ def carafe_pack():
     return out
 
 
-def network(path):
-    """The upscaler's luma: edge-replicated by the halo, bicubic plus residual, nothing rounded or clipped."""
+def networks(folder):
+    """Each upscaler's luma: edge-replicated by the halo, bicubic plus residual, nothing rounded or clipped."""
     out = Golden('carafe-luma')
-    tensors, metadata = weights.load(path)
-    config = {key: type(value)(metadata[key]) for key, value in CONFIG.items()}
-    model = {name: torch.from_numpy(value).double() for name, value in tensors.items()}
-    rng = np.random.Generator(np.random.PCG64(7))
-    for name, h, w in (('24x20', 24, 20), ('5x3', 5, 3), ('1x1', 1, 1)):
-        oy, ox = np.mgrid[:h, :w] / 8
-        y = 0.5 + 0.3 * np.sin(oy * 3 + ox) * np.cos(ox * 2.3 - oy) + 0.2 * ((oy + 0.7 * ox) % 1 > 0.5) - 0.1 + 0.02 * rng.standard_normal((h, w))
-        y = np.clip(y, 0, 1).astype(np.float32).astype(np.float64)
-        padded = np.pad(y, halo(config), mode='edge')
-        up = images.upscale_bicubic(y, config['scale'])
-        added = residual(model, torch.from_numpy(padded)[None, None], config)
-        out.case(name, {**config, 'halo': halo(config), 'cubicA': -0.5, 'model': os.path.basename(path)}, y_in=torch.from_numpy(y)[None, None],
-                 bicubic=torch.from_numpy(up)[None, None], y=torch.from_numpy(up)[None, None] + added)
+    for file in sorted(name for name in os.listdir(folder) if name.endswith('.safetensors')):
+        tensors, metadata = weights.load(os.path.join(folder, file))
+        config = {key: type(value)(metadata[key]) for key, value in CONFIG.items()}
+        model = {name: torch.from_numpy(value).double() for name, value in tensors.items()}
+        rng = np.random.Generator(np.random.PCG64(7))
+        for h, w in ((16, 12), (5, 3), (1, 1)):
+            oy, ox = np.mgrid[:h, :w] / 8
+            y = 0.5 + 0.3 * np.sin(oy * 3 + ox) * np.cos(ox * 2.3 - oy) + 0.2 * ((oy + 0.7 * ox) % 1 > 0.5) - 0.1 + 0.02 * rng.standard_normal((h, w))
+            y = np.clip(y, 0, 1).astype(np.float32).astype(np.float64)
+            added = residual(model, torch.from_numpy(np.pad(y, halo(config), mode='edge'))[None, None], config)
+            out.case(f'{file[:-12]} {h}x{w}', {**config, 'halo': halo(config), 'model': file}, y_in=torch.from_numpy(y)[None, None],
+                     y=torch.from_numpy(images.upscale_bicubic(y, config['scale']))[None, None] + added)
     return out
 
 
 if __name__ == '__main__':
     arg = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arg.add_argument('--out', default=os.path.join(HERE, '..', 'test', 'golden'))
-    arg.add_argument('--network', help='.safetensors of a carafe-luma network; then only carafe-luma.safetensors is written')
+    arg.add_argument('--networks', help='folder of carafe-luma networks; then only carafe-luma.safetensors is written')
     o = arg.parse_args()
     torch.set_num_threads(1)
     os.makedirs(o.out, exist_ok=True)
-    if o.network:
-        network(o.network).save(o.out, f'python3 golden.py --network models/{os.path.basename(o.network)}')
+    if o.networks:
+        networks(o.networks).save(o.out, 'python3 golden.py --networks ../models')
     else:
         for golden in (conv2d(), pixel_shuffle(), normalize_kernels(), reassemble(), resize_cases(), carafe_pack()):
             golden.save(o.out, 'python3 golden.py')

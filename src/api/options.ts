@@ -8,7 +8,7 @@ import { rowLength } from '../core/shapes.js';
 import type { RawImage, Shape, Tensor } from '../core/tensor.js';
 import type { CarafeSpec, ConvSpec } from '../engine/carafe-engine.js';
 import type { RunOptions } from '../engine/upscale-image.js';
-import type { ModelSize } from '../models/builtin.js';
+import type { ModelName } from '../models/builtin.js';
 
 const BACKENDS: readonly BackendName[] = ['webgpu', 'wasm', 'reference'];
 const MAX_OUTPUT_BYTES = 2 ** 31; // of one image or tensor
@@ -30,10 +30,13 @@ export interface ThreadOptions {
 }
 
 export interface UpscalerOptions extends BackendOptions, ThreadOptions {
-  /** Default 2, what the built-in models do; a model of your own has to be of this scale if it is given. */
+  /** Default 2. A model of your own has to be of this scale if it is given. */
   scale?: 2 | 3 | 4;
-  /** Default 'base'; 'small' is three times cheaper, 0.2 dB less. A URL or the bytes of a .safetensors file of architecture carafe-luma. */
-  model?: ModelSize | URL | ArrayBuffer;
+  /**
+   * Default 'base'. 'small' costs a third of it and 'large' three times as much (README.md has what each is worth); 'base-web' is for
+   * photographs with JPEG artefacts. A URL or the bytes of a .safetensors file of architecture carafe-luma.
+   */
+  model?: ModelName | URL | ArrayBuffer;
   /** Workers that share an image; default one less than the cores, at most 4. */
   workers?: number;
   /** Side of a tile's core in input pixels, 8..2048; default 256, rounded up to a multiple of 4. Any size gives the same pixels. */

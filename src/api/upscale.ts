@@ -193,8 +193,9 @@ async function readModel({ model = 'base', scale = 2 }: UpscalerOptions): Promis
   if (model instanceof URL) {
     return new Uint8Array(await readUrl(model).catch((cause: Error) => { throw expected('ModelInvalid', 'model', 'a URL that can be read', cause.message); }));
   }
-  const sizes = BUILTIN_MODELS[scale];
-  if (!sizes) throw expected('InvalidOption', 'scale', Object.keys(BUILTIN_MODELS).join(' or '), scale);
-  if (!Object.hasOwn(sizes, model)) throw expected('InvalidOption', 'model', `${Object.keys(sizes).map((size) => `"${size}"`).join(', ')}, a URL or an ArrayBuffer`, model);
-  return sizes[model]();
+  const models = BUILTIN_MODELS[scale];
+  if (!models) throw expected('InvalidOption', 'scale', Object.keys(BUILTIN_MODELS).join(' or '), scale);
+  const load = Object.hasOwn(models, model) && models[model];
+  if (!load) throw expected('InvalidOption', 'model', `${Object.keys(models).map((name) => `"${name}"`).join(', ')} (at scale ${scale}), a URL or an ArrayBuffer`, model);
+  return load();
 }

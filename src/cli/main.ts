@@ -4,6 +4,7 @@
 import { constants } from 'node:fs';
 import { access, rename, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import type sharp from 'sharp';
 import { CarafeError, createUpscaler, type BackendName, type RawImage, type Upscaler } from '../index.js';
@@ -11,6 +12,8 @@ import { CarafeError, createUpscaler, type BackendName, type RawImage, type Upsc
 const USAGE = `Usage: carafe-web [options] photo [photo ...]
 Writes photo@2x.png beside each photo.
 
+  -s, --scale N          2 (default), 3 or 4
+  -m, --model NAME       base (default), small, large, base-web (for JPEG artefacts) or a .safetensors file
   -o, --output FILE      where to write (one photo only); the extension picks the format
   --backend NAME         auto (default), wasm, webgpu or reference
   --tile N               side of a tile in input pixels
@@ -22,6 +25,8 @@ async function main(): Promise<void> {
     allowPositionals: true,
     options: {
       output: { type: 'string', short: 'o' },
+      scale: { type: 'string', short: 's' },
+      model: { type: 'string', short: 'm' },
       backend: { type: 'string' },
       tile: { type: 'string' },
       workers: { type: 'string' },
@@ -36,6 +41,8 @@ async function main(): Promise<void> {
   if (values.output && positionals.length > 1) throw new CarafeError('InvalidOption', 'Expected one photo for "output", got several');
   const codec = await loadSharp();
   const upscaler = await createUpscaler({
+    ...(values.scale && { scale: Number(values.scale) as 2 }),
+    ...(values.model && { model: values.model.endsWith('.safetensors') ? pathToFileURL(values.model) : (values.model as 'base') }),
     ...(values.backend && { backend: values.backend as BackendName }),
     ...(values.tile && { tile: Number(values.tile) }),
     ...(values.workers && { workers: Number(values.workers) }),

@@ -1,9 +1,12 @@
-// The models that ship in the package, by scale and size. Each is a chunk of its own, loaded when it is asked for.
-export type ModelSize = 'small' | 'base';
+// The models that ship in the package, by scale and name. Each is a chunk of its own, loaded when it is asked for.
+export type ModelName = 'small' | 'base' | 'large' | 'base-web';
 
-export const BUILTIN_MODELS: Readonly<Record<number, Readonly<Record<ModelSize, () => Promise<Uint8Array<ArrayBuffer>>>>>> = {
+type Weights = Uint8Array<ArrayBuffer>;
+const read = async (file: Promise<{ default: Weights }>): Promise<Weights> => (await file).default;
+
+export const BUILTIN_MODELS: Readonly<Record<number, Readonly<Partial<Record<ModelName, () => Promise<Weights>>>>>> = {
   2: {
-    small: async () => (await import('../../models/small-x2.safetensors')).default,
-    base: async () => (await import('../../models/base-x2.safetensors')).default,
+    small: () => read(import('../../models/small-x2.safetensors')),
+    base: () => read(import('../../models/base-x2.safetensors')),
   },
 };
