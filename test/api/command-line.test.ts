@@ -28,6 +28,11 @@ test('photo.jpg -> photo@2x.png beside it, and the figures', async () => {
   expect([info.width, info.height, info.channels]).toEqual([902, 600, 3]);
 });
 
+test('--model takes a name or a file', async () => {
+  await copyFile(new URL('../../models/small-x2.safetensors', import.meta.url), join(folder, 'mine.safetensors'));
+  for (const model of ['small', 'mine.safetensors']) expect((await run('photo.jpg', '--model', model)).stdout).toMatch(/\n {2}model +small-x2\n/);
+});
+
 test('EXIF orientation is applied once, alpha and grey survive, several photos in one go', async () => {
   const wide = sharp({ create: { width: 20, height: 10, channels: 3, background: '#123456' } });
   await wide.clone().withMetadata({ orientation: 6 }).jpeg().toFile(join(folder, 'turned.jpg'));
@@ -51,6 +56,8 @@ test.each([
   ['a tile size that is none', ['photo.jpg', '--tile', 'x'], 'InvalidOption: Expected an integer of 8..2048 for "tile", got NaN'],
   ['a backend that is none', ['photo.jpg', '--backend', 'cuda'], 'InvalidOption: Expected "auto", "webgpu", "wasm", "reference"'],
   ['a backend that is not here', ['photo.jpg', '--backend', 'webgpu'], 'BackendUnavailable: Expected a backend that runs here for "backend", got webgpu: this runtime has no navigator.gpu'],
+  ['a scale that is none', ['photo.jpg', '--scale', '5'], 'InvalidOption: Expected 2'],
+  ['a model that is none', ['photo.jpg', '--model', 'huge'], 'InvalidOption: Expected "small", "base"'],
   ['an option that is none', ['--fast'], 'ERR_PARSE_ARGS_UNKNOWN_OPTION'],
 ])('%s: one line, exit code 1, nothing written', async (_, args, message) => {
   await writeFile(join(folder, 'notes.txt'), 'not an image');

@@ -5,6 +5,7 @@ import { createUpscaler } from 'carafe-web';
 import { expect, test } from 'vitest';
 import { imresize } from '../../bench/imresize.js';
 import { jpeg, psnr, readPair, ssim } from '../../bench/quality.js';
+import type { ModelName } from '../../src/models/builtin.js';
 
 const root = new URL('../..', import.meta.url).pathname;
 const IMAGES = { photo: 'examples/sample.jpg', 'clip art': 'test/images/car.png', text: 'test/images/text.png' } as const;
@@ -19,11 +20,12 @@ test('every shipped model has its floors', () => {
 });
 
 for (const [name, floors] of Object.entries(FLOORS)) {
-  const [, model, scale] = /^(.*)-x(\d)$/.exec(name) as unknown as [string, 'base', 2];
+  const [, model, digit] = /^(.*)-x(\d)$/.exec(name) as unknown as [string, ModelName, string];
+  const scale = Number(digit) as 2 | 3 | 4;
   test.each(Object.entries(floors))(`${name} on %s: at least %f dB over bicubic`, async (image, floor) => {
-    const { original, small } = await readPair(root + IMAGES[image as 'photo'], Number(scale));
+    const { original, small } = await readPair(root + IMAGES[image as 'photo'], scale);
     const input = model.includes('web') ? await jpeg(small, 60) : small;
-    const upscaler = await createUpscaler({ backend: 'wasm', model, scale: Number(scale) as 2 });
+    const upscaler = await createUpscaler({ backend: 'wasm', model, scale });
     const ours = { channels: 4, ...(await upscaler.upscale(input)) };
     upscaler.dispose();
     const bicubic = imresize(input, original.width, original.height);
