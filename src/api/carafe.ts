@@ -6,7 +6,7 @@ import type { Tensor } from '../core/tensor.js';
 import type { CarafeInfo, CarafeRunner, CarafeSpec } from '../engine/carafe-engine.js';
 import { CarafeWorker } from '../worker/client.js';
 import {
-  type CarafeModuleOptions, type CarafeOptions, type CarafeWeights, checkBackend, checkFeatures, type CheckedModule, checkModule, checkReassembly, checkTensor,
+  type CarafeModuleOptions, type CarafeOptions, type CarafeWeights, checkBackend, checkFeatures, checkInto, type CheckedModule, checkModule, checkReassembly, checkTensor,
   checkThread, checkWindow, type TensorLike,
 } from './options.js';
 
@@ -33,8 +33,12 @@ export interface CarafeModule extends AsyncDisposable {
   readonly info: CarafeInfo & { readonly thread: 'worker' | 'inline' };
   /** x (n, c, h, w) -> the normalised kernels (n, groups*kUp^2, h*scale, w*scale) that `upsample` reassembles with. */
   predictKernels(x: TensorLike): Promise<Tensor>;
-  /** x (n, c, h, w) -> (n, c, h*scale, w*scale). @throws {CarafeError} ShapeMismatch, OutOfMemory, DeviceLost, WorkerCrashed, Disposed */
-  upsample(x: TensorLike): Promise<Tensor>;
+  /**
+   * x (n, c, h, w) -> (n, c, h*scale, w*scale). `into`: an array whose memory takes the result, an earlier result for example; the first touch
+   * of new memory is a third of the time of a call whose result is tens of MB. It belongs to the call: a worker has it transferred, so read the tensor that is returned.
+   * @throws {CarafeError} InvalidOption, ShapeMismatch, OutOfMemory, DeviceLost, WorkerCrashed, Disposed
+   */
+  upsample(x: TensorLike, options?: { into?: Float32Array }): Promise<Tensor>;
   /** Frees the worker and memory; pending calls reject with Disposed. */
   dispose(): void;
 }
@@ -83,8 +87,9 @@ class RunnerModule implements CarafeModule {
     return this.#runner.predictKernels(checkFeatures(x, this.#checked));
   }
 
-  async upsample(x: TensorLike): Promise<Tensor> {
-    return this.#runner.upsample(checkFeatures(x, this.#checked));
+  async upsample(x: TensorLike, { into }: { into?: Float32Array } = {}): Promise<Tensor> {
+    const features = checkFeatures(x, this.#checked);
+    return this.#runner.upsample(features, into && checkInto(into, features, this.#checked.scale));
   }
 
   dispose(): void {

@@ -99,8 +99,8 @@ export interface Backend {
   /** Which build or adapter: 'simd', 'relaxed-simd', or the adapter's description. */
   readonly details: string;
   conv(weights: ConvWeights): DeviceConv;
-  /** Runs one program and downloads its result; everything else it made is released. The values are the caller's. */
-  run(program: (ops: Ops) => DeviceTensor): Promise<Float32Array>;
+  /** Runs one program and downloads its result, into `into` where given; everything else it made is released. The values are the caller's. */
+  run(program: (ops: Ops) => DeviceTensor, into?: Float32Array): Promise<Float32Array>;
   runPixels(program: (ops: Ops) => DevicePixels): Promise<Uint8ClampedArray>;
   dispose(): void;
 }

@@ -35,7 +35,8 @@ export interface CarafeInfo {
 export interface CarafeRunner {
   readonly info: CarafeInfo;
   predictKernels(x: Tensor): Promise<Tensor>;
-  upsample(x: Tensor): Promise<Tensor>;
+  /** The result's values are in `into` where given, or in memory that it was transferred to. */
+  upsample(x: Tensor, into?: Float32Array): Promise<Tensor>;
 }
 
 export class CarafeEngine implements CarafeRunner {
@@ -69,8 +70,8 @@ export class CarafeEngine implements CarafeRunner {
   }
 
   /** x (n, c, h, w) -> (n, c, h*scale, w*scale). */
-  async upsample(x: Tensor): Promise<Tensor> {
-    return inLayout(this.#alive(), x, this.#spec.layout, (ops, features) => upsample(ops, this.#pack, features, this.#spec.layout));
+  async upsample(x: Tensor, into?: Float32Array): Promise<Tensor> {
+    return inLayout(this.#alive(), x, this.#spec.layout, (ops, features) => upsample(ops, this.#pack, features, this.#spec.layout), into);
   }
 
   dispose(): void {
@@ -88,8 +89,8 @@ type Program = Parameters<Backend['run']>[0];
 type Ops = Parameters<Program>[0];
 type Resident = ReturnType<Program>;
 
-/** Runs `body` on x as NHWC; its result is in `layout`. */
-async function inLayout(backend: Backend, { data, shape }: Tensor, layout: Layout, body: (ops: Ops, x: Resident) => Resident): Promise<Tensor> {
+/** Runs `body` on x as NHWC; its result is in `layout`, and in `into` where given. */
+async function inLayout(backend: Backend, { data, shape }: Tensor, layout: Layout, body: (ops: Ops, x: Resident) => Resident, into?: Float32Array): Promise<Tensor> {
   let outShape: Shape = shape;
   const result = await backend.run((ops) => {
     let x = ops.input(data, shape);
@@ -101,7 +102,7 @@ async function inLayout(backend: Backend, { data, shape }: Tensor, layout: Layou
     const y = body(ops, x);
     outShape = y.shape;
     return y;
-  });
+  }, into);
   return { data: result, shape: outShape };
 }
 

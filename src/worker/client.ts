@@ -86,12 +86,12 @@ export class CarafeWorker extends EngineWorker implements CarafeRunner {
     return worker;
   }
 
-  /** x is the caller's: it is copied, the result is transferred. */
+  /** x is the caller's: it is copied; `into` and the result are transferred. */
   predictKernels(x: Tensor): Promise<Tensor> {
     return this.call((remote) => remote.predictKernels(x));
   }
 
-  upsample(x: Tensor): Promise<Tensor> {
-    return this.call((remote) => remote.upsample(x));
+  upsample(x: Tensor, into?: Float32Array): Promise<Tensor> {
+    return this.call((remote) => remote.upsample(x, into && transfer(into, [into.buffer])));
   }
 }

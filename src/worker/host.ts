@@ -15,7 +15,7 @@ const host: Host = {
   runTile: (job) => answer(async () => ({ image: await upscaler.runTile(job), info: upscaler.info }), ({ image }) => [image.data.buffer]),
   openCarafe: (spec) => answer(async () => (carafe = await CarafeEngine.create(spec)).info),
   predictKernels: (x) => answer(() => carafe.predictKernels(x), ({ data }) => [data.buffer]),
-  upsample: (x) => answer(() => carafe.upsample(x), ({ data }) => [data.buffer]),
+  upsample: (x, into) => answer(() => carafe.upsample(x, into), ({ data }) => [data.buffer]),
 };
 
 const parentPort = globalThis.process?.getBuiltinModule?.('node:worker_threads')?.parentPort;

@@ -16,7 +16,7 @@ export interface Host {
   runTile(job: TileJob): Promise<Answer<{ image: RawImage; info: EngineInfo }>>;
   openCarafe(spec: CarafeSpec): Promise<Answer<CarafeInfo>>;
   predictKernels(x: Tensor): Promise<Answer<Tensor>>;
-  upsample(x: Tensor): Promise<Answer<Tensor>>;
+  upsample(x: Tensor, into?: Float32Array): Promise<Answer<Tensor>>;
 }
 
 export type Answer<T> = { readonly value: T } | { readonly error: WireError };

@@ -65,6 +65,21 @@ function toNhwc({ data, shape: [n, c, h, w] }: Tensor): Float32Array {
   return out;
 }
 
+test.each([['wasm', 'worker'], ['wasm', 'inline'], ['reference', 'inline']] as const)('upsample into an earlier result: %s, %s', async (backend, thread) => {
+  const encode = { weights: { data: Float32Array.from({ length: 36 * 4 * 9 }, (_, i) => Math.sin(i)), shape: [36, 4, 3, 3] } };
+  const module = await createCarafe({ encode }, { scale: 2, kUp: 3, backend, thread });
+  const input = (seed: number, h: number): Tensor => ({ data: Float32Array.from({ length: 4 * h * 6 }, (_, i) => Math.sin(seed + i)), shape: [1, 4, h, 6] });
+  const [large, small] = [await module.upsample(input(1, 5)), await module.upsample(input(2, 3))];
+  const [a, b] = await Promise.all([module.upsample(input(1, 5)), module.upsample(input(2, 3))]);
+  expect([a, b]).toEqual([large, small]);
+  const again = await module.upsample(input(1, 5), { into: a.data });
+  expect(again).toEqual(large);
+  expect(a.data === again.data || a.data.length === 0).toBe(true);
+  await expect(module.upsample(input(1, 5), { into: b.data })).rejects.toMatchObject({ code: 'ShapeMismatch' });
+  await expect(module.upsample(input(1, 5), { into: new Float32Array(4 * 10 * 12 + 1).subarray(1) })).rejects.toMatchObject({ code: 'InvalidOption' });
+  module.dispose();
+});
+
 test('listBackends reports each with a reason or details', async () => {
   expect(await listBackends()).toEqual([
     { name: 'webgpu', available: false, reason: expect.stringContaining('navigator.gpu'), details: '' },

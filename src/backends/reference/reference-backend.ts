@@ -41,7 +41,12 @@ export function createReferenceBackend(): Backend {
     name: 'reference',
     details: 'plain loops, f64 sums',
     conv: (weights) => weights,
-    run: async (program) => Float32Array.from(host(program(ops)).data),
+    run: async (program, into) => {
+      const { data } = host(program(ops));
+      const values = into ?? new Float32Array(data.length);
+      values.set(data);
+      return values;
+    },
     runPixels: async (program: (ops: Ops) => DevicePixels) => (program(ops) as RawImage).data,
     dispose: () => {},
   };

@@ -55,10 +55,13 @@ class WasmBackend implements Backend {
     return { cOut: conv.cOut, cIn: conv.cIn, k: conv.k, weights, bias, winograd, ...(winograd !== 0 && { reach: BLOCK }) };
   }
 
-  async run(program: (ops: Ops) => DeviceTensor): Promise<Float32Array> {
+  async run(program: (ops: Ops) => DeviceTensor, into?: Float32Array): Promise<Float32Array> {
     return this.#scope((arena) => {
       const { pointer, shape } = program(this.#ops) as WasmTensor;
-      return arena.f32(pointer, elements(shape)).slice();
+      const values = arena.f32(pointer, elements(shape));
+      if (!into) return values.slice();
+      into.set(values);
+      return into;
     });
   }
 

@@ -69,8 +69,11 @@ class WebgpuBackend implements Backend {
     return conv;
   }
 
-  async run(program: (ops: Ops) => DeviceTensor): Promise<Float32Array> {
-    return new Float32Array(await this.execute((ops) => program(ops) as GpuTensor));
+  async run(program: (ops: Ops) => DeviceTensor, into?: Float32Array): Promise<Float32Array> {
+    const values = new Float32Array(await this.execute((ops) => program(ops) as GpuTensor));
+    if (!into) return values;
+    into.set(values);
+    return into;
   }
 
   async runPixels(program: (ops: Ops) => DevicePixels): Promise<Uint8ClampedArray> {
