@@ -4,11 +4,13 @@
 // CARAFE, arXiv:1905.02188, eq. 3; mmcv ops/carafe. Reference: src/backends/reference/reassemble.ts. f32 sums.
 // Schedule: one invocation = one source pixel x 4 channels (vec4, where 4 divides C/groups) or 1 channel (scalar), all s*s outputs,
 // 4 sub-pixels at a time, since they share their window: each feature is loaded once for 4 outputs. Where s is even (4 divides s^2)
-// the kernels of 4 sub-pixels are one vector. Neighbouring invocations take neighbouring channels and share the kernels.
+// the kernels of 4 sub-pixels are one vector. Neighbouring invocations take neighbouring channels and share the kernels. A result in
+// NCHW (`PLANES`, and the entry points named so) is stored value by value: it need not be written, read and written again.
 
 override WORKGROUP: u32 = 64; // invocations in a workgroup
 override SCALE: u32 = 2;      // s
 override PADDING: u32 = 0;    // 0 zero, 1 replicate, 2 reflect
+override PLANES: bool = false; // out is (n, C, h*s, w*s); of the scalar entry points
 
 struct Params {
   invocations: u32, // n * h * w * C / 4 (vec4) or n * h * w * C (scalar)
@@ -25,7 +27,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> featuresVec4: array<vec4f>;    // (n, h, w, C / 4)
 @group(0) @binding(2) var<storage, read> rows: array<f32>;              // (n, h, w, groups, K, s*s)
 @group(0) @binding(2) var<storage, read> rowsVec4: array<vec4f>;        // (n, h, w, groups, K, s*s / 4)
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;         // (n, h*s, w*s, C)
+@group(0) @binding(3) var<storage, read_write> out: array<f32>;         // (n, h*s, w*s, C) or (n, C, h*s, w*s)
 @group(0) @binding(3) var<storage, read_write> outVec4: array<vec4f>;   // (n, h*s, w*s, C / 4)
 
 // What one invocation computes.
@@ -42,32 +44,15 @@ fn vec4Even(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
   let i = invocation(group, groups, local);
   if (i >= params.invocations) { return; }
   let item = itemOf(i);
-  for (var sub = 0u; sub < SCALE * SCALE; sub += 4u) {
-    var sum0 = vec4f();
-    var sum1 = vec4f();
-    var sum2 = vec4f();
-    var sum3 = vec4f();
-    var at = (item.kernel + sub) / 4u;
-    for (var ky = 0u; ky < params.kUp; ky++) {
-      let iy = borderIndex(tapAt(item.py, ky), i32(params.h));
-      for (var kx = 0u; kx < params.kUp; kx++) {
-        let ix = borderIndex(tapAt(item.px, kx), i32(params.w));
-        if (iy >= 0 && ix >= 0) {
-          let f = featuresVec4[sourceOffset(item, iy, ix)];
-          let k = rowsVec4[at];
-          sum0 += f * k.x;
-          sum1 += f * k.y;
-          sum2 += f * k.z;
-          sum3 += f * k.w;
-        }
-        at += SCALE * SCALE / 4u;
-      }
-    }
-    outVec4[outOffset(item, sub)] = sum0;
-    outVec4[outOffset(item, sub + 1u)] = sum1;
-    outVec4[outOffset(item, sub + 2u)] = sum2;
-    outVec4[outOffset(item, sub + 3u)] = sum3;
-  }
+  for (var sub = 0u; sub < SCALE * SCALE; sub += 4u) { storeVec4(item, sub, sumEven(item, sub)); }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn vec4EvenPlanes(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = invocation(group, groups, local);
+  if (i >= params.invocations) { return; }
+  let item = itemOf(i);
+  for (var sub = 0u; sub < SCALE * SCALE; sub += 4u) { storePlanes(item, sub, sumEven(item, sub)); }
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -75,35 +60,15 @@ fn vec4Odd(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
   let i = invocation(group, groups, local);
   if (i >= params.invocations) { return; }
   let item = itemOf(i);
-  for (var sub = 0u; sub < SCALE * SCALE; sub += 4u) {
-    var sum0 = vec4f();
-    var sum1 = vec4f();
-    var sum2 = vec4f();
-    var sum3 = vec4f();
-    var at = item.kernel + sub;
-    for (var ky = 0u; ky < params.kUp; ky++) {
-      let iy = borderIndex(tapAt(item.py, ky), i32(params.h));
-      for (var kx = 0u; kx < params.kUp; kx++) {
-        let ix = borderIndex(tapAt(item.px, kx), i32(params.w));
-        if (iy >= 0 && ix >= 0) {
-          let f = featuresVec4[sourceOffset(item, iy, ix)];
-          sum0 += f * rows[at];
-          if (sub + 1u < SCALE * SCALE) { // s^2 = 1 mod 8: the last round has one sub-pixel
-            sum1 += f * rows[at + 1u];
-            sum2 += f * rows[at + 2u];
-            sum3 += f * rows[at + 3u];
-          }
-        }
-        at += SCALE * SCALE;
-      }
-    }
-    outVec4[outOffset(item, sub)] = sum0;
-    if (sub + 1u < SCALE * SCALE) {
-      outVec4[outOffset(item, sub + 1u)] = sum1;
-      outVec4[outOffset(item, sub + 2u)] = sum2;
-      outVec4[outOffset(item, sub + 3u)] = sum3;
-    }
-  }
+  for (var sub = 0u; sub < SCALE * SCALE; sub += 4u) { storeVec4(item, sub, sumOdd(item, sub)); }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn vec4OddPlanes(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = invocation(group, groups, local);
+  if (i >= params.invocations) { return; }
+  let item = itemOf(i);
+  for (var sub = 0u; sub < SCALE * SCALE; sub += 4u) { storePlanes(item, sub, sumOdd(item, sub)); }
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -162,6 +127,83 @@ fn scalarOdd(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) group
   }
 }
 
+// The 4 channels (rows) of 4 sub-pixels (columns) from `sub` on.
+fn sumEven(item: Item, sub: u32) -> mat4x4f {
+  var sum0 = vec4f();
+  var sum1 = vec4f();
+  var sum2 = vec4f();
+  var sum3 = vec4f();
+  var at = (item.kernel + sub) / 4u;
+  for (var ky = 0u; ky < params.kUp; ky++) {
+    let iy = borderIndex(tapAt(item.py, ky), i32(params.h));
+    for (var kx = 0u; kx < params.kUp; kx++) {
+      let ix = borderIndex(tapAt(item.px, kx), i32(params.w));
+      if (iy >= 0 && ix >= 0) {
+        let f = featuresVec4[sourceOffset(item, iy, ix)];
+        let k = rowsVec4[at];
+        sum0 += f * k.x;
+        sum1 += f * k.y;
+        sum2 += f * k.z;
+        sum3 += f * k.w;
+      }
+      at += SCALE * SCALE / 4u;
+    }
+  }
+  return mat4x4f(sum0, sum1, sum2, sum3);
+}
+
+fn sumOdd(item: Item, sub: u32) -> mat4x4f {
+  var sum0 = vec4f();
+  var sum1 = vec4f();
+  var sum2 = vec4f();
+  var sum3 = vec4f();
+  var at = item.kernel + sub;
+  for (var ky = 0u; ky < params.kUp; ky++) {
+    let iy = borderIndex(tapAt(item.py, ky), i32(params.h));
+    for (var kx = 0u; kx < params.kUp; kx++) {
+      let ix = borderIndex(tapAt(item.px, kx), i32(params.w));
+      if (iy >= 0 && ix >= 0) {
+        let f = featuresVec4[sourceOffset(item, iy, ix)];
+        sum0 += f * rows[at];
+        if (sub + 1u < SCALE * SCALE) { // s^2 = 1 mod 8: the last round has one sub-pixel
+          sum1 += f * rows[at + 1u];
+          sum2 += f * rows[at + 2u];
+          sum3 += f * rows[at + 3u];
+        }
+      }
+      at += SCALE * SCALE;
+    }
+  }
+  return mat4x4f(sum0, sum1, sum2, sum3);
+}
+
+fn storeVec4(item: Item, sub: u32, sums: mat4x4f) {
+  outVec4[outOffset(item, sub)] = sums[0];
+  if (sub + 1u < SCALE * SCALE) {
+    outVec4[outOffset(item, sub + 1u)] = sums[1];
+    outVec4[outOffset(item, sub + 2u)] = sums[2];
+    outVec4[outOffset(item, sub + 3u)] = sums[3];
+  }
+}
+
+fn storePlanes(item: Item, sub: u32, sums: mat4x4f) {
+  storePixel(item, sub, sums[0]);
+  if (sub + 1u < SCALE * SCALE) {
+    storePixel(item, sub + 1u, sums[1]);
+    storePixel(item, sub + 2u, sums[2]);
+    storePixel(item, sub + 3u, sums[3]);
+  }
+}
+
+fn storePixel(item: Item, sub: u32, sum: vec4f) {
+  let plane = params.h * params.w * SCALE * SCALE;
+  let at = planeOffset(item, sub, item.channel * 4u, params.c * 4u);
+  out[at] = sum.x;
+  out[at + plane] = sum.y;
+  out[at + 2u * plane] = sum.z;
+  out[at + 3u * plane] = sum.w;
+}
+
 // Grids are 2D because one dimension holds 65535 workgroups at most.
 fn invocation(group: vec3u, groups: vec3u, local: u32) -> u32 {
   return (group.y * groups.x + group.x) * WORKGROUP + local;
@@ -195,6 +237,12 @@ fn sourceOffset(item: Item, iy: i32, ix: i32) -> u32 {
 }
 
 fn outOffset(item: Item, sub: u32) -> u32 {
+  if (PLANES) { return planeOffset(item, sub, item.channel, params.c); }
   let oy = (item.image * params.h + item.py) * SCALE + sub / SCALE;
   return (oy * params.w * SCALE + item.px * SCALE + sub % SCALE) * params.c + item.channel;
+}
+
+fn planeOffset(item: Item, sub: u32, channel: u32, channels: u32) -> u32 {
+  let oy = ((item.image * channels + channel) * params.h + item.py) * SCALE + sub / SCALE;
+  return oy * params.w * SCALE + item.px * SCALE + sub % SCALE;
 }

@@ -190,13 +190,7 @@ function createOps(recording: Recording): Ops {
     pixelShuffle: (x, scale) => pixelShuffle(recording, gpu(x), scale),
     pixelUnshuffle: (x, scale) => pixelUnshuffle(recording, gpu(x), scale),
     normalizeKernels: (rows, window, normalizer) => normalizeKernels(recording, gpu(rows), window, normalizer),
-    reassemble(features, rows, window, padding, layout = 'NHWC') {
-      const y = reassemble(recording, gpu(features), gpu(rows), window, padding);
-      if (layout === 'NHWC') return y;
-      const planes = nhwcToNchw(recording, y);
-      recording.free(y);
-      return planes;
-    },
+    reassemble: (features, rows, window, padding, layout = 'NHWC') => reassemble(recording, gpu(features), gpu(rows), window, padding, layout),
     reassembleSum: (maps, x, encode, base, window) => reassembleSum(recording, gpu(maps), gpu(x), encode as GpuConv, gpu(base), window),
     resize: (x, height, width, mode, cubicA = -0.5) => resize(recording, gpu(x), height, width, mode, cubicA),
     pixelsToPlanes: (pixels, alpha) => pixelsToPlanes(recording, pixels as GpuPixels, alpha),
