@@ -36,8 +36,8 @@ const COST = [
 
 /** What the cards of the shipped x2 models for clean photographs say. */
 function ownModels() {
-  return ['small', 'base', 'large'].map((name) => ({ name, card: join(folder, `../models/${name}-x2.md`) })).filter(({ card }) => existsSync(card)).map(({ name, card }) => {
-    const text = readFileSync(card, 'utf8');
+  return ['small', 'base'].map((name) => {
+    const text = readFileSync(join(folder, `../models/${name}-x2.md`), 'utf8');
     return {
       name: `carafe-web ${name}`, own: true, how: name === 'base' ? 'worker' : `worker, ${name}`,
       db: Number(/\| \*\*[\w-]+\*\* \| \*\*([\d.]+)\*\*/.exec(text)[1]),

@@ -1,12 +1,16 @@
 // The models that ship in the package, by scale and name. Each is a chunk of its own, loaded when it is asked for.
-export type ModelName = 'small' | 'base' | 'large' | 'base-web';
+export type ModelName = 'small' | 'base';
 
 type Weights = Uint8Array<ArrayBuffer>;
 const read = async (file: Promise<{ default: Weights }>): Promise<Weights> => (await file).default;
 
-export const BUILTIN_MODELS: Readonly<Record<number, Readonly<Partial<Record<ModelName, () => Promise<Weights>>>>>> = {
+export const BUILTIN_MODELS: Readonly<Record<number, Readonly<Record<ModelName, () => Promise<Weights>>>>> = {
   2: {
     small: () => read(import('../../models/small-x2.safetensors')),
     base: () => read(import('../../models/base-x2.safetensors')),
+  },
+  4: {
+    small: () => read(import('../../models/small-x4.safetensors')),
+    base: () => read(import('../../models/base-x4.safetensors')),
   },
 };
