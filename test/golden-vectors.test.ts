@@ -88,13 +88,14 @@ const FILES: Record<string, { atLeast: number; named: string[]; checks: (p: Para
       const parameters = v.find('unfolded/comp.conv.weight') ? 2 ** -24 : 0;
       return [
         { wanted: 'kernels', convs, parameters, program: (ops, devices) => ops.nhwcToNchw(ops.pixelShuffle(rows(ops, upload(ops, v.get('x')), devices), p.scale)) },
-        {
+        ...(['NCHW', 'NHWC'] as const).map((layout): Check => ({
           wanted: 'y', convs, parameters,
           program: (ops, devices) => {
-            const features = upload(ops, v.get('x'));
-            return ops.nhwcToNchw(ops.reassemble(features, rows(ops, features, devices), p, p.padding));
+            const module = { ...p, slope: p.slope ?? 0.1, encode: devices.at(-1)!, ...(compress.length && { compress: devices[0] }) };
+            const { data, shape } = v.get('x');
+            return layout === 'NCHW' ? ops.carafePack(ops.input(data, shape as unknown as Shape), module, layout) : ops.nhwcToNchw(ops.carafePack(upload(ops, v.get('x')), module, layout));
           },
-        },
+        })),
       ];
     },
   },

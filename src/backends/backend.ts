@@ -51,6 +51,17 @@ export interface ConvOptions {
   readonly residual?: DeviceTensor; // added after the activation, same shape as the output
 }
 
+/** The learned CARAFE module: mmcv's CARAFEPack, XiaLiPKU's and the YOLO forks' (BN folded, `activation` after compress). CARAFE, arXiv:1905.02188, figure 2. */
+export interface CarafePack extends Window {
+  readonly compress?: DeviceConv; // 1x1, c -> cMid; without it the encoder reads the features themselves
+  readonly encode: DeviceConv; // kEnc x kEnc, cMid -> groups * kUp^2 * scale^2
+  readonly activation: Activation; // after compress
+  readonly slope: number; // of leaky-relu
+  readonly dilation: number; // of encode
+  readonly normalizer: Normalizer;
+  readonly padding: Padding; // of the reassembly
+}
+
 export interface Rectangle {
   readonly x: number;
   readonly y: number;
@@ -80,6 +91,8 @@ export interface Ops {
   normalizeKernels(rows: DeviceTensor, window: Window, normalizer: Normalizer): DeviceTensor;
   /** out[n, y*s+sy, x*s+sx, c] = sum_{ky,kx} features[n, y+ky-r, x+kx-r, c] * rows[n, y, x, ((g*kUp^2 + ky*kUp+kx)*s + sy)*s + sx], g = floor(c / (C/groups)). In layout NCHW (default NHWC) the result is [n, c, h*s, w*s]. */
   reassemble(features: DeviceTensor, rows: DeviceTensor, window: Window, padding: Padding, layout?: Layout): DeviceTensor;
+  /** The learned module whole: reassemble(x, normalizeKernels(conv2d(activation(conv2d(x, compress)), encode, dilation)), window, padding); x and the result in `layout`. */
+  carafePack(x: DeviceTensor, module: CarafePack, layout: Layout): DeviceTensor;
   /**
    * base + the sum over groups of reassemble(maps, softmax of the rows conv2d(x, encode)), one map for each group, taps outside read zero:
    * maps [n, h, w, groups], x [n, h, w, c], encode 1x1 to groups*kUp^2*s^2 channels, base [n, h*s, w*s, 1].

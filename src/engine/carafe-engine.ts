@@ -1,10 +1,10 @@
 // The operator on one thread: the learned module (createCarafe) and the plain reassembly (carafe), tensors in and out.
-import type { Backend } from '../backends/backend.js';
+import type { Backend, CarafePack } from '../backends/backend.js';
 import { type BackendRequest, openBackends, type Rejection } from '../backends/select.js';
 import { CarafeError } from '../core/errors.js';
 import type { Activation, Layout, Normalizer, Padding, Window } from '../core/shapes.js';
 import type { Shape, Tensor } from '../core/tensor.js';
-import { type CarafePack, predictKernels, upsample } from './networks/carafe-pack.js';
+import { predictKernels } from './networks/carafe-pack.js';
 
 /** Convolution weights (cOut, cIn, k, k) with an optional bias (cOut). */
 export interface ConvSpec {
@@ -63,15 +63,15 @@ export class CarafeEngine implements CarafeRunner {
   /** x (n, c, h, w) -> kernels (n, groups*kUp^2, h*scale, w*scale); NHWC likewise with layout 'NHWC'. */
   async predictKernels(x: Tensor): Promise<Tensor> {
     const { layout, scale } = this.#spec;
-    return inLayout(this.#alive(), x, layout, (ops, features) => {
-      const kernels = ops.pixelShuffle(predictKernels(ops, this.#pack, features), scale);
+    return runOn(this.#alive(), x, (ops, input) => {
+      const kernels = ops.pixelShuffle(predictKernels(ops, this.#pack, layout === 'NHWC' ? input : ops.nchwToNhwc(input)), scale);
       return layout === 'NHWC' ? kernels : ops.nhwcToNchw(kernels);
     });
   }
 
   /** x (n, c, h, w) -> (n, c, h*scale, w*scale). */
   async upsample(x: Tensor, into?: Float32Array): Promise<Tensor> {
-    return inLayout(this.#alive(), x, this.#spec.layout, (ops, features) => upsample(ops, this.#pack, features, this.#spec.layout), into);
+    return runOn(this.#alive(), x, (ops, input) => ops.carafePack(input, this.#pack, this.#spec.layout), into);
   }
 
   dispose(): void {
@@ -89,17 +89,10 @@ type Program = Parameters<Backend['run']>[0];
 type Ops = Parameters<Program>[0];
 type Resident = ReturnType<Program>;
 
-/** Runs `body` on x as NHWC; its result is in `layout`, and in `into` where given. */
-async function inLayout(backend: Backend, { data, shape }: Tensor, layout: Layout, body: (ops: Ops, x: Resident) => Resident, into?: Float32Array): Promise<Tensor> {
+async function runOn(backend: Backend, { data, shape }: Tensor, body: (ops: Ops, x: Resident) => Resident, into?: Float32Array): Promise<Tensor> {
   let outShape: Shape = shape;
   const result = await backend.run((ops) => {
-    let x = ops.input(data, shape);
-    if (layout === 'NCHW') {
-      const input = x;
-      x = ops.nchwToNhwc(input);
-      ops.free(input);
-    }
-    const y = body(ops, x);
+    const y = body(ops, ops.input(data, shape));
     outShape = y.shape;
     return y;
   }, into);

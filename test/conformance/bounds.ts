@@ -127,6 +127,14 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       return layout === 'NHWC' ? result : ops.nhwcToNchw(result);
     },
 
+    carafePack(x, module, layout) {
+      // Fusing the ops saves their stores, and rounds no more: the bound of the ops one after the other holds.
+      const features = layout === 'NCHW' ? ops.nchwToNhwc(x) : x;
+      const compressed = module.compress ? ops.conv2d(features, module.compress, { activation: module.activation, slope: module.slope }) : features;
+      const rows = ops.conv2d(compressed, module.encode, { dilation: module.dilation });
+      return ops.reassemble(features, ops.normalizeKernels(rows, module, module.normalizer), module, module.padding, layout);
+    },
+
     reassembleSum(inputMaps, x, encode, inputBase, window) {
       // Dividing the sums once instead of every kernel makes no rounding more.
       const [maps, rows, base] = [of(inputMaps), of(ops.normalizeKernels(ops.conv2d(x, encode), window, 'softmax')), of(inputBase)];

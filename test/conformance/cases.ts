@@ -22,16 +22,16 @@ export type ReassembleSumCase = { op: 'reassembleSum'; n: number; cIn: number; h
 export type ResizeCase = { op: 'resize'; n: number; c: number; h: number; w: number; height: number; width: number; mode: ResizeMode; cubicA?: number };
 export type PixelsToPlanesCase = { op: 'pixelsToPlanes'; w: number; h: number; alpha: boolean; plane: 'luma' | 'chroma' };
 export type PlanesToPixelsCase = { op: 'planesToPixels'; w: number; h: number; alpha: boolean; crop: readonly [x: number, y: number, width: number, height: number] };
-/** compress -> encode -> normalizeKernels -> reassemble. */
-export type ModuleCase = {
-  op: 'module'; n: number; c: number; cMid: number; h: number; w: number; kEnc: number; kUp: number; scale: number; groups: number;
-  normalizer: Normalizer; dilation: number; activation: Activation; padding: Padding; layout: 'NCHW' | 'NHWC';
+/** cMid 0: no compress. */
+export type CarafePackCase = {
+  op: 'carafePack'; n: number; c: number; cMid: number; h: number; w: number; kEnc: number; kUp: number; scale: number; groups: number;
+  normalizer: Normalizer; dilation: number; activation: Activation; padding: Padding; layout: Layout;
 };
 /** RGBA8 -> luma network (head, residual body, encode, maps, reassembleSum over bicubic) and bicubic chroma -> RGBA8. */
 export type ImageCase = { op: 'image'; w: number; h: number; alpha: boolean; channels: number; body: number; groups: number; kUp: number; scale: number };
 
 export type Case = LayoutCase | ConvCase | ShuffleCase | NormalizeCase | ReassembleCase | ReassembleSumCase | ResizeCase
-  | PixelsToPlanesCase | PlanesToPixelsCase | ModuleCase | ImageCase;
+  | PixelsToPlanesCase | PlanesToPixelsCase | CarafePackCase | ImageCase;
 
 /** The control case, then every value of every axis in its place. */
 function sweep<C extends Case>(control: C, axes: { readonly [K in keyof C]?: readonly C[K][] }): C[] {
@@ -141,25 +141,31 @@ const toPixels: PlanesToPixelsCase[] = [false, true].flatMap((alpha) => [
   { ...toPixelsControl, alpha, w: 64, h: 3, crop: [0, 0, 64, 3] as const },
 ]);
 
-const moduleControl: ModuleCase = {
-  op: 'module', n: 1, c: 6, cMid: 5, h: 5, w: 6, kEnc: 3, kUp: 5, scale: 2, groups: 1, normalizer: 'softmax', dilation: 1, activation: 'none', padding: 'zero', layout: 'NCHW',
+const packControl: CarafePackCase = {
+  op: 'carafePack', n: 1, c: 6, cMid: 5, h: 5, w: 6, kEnc: 3, kUp: 5, scale: 2, groups: 1, normalizer: 'softmax', dilation: 1, activation: 'none', padding: 'zero', layout: 'NCHW',
 };
-const modules: ModuleCase[] = [
-  ...sweep(moduleControl, {
-    n: [2], kEnc: [1, 5], kUp: [1, 3, 7], scale: [1, 3, 4], groups: [2, 3, 6], normalizer: ['sigmoid', 'sigmoid-normalized'], dilation: [2],
-    activation: ['relu', 'leaky-relu', 'silu', 'hardswish'], padding: ['replicate', 'reflect'], layout: ['NHWC'],
+const pack: CarafePackCase[] = [
+  ...sweep(packControl, {
+    n: [2], c: [1, 4, 7, 8, 12, 17], cMid: [0, 1, 4, 8, 16], h: [1, 2, 4, 7, 13], w: [1, 2, 4, 5, 8, 9, 17, 70], kEnc: [1, 5], kUp: [1, 3, 7], scale: [1, 3, 4], groups: [2, 3, 6],
+    normalizer: ['sigmoid', 'sigmoid-normalized'], dilation: [2, 3], activation: ['relu', 'leaky-relu', 'silu', 'hardswish'], padding: ['replicate', 'reflect'], layout: ['NHWC'],
   }),
-  { ...moduleControl, h: 1, w: 1 },
-  { ...moduleControl, c: 1, cMid: 1, h: 1, w: 1, kUp: 1, scale: 1 },
-  { ...moduleControl, c: 3, cMid: 3, h: 1, w: 1, kUp: 3 },
-  { ...moduleControl, c: 16, cMid: 8, h: 8, w: 9, activation: 'silu' },
+  ...sweep<CarafePackCase>({ ...packControl, c: 8, cMid: 8, layout: 'NHWC' }, {
+    n: [2], cMid: [0], w: [5, 17], kEnc: [1], kUp: [3], scale: [1, 3, 4], groups: [2, 4], normalizer: ['sigmoid', 'sigmoid-normalized'], dilation: [2], padding: ['reflect'], layout: ['NCHW'],
+  }),
+  { ...packControl, h: 1, w: 1 },
+  { ...packControl, c: 1, cMid: 1, h: 1, w: 1, kUp: 1, scale: 1 },
+  { ...packControl, c: 3, cMid: 3, h: 1, w: 1, kUp: 3 },
+  { ...packControl, c: 8, cMid: 0, h: 1, w: 1, kEnc: 1, kUp: 7, scale: 3 },
+  { ...packControl, n: 2, c: 8, cMid: 8, h: 4, w: 4, groups: 2, scale: 3, kUp: 3, normalizer: 'sigmoid-normalized', padding: 'reflect' },
+  { ...packControl, c: 16, cMid: 8, h: 8, w: 9, activation: 'silu' },
+  { ...packControl, c: 32, cMid: 16, h: 9, w: 13 }, // the module's usual proportions
 ];
 
 const imageControl: ImageCase = { op: 'image', w: 11, h: 9, alpha: false, channels: 8, body: 2, groups: 4, kUp: 3, scale: 2 };
 const image: ImageCase[] = sweep(imageControl, { w: [1, 5, 17], h: [1, 8], alpha: [true], channels: [5, 16], body: [0], groups: [1, 3], kUp: [1, 5], scale: [1, 3, 4] });
 
 export const cases: readonly Case[] = [
-  ...layout, ...conv, ...shuffle, ...normalize, ...reassemble, ...reassembleSum, ...resize, ...toPlanes, ...toPixels, ...modules, ...image,
+  ...layout, ...conv, ...shuffle, ...normalize, ...reassemble, ...reassembleSum, ...resize, ...toPlanes, ...toPixels, ...pack, ...image,
 ];
 
 /** Unique, and enough to build the case from: `reassemble n=1 c=5 h=7 w=9 kUp=5 scale=2 groups=1 padding=zero`. */

@@ -3,7 +3,7 @@
 import type { ConvWeights, DeviceConv, DevicePixels, DeviceTensor, Ops } from '../../src/backends/backend.js';
 import { rowLength } from '../../src/core/shapes.js';
 import { elements, type RawImage, type Shape } from '../../src/core/tensor.js';
-import { type Case, caseName, type ImageCase, type ModuleCase, type NormalizeCase } from './cases.js';
+import { type CarafePackCase, type Case, caseName, type ImageCase, type NormalizeCase } from './cases.js';
 import { Random, seedOf } from './random.js';
 
 export interface TensorProgram {
@@ -86,29 +86,19 @@ export function programOf(c: Case): Program {
       const [x, y, width, height] = c.crop;
       return { convs: [], pixels: (ops) => ops.planesToPixels(ops.input(luma, lumaShape), ops.input(chroma, chromaShape), { x, y, width, height }) };
     }
-    case 'module': return moduleProgram(c, random);
+    case 'carafePack': return packProgram(c, random);
     case 'image': return imageProgram(c, random);
   }
 }
 
-/** The learned module: compress -> encode -> normalizeKernels -> reassemble. */
-function moduleProgram(c: ModuleCase, random: Random): TensorProgram {
-  const nhwc = c.layout === 'NHWC';
-  const shape: Shape = nhwc ? [c.n, c.h, c.w, c.c] : [c.n, c.c, c.h, c.w];
+function packProgram(c: CarafePackCase, random: Random): TensorProgram {
+  const shape: Shape = c.layout === 'NHWC' ? [c.n, c.h, c.w, c.c] : [c.n, c.c, c.h, c.w];
   const x = random.values(elements(shape));
+  const encode = randomConv(random, c.cMid || c.c, rowLength(c), c.kEnc, true);
+  const compress = c.cMid > 0 ? [randomConv(random, c.c, c.cMid, 1, true)] : [];
   return {
-    convs: [randomConv(random, c.c, c.cMid, 1, true), randomConv(random, c.cMid, rowLength(c), c.kEnc, true)],
-    tensor: (ops, [compress, encode]) => {
-      const input = ops.input(x, shape);
-      const features = nhwc ? input : ops.nchwToNhwc(input);
-      if (!nhwc) ops.free(input);
-      const compressed = ops.conv2d(features, compress, { activation: c.activation });
-      const logits = ops.conv2d(compressed, encode, { dilation: c.dilation });
-      ops.free(compressed);
-      const rows = ops.normalizeKernels(logits, c, c.normalizer);
-      ops.free(logits);
-      return ops.reassemble(features, rows, c, c.padding, c.layout);
-    },
+    convs: [encode, ...compress],
+    tensor: (ops, [encodeConv, compressConv]) => ops.carafePack(ops.input(x, shape), { ...c, slope: 0.1, encode: encodeConv, ...(compressConv && { compress: compressConv }) }, c.layout),
   };
 }
 

@@ -20,7 +20,7 @@ describe('conformance suite', () => {
   });
 
   it('gives a case the same data every time', () => {
-    const c = cases.find((one) => one.op === 'module')!;
+    const c = cases.find((one) => one.op === 'carafePack')!;
     const [a, b] = [0, 1].map(() => programOf(c));
     expect(a.convs).toEqual(b.convs);
   });

@@ -1,6 +1,7 @@
 // The executable specification: every op as plain loops with f64 sums, results stored as f32. Never chosen by 'auto'.
 import type { Backend, ConvWeights, DevicePixels, DeviceTensor, Ops } from '../backend.js';
 import type { RawImage, Tensor } from '../../core/tensor.js';
+import { carafePack } from './carafe-pack.js';
 import { conv2d } from './conv2d.js';
 import { nchwToNhwc, nhwcToNchw } from './layout.js';
 import { normalizeKernels } from './normalize-kernels.js';
@@ -25,6 +26,7 @@ const ops: Ops = {
     const y = reassemble(host(features), host(rows), window, padding);
     return layout === 'NHWC' ? y : nhwcToNchw(y);
   },
+  carafePack: (x, module, layout) => carafePack(host(x), module, layout),
   reassembleSum: (maps, x, encode, base, window) => reassembleSum(host(maps), host(x), encode as ConvWeights, host(base), window),
   resize: (x, height, width, mode, cubicA = -0.5) => resize(host(x), height, width, mode, cubicA),
   pixelsToPlanes: (pixels, alpha) => pixelsToPlanes(pixels as RawImage, alpha),

@@ -8,6 +8,7 @@ import {
 import { elements, type Shape } from '../../core/tensor.js';
 import { type Backend, BLOCK, type ConvWeights, type DeviceConv, type DevicePixels, type DeviceTensor, type Ops } from '../backend.js';
 import { Arena } from './arena.js';
+import { carafePack } from './carafe-pack.js';
 import type { Exports } from './exports.js';
 import { packConv, packWinograd } from './pack.js';
 
@@ -107,7 +108,7 @@ function createOps(arena: Arena, wasm: Exports): Ops {
     for (const [, pointer, size] of blocks) arena.free(pointer, size);
   };
 
-  return {
+  const ops: Ops = {
     input: (data, shape) => ({ shape, pointer: upload(data) }) as WasmTensor,
 
     inputPixels({ data, width, height }) {
@@ -195,6 +196,8 @@ function createOps(arena: Arena, wasm: Exports): Ops {
       return y;
     },
 
+    carafePack: (x, module, layout) => carafePack(ops, x, module, layout),
+
     reassembleSum(maps, x, encode, base, window) {
       const { weights, bias, cIn, cOut } = encode as WasmConv;
       const { scale, kUp, groups } = window;
@@ -234,6 +237,7 @@ function createOps(arena: Arena, wasm: Exports): Ops {
       return pixels;
     },
   };
+  return ops;
 }
 
 /** Where the transforms cost less than they save. */

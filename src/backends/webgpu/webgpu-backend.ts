@@ -5,6 +5,7 @@ import type { Backend, ConvWeights, DevicePixels, DeviceTensor, Ops } from '../b
 import { CarafeError } from '../../core/errors.js';
 import { elements } from '../../core/tensor.js';
 import { describeAdapter } from './adapter.js';
+import { carafePack } from './carafe-pack.js';
 import { conv2d, type GpuConv, packWeights } from './conv2d.js';
 import { deviceLost, guarded, mapModeRead, SharedDevice, usage } from './device.js';
 import { nchwToNhwc, nhwcToNchw } from './layout.js';
@@ -191,6 +192,7 @@ function createOps(recording: Recording): Ops {
     pixelUnshuffle: (x, scale) => pixelUnshuffle(recording, gpu(x), scale),
     normalizeKernels: (rows, window, normalizer) => normalizeKernels(recording, gpu(rows), window, normalizer),
     reassemble: (features, rows, window, padding, layout = 'NHWC') => reassemble(recording, gpu(features), gpu(rows), window, padding, layout),
+    carafePack: (x, module, layout) => carafePack(recording, gpu(x), module, layout),
     reassembleSum: (maps, x, encode, base, window) => reassembleSum(recording, gpu(maps), gpu(x), encode as GpuConv, gpu(base), window),
     resize: (x, height, width, mode, cubicA = -0.5) => resize(recording, gpu(x), height, width, mode, cubicA),
     pixelsToPlanes: (pixels, alpha) => pixelsToPlanes(recording, pixels as GpuPixels, alpha),

@@ -1,17 +1,6 @@
-// The learned CARAFE module: compress -> encode -> normalizeKernels -> reassemble.
-// mmcv's CARAFEPack, XiaLiPKU's and the YOLO forks' (BN folded, `activation` after compress). CARAFE, arXiv:1905.02188, figure 2.
-import type { Activation, Layout, Normalizer, Padding, Window } from '../../core/shapes.js';
-import type { DeviceConv, DeviceTensor, Ops } from '../../backends/backend.js';
-
-export interface CarafePack extends Window {
-  readonly compress?: DeviceConv; // 1x1, c -> cMid; without it the encoder reads the features themselves
-  readonly encode: DeviceConv; // kEnc x kEnc, cMid -> groups * kUp^2 * scale^2
-  readonly activation: Activation; // after compress
-  readonly slope: number; // of leaky-relu
-  readonly dilation: number; // of encode
-  readonly normalizer: Normalizer;
-  readonly padding: Padding; // of the reassembly
-}
+// The kernels that the learned CARAFE module predicts, for those who want to see them: compress -> encode -> normalizeKernels.
+// The module whole is an op of its own (carafePack), which need not store them.
+import type { CarafePack, DeviceTensor, Ops } from '../../backends/backend.js';
 
 /** x [n, h, w, c] -> kernel rows [n, h, w, groups*kUp^2*scale^2], normalised. */
 export function predictKernels(ops: Ops, pack: CarafePack, x: DeviceTensor): DeviceTensor {
@@ -21,12 +10,4 @@ export function predictKernels(ops: Ops, pack: CarafePack, x: DeviceTensor): Dev
   const kernels = ops.normalizeKernels(rows, pack, pack.normalizer);
   ops.free(rows);
   return kernels;
-}
-
-/** x [n, h, w, c] -> [n, h*scale, w*scale, c], or [n, c, h*scale, w*scale] in layout NCHW. */
-export function upsample(ops: Ops, pack: CarafePack, x: DeviceTensor, layout: Layout): DeviceTensor {
-  const kernels = predictKernels(ops, pack, x);
-  const y = ops.reassemble(x, kernels, pack, pack.padding, layout);
-  ops.free(kernels);
-  return y;
 }

@@ -1,0 +1,17 @@
+// carafePack: the learned module whole: reassemble(x, normalizeKernels(conv2d(activation(conv2d(x, compress)), encode, dilation)), window, padding)
+// x (n, c, h, w) -> (n, c, h*s, w*s), or (n, h, w, c) -> (n, h*s, w*s, c); compress is optional, a 1x1 convolution c -> cMid.
+import type { CarafePack, DeviceTensor, Ops } from '../backend.js';
+import type { Layout } from '../../core/shapes.js';
+
+export function carafePack(ops: Ops, x: DeviceTensor, module: CarafePack, layout: Layout): DeviceTensor {
+  const features = layout === 'NCHW' ? ops.nchwToNhwc(x) : x;
+  const compressed = module.compress ? ops.conv2d(features, module.compress, { activation: module.activation, slope: module.slope }) : features;
+  const rows = ops.conv2d(compressed, module.encode, { dilation: module.dilation });
+  if (compressed !== features) ops.free(compressed);
+  const kernels = ops.normalizeKernels(rows, module, module.normalizer);
+  ops.free(rows);
+  const y = ops.reassemble(features, kernels, module, module.padding, layout);
+  ops.free(kernels);
+  if (features !== x) ops.free(features);
+  return y;
+}
