@@ -3,30 +3,29 @@
 // weights are packed as gemm.ts says, with K = [kx][ky][ci]. Reference: src/backends/reference/conv2d.ts
 // Schedule: implicit GEMM on a line. For each output row the k input rows are interleaved to [column][ky][ci] (columns of the same
 // phase together if dilated), so that a pixel's whole window is one run of floats, and its neighbour's begins k*cIn further. For 3x3
-// windows of many channels winograd.ts takes 2.3 times less.
+// windows of many channels winograd.ts takes 2.3 times less. Zeros around x are the rows' margins (backends/wasm/rows.ts).
 import { gemm } from './gemm';
 import { sigmoid, storeLanes } from './simd';
 
 /**
- * One image, y = v >= 0 ? v : v * slope, + residual unless 0. `line` is scratch for (w + 2p + 5 d) * k * cIn floats, p = r*dilation (unused
- * for k = 1), `spare` that of gemm; both and x need 4 * cIn readable floats after their end.
+ * `pixels` pixels of one row, y = v >= 0 ? v : v * slope, + residual unless 0. `rows` holds k addresses: of each input row (of zeros outside
+ * x), p = r*dilation pixels left of the first output. `line` is scratch for (pixels + 2p + 5 d) * k * cIn floats (unused for k = 1), `spare` that
+ * of gemm; both and the rows need 4 * cIn readable floats after their end.
  */
 export function conv2d(
-  x: usize, weights: usize, bias: usize, residual: usize, y: usize, line: usize, spare: usize,
-  h: i32, w: i32, cIn: i32, cOut: i32, k: i32, dilation: i32, slope: f32,
+  rows: usize, weights: usize, bias: usize, residual: usize, y: usize, line: usize, spare: usize,
+  pixels: i32, cIn: i32, cOut: i32, k: i32, dilation: i32, slope: f32,
 ): void {
   const pixelBytes: usize = <usize>cOut << 2;
-  if (k == 1) { // every pixel is alike, so one long row
-    gemm(x, weights, bias, residual, y, spare, h * w, cIn, cOut, <usize>cIn << 2, pixelBytes, slope);
+  if (k == 1) {
+    gemm(load<usize>(rows), weights, bias, residual, y, spare, pixels, cIn, cOut, <usize>cIn << 2, pixelBytes, slope);
     return;
   }
-  for (let oy = 0; oy < h; oy++) {
-    for (let phase = 0; phase < min(dilation, w); phase++) {
-      const pixels = (w - phase + dilation - 1) / dilation;
-      interleave(x, line, h, w, cIn, k, dilation, oy, phase, pixels + k - 1);
-      const offset = pixelBytes * <usize>(oy * w + phase);
-      gemm(line, weights, bias, residual ? residual + offset : 0, y + offset, spare, pixels, k * k * cIn, cOut, <usize>(k * cIn) << 2, pixelBytes * dilation, slope);
-    }
+  for (let phase = 0; phase < min(dilation, pixels); phase++) {
+    const count = (pixels - phase + dilation - 1) / dilation;
+    interleave(rows, line, cIn, k, dilation, phase, count + k - 1);
+    const offset = pixelBytes * <usize>phase;
+    gemm(line, weights, bias, residual ? residual + offset : 0, y + offset, spare, count, k * k * cIn, cOut, <usize>(k * cIn) << 2, pixelBytes * dilation, slope);
   }
 }
 
@@ -44,30 +43,21 @@ export function activate(y: usize, residual: usize, size: i32, silu: bool): void
   }
 }
 
-/** The columns phase - p, phase - p + d, ... of the k rows around oy, zeros outside x -> line [column][ky][cIn]. */
-function interleave(x: usize, line: usize, h: i32, w: i32, cIn: i32, k: i32, dilation: i32, oy: i32, phase: i32, columns: i32): void {
-  const r = (k - 1) >> 1;
+/** Every dilation-th column of the k rows, from `phase` on -> line [column][ky][cIn]. */
+function interleave(rows: usize, line: usize, cIn: i32, k: i32, dilation: i32, phase: i32, columns: i32): void {
   const bytes: usize = <usize>cIn << 2;
-  const columnBytes = bytes * k;
-  const before = min(columns, max(0, (r * dilation - phase + dilation - 1) / dilation)); // columns left of x
-  const inside = min(columns - before, max(0, (w - 1 - (phase + (before - r) * dilation)) / dilation + 1));
   for (let ky = 0; ky < k; ky++) {
-    const iy = oy + (ky - r) * dilation;
-    const to = line + bytes * ky;
-    if (iy < 0 || iy >= h) {
-      zero(to, bytes, columnBytes, columns);
-      continue;
-    }
-    zero(to, bytes, columnBytes, before);
-    copy(x + bytes * (iy * w + phase + (before - r) * dilation), to + columnBytes * before, bytes, bytes * dilation, columnBytes, inside);
-    zero(to + columnBytes * (before + inside), bytes, columnBytes, columns - before - inside);
+    const row = load<usize>(rows + (<usize>ky << 2)) + bytes * phase;
+    if (cIn == 1) copyFloats(row, line + (<usize>ky << 2), <usize>dilation << 2, <usize>k << 2, columns);
+    else copy(row, line + bytes * ky, bytes, bytes * dilation, bytes * k, columns);
   }
 }
 
-function zero(to: usize, bytes: usize, step: usize, count: i32): void {
+function copyFloats(from: usize, to: usize, fromStep: usize, toStep: usize, count: i32): void {
   for (let i = 0; i < count; i++) {
-    for (let b: usize = 0; b < bytes; b += 4) f32.store(to + b, 0);
-    to += step;
+    f32.store(to, f32.load(from));
+    from += fromStep;
+    to += toStep;
   }
 }
 

@@ -6,48 +6,48 @@
 // through exp abreast, since one is a chain of 50 cycles: 170 -> 140 ns a pixel. With the kernels stored in between, encode, softmax and
 // sum of a 144x144 tile (16 channels, 4 groups, kUp 3, s 2) took 18.1 ms, like this 5.7.
 import { gemm } from './gemm';
+import { windowTable } from './reassemble';
 import { exp, madd } from './simd';
 
 const SEGMENT: i32 = 40; // pixels; at 144 channels their rows are 23 kB
 
 /**
- * One image. Scratch: `padded` [h + 2r][w + 2r][groups], `table` kUp^2 i32, `rows` SEGMENT rows, `sums` s^2 + 4 floats, `spare` that of gemm.
- * Reads up to 4 pixels after the end of x.
+ * One row of w source pixels -> s rows of the output. `maps` holds kUp addresses: of each row of the window of the first pixel, r pixels
+ * left of it; rows of base are `baseRow` bytes apart, of out `outRow`. Scratch: `table` kUp^2 addresses, `rows` SEGMENT rows, `sums` s^2 + 4
+ * floats, `spare` that of gemm. Reads up to 4 pixels after the end of x.
  */
 export function reassembleSum(
-  x: usize, weights: usize, bias: usize, maps: usize, base: usize, out: usize, padded: usize, table: usize, rows: usize, sums: usize, spare: usize,
-  h: i32, w: i32, cIn: i32, s: i32, kUp: i32, groups: i32,
+  x: usize, weights: usize, bias: usize, maps: usize, base: usize, baseRow: usize, out: usize, outRow: usize, table: usize, rows: usize, sums: usize, spare: usize,
+  w: i32, cIn: i32, s: i32, kUp: i32, groups: i32,
 ): void {
-  const r = (kUp - 1) >> 1;
   const subs = s * s;
   const taps = kUp * kUp;
-  const row: usize = <usize>(w * groups) << 2;
-  const paddedRow: usize = <usize>((w + 2 * r) * groups) << 2;
-  memory.fill(padded, 0, paddedRow * (h + 2 * r));
-  for (let y = 0; y < h; y++) memory.copy(padded + paddedRow * (y + r) + (<usize>(r * groups) << 2), maps + row * y, row);
-  for (let tap = 0; tap < taps; tap++) store<usize>(table + (tap << 2), paddedRow * (tap / kUp) + (<usize>(tap % kUp * groups) << 2));
-
   const pixelBytes: usize = <usize>cIn << 2;
   const rowLength = groups * taps * subs;
-  for (let y = 0; y < h; y++) {
-    for (let first = 0; first < w; first += SEGMENT) {
-      const pixels = min(SEGMENT, w - first);
-      gemm(x, weights, bias, 0, rows, spare, pixels, cIn, rowLength, pixelBytes, <usize>rowLength << 2, 1);
-      let row = rows;
-      let window = padded + paddedRow * y + (<usize>(first * groups) << 2);
-      for (let p = 0; p < pixels; p++) {
-        for (let sub = 0; sub < subs; sub += 4) {
-          v128.store(sums + (<usize>sub << 2), fourSubPixels(row + (<usize>sub << 2), window, table, taps, <usize>subs << 2, groups));
-        }
-        for (let sub = 0; sub < subs; sub++) {
-          const at: usize = ((<usize>(y * s + sub / s) * w + first + p) * s + sub % s) << 2;
-          f32.store(out + at, f32.load(base + at) + f32.load(sums + (<usize>sub << 2)));
-        }
-        row += <usize>rowLength << 2;
-        window += <usize>groups << 2;
+  const mapStep: usize = <usize>groups << 2;
+  windowTable(table, maps, kUp, mapStep);
+  let window: usize = 0;
+  for (let first = 0; first < w; first += SEGMENT) {
+    const pixels = min(SEGMENT, w - first);
+    gemm(x, weights, bias, 0, rows, spare, pixels, cIn, rowLength, pixelBytes, <usize>rowLength << 2, 1);
+    let row = rows;
+    for (let p = 0; p < pixels; p++) {
+      for (let sub = 0; sub < subs; sub += 4) {
+        v128.store(sums + (<usize>sub << 2), fourSubPixels(row + (<usize>sub << 2), window, table, taps, <usize>subs << 2, groups));
       }
-      x += pixelBytes * pixels;
+      let sum = sums;
+      let column: usize = <usize>((first + p) * s) << 2;
+      for (let sy = 0; sy < s; sy++) {
+        for (let sx: usize = 0; sx < <usize>s; sx++) {
+          const at = column + (sx << 2);
+          f32.store(out + outRow * sy + at, f32.load(base + baseRow * sy + at) + f32.load(sum));
+          sum += 4;
+        }
+      }
+      row += <usize>rowLength << 2;
+      window += mapStep;
     }
+    x += pixelBytes * pixels;
   }
 }
 

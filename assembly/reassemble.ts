@@ -2,85 +2,88 @@
 // features (h, w, c)   rows (h, w, groups*K*s^2)   out (h*s, w*s, c) or (c, h*s, w*s); K = kUp^2, r = (kUp-1)/2, g = floor(c / (C/groups)).
 // Reference: src/backends/reference/reassemble.ts. CARAFE, arXiv:1905.02188, eq. 3.
 // Schedule: the s^2 sub-pixels of a source pixel share one window, so each feature vector is loaded once for four of them: tiles of
-// 4 sub-pixels x 2 vectors of channels (8 accumulators, 2 features, 1 splat: 45 GF/s; 4x1 25 GF/s, 4x4 spills). The window is a
-// table of tap addresses, so that borders cost nothing in the inner loop. For NCHW a segment of a row is written to `block`, which stays in
-// the cache, and transposed from there. All channels of a group before the next pixel: 64 at a time were 1.3 times slower (cache sets).
-// 256 channels, 50x50, s 2, kUp 5: 5.4 ms to planes, 3.7 to NHWC and 2.4 more for a transpose of its own.
-import { toPlanes } from './layout';
+// 4 sub-pixels x 2 vectors of channels (8 accumulators, 2 features, 1 splat; 4x1 half as fast, 4x4 spills). Towards planes (NCHW) the
+// accumulators are transposed on their way out, so that nothing is written twice. 8 pixels x 64 channels at a time keep windows and
+// planes in L1. 256 channels, 50x50, s 2, kUp 5: to planes 3.3 ms (81 % of the FMA peak; through a transposed block 6.5), to NHWC 3.2.
 import { madd, storeLanes } from './simd';
 
+const RUN: i32 = 8; // pixels
+const CHUNK: i32 = 64; // channels
+
 /**
- * One image. `yTaps` [h][kUp] and `xTaps` [w][kUp] are the source indices of the taps, -1 where they read zero; `zeros` holds c + 4
- * zeros, `table` room for kUp^2 pointers; `block`, 0 for NHWC, s^2 * segment * c + 4 floats. Reads up to 3 floats after the end of features.
+ * One row of source pixels -> s rows of the output. `features` holds kUp addresses: of each row of the window of the first pixel, r
+ * pixels left of it. out is NHWC, its rows `outRow` bytes apart, if `plane` is 0; else channels are `plane` bytes apart. `table` is scratch for
+ * kUp^2 addresses. Reads up to 3 floats after a pixel's channels.
  */
 export function reassemble(
-  features: usize, rows: usize, out: usize, yTaps: usize, xTaps: usize, zeros: usize, table: usize, block: usize,
-  h: i32, w: i32, c: i32, s: i32, kUp: i32, groups: i32, segment: i32,
+  features: usize, rows: usize, out: usize, outRow: usize, plane: usize, table: usize, w: i32, c: i32, s: i32, kUp: i32, groups: i32,
 ): void {
-  const taps = kUp * kUp;
   const subs = s * s;
   const perGroup = c / groups;
-  const groupBytes: usize = <usize>(taps * subs) << 2;
-  const rowBytes = groupBytes * groups;
   const step: usize = <usize>c << 2;
-  const plane: usize = <usize>(h * s * w * s) << 2;
-  for (let y = 0; y < h; y++) {
-    for (let x = 0; x < w; x += segment) {
-      const pixels = min(segment, w - x);
-      const line = step * (block ? pixels * s : w * s);
-      let to = block ? block : out + (<usize>y * s * w + x) * s * step;
-      for (let i = 0; i < pixels; i++) {
-        window(features, zeros, table, yTaps + (<usize>(y * kUp) << 2), xTaps + (<usize>((x + i) * kUp) << 2), w, c, kUp);
-        for (let sub = 0; sub < subs; sub += subs - sub >= 4 ? 4 : 1) {
-          const kernel = rows + (<usize>sub << 2);
-          const o0 = pixel(to, line, step, sub, s);
-          if (subs - sub >= 4) {
-            const o1 = pixel(to, line, step, sub + 1, s);
-            const o2 = pixel(to, line, step, sub + 2, s);
-            const o3 = pixel(to, line, step, sub + 3, s);
-            for (let g = 0; g < groups; g++) fourSubPixels(table, kernel + groupBytes * g, o0, o1, o2, o3, taps, subs, g * perGroup, perGroup);
-          } else {
-            for (let g = 0; g < groups; g++) oneSubPixel(table, kernel + groupBytes * g, o0, taps, subs, g * perGroup, perGroup);
+  const tapBytes: usize = <usize>subs << 2;
+  const groupBytes = tapBytes * (kUp * kUp);
+  const end = windowTable(table, features, kUp, step);
+  const across: usize = plane ? 4 : step; // from an output pixel to the next
+  const channelStep: usize = plane ? plane : 4;
+  for (let first = 0; first < w; first += RUN) {
+    const last = min(first + RUN, w);
+    for (let g = 0; g < groups; g++) {
+      const groupEnd = (g + 1) * perGroup;
+      for (let chunk = g * perGroup; chunk < groupEnd; chunk += CHUNK) {
+        const chunkEnd = min(chunk + CHUNK, groupEnd);
+        for (let x = first; x < last; x++) {
+          const kernel = rows + groupBytes * (x * groups + g);
+          const to = out + across * (x * s);
+          const offset = step * x;
+          for (let sub = 0; sub < subs; sub += subs - sub >= 4 ? 4 : 1) {
+            const from = kernel + (<usize>sub << 2);
+            const o0 = subPixel(to, outRow, across, sub, s);
+            if (subs - sub >= 4) {
+              const o1 = subPixel(to, outRow, across, sub + 1, s), o2 = subPixel(to, outRow, across, sub + 2, s), o3 = subPixel(to, outRow, across, sub + 3, s);
+              let ci = chunk;
+              for (; ci + 8 <= chunkEnd; ci += 8) {
+                const at = channelStep * ci;
+                tile4x2(table, end, from, tapBytes, offset + (<usize>ci << 2), o0 + at, o1 + at, o2 + at, o3 + at, plane);
+              }
+              for (; ci < chunkEnd; ci += 4) {
+                const at = channelStep * ci;
+                tile4x1(table, end, from, tapBytes, offset + (<usize>ci << 2), o0 + at, o1 + at, o2 + at, o3 + at, plane, chunkEnd - ci);
+              }
+            } else {
+              let ci = chunk;
+              for (; ci + 16 <= chunkEnd; ci += 16) tile1x4(table, end, from, tapBytes, offset + (<usize>ci << 2), o0 + channelStep * ci, plane);
+              for (; ci < chunkEnd; ci += 4) tile1x1(table, end, from, tapBytes, offset + (<usize>ci << 2), o0 + channelStep * ci, plane, chunkEnd - ci);
+            }
           }
         }
-        rows += rowBytes;
-        to += step * s;
-      }
-      if (block) {
-        for (let sy = 0; sy < s; sy++) toPlanes(block + line * sy, out + (((<usize>y * s + sy) * w + x) * s << 2), pixels * s, c, step, plane);
       }
     }
   }
 }
 
-/** Fills the table with the addresses of the window's pixels. */
-function window(features: usize, zeros: usize, table: usize, yTaps: usize, xTaps: usize, w: i32, c: i32, kUp: i32): void {
+/** The addresses of all taps of the first pixel's window, row by row; returns the table's end. */
+export function windowTable(table: usize, rows: usize, kUp: i32, step: usize): usize {
   for (let ky = 0; ky < kUp; ky++) {
-    const iy = i32.load(yTaps + (<usize>ky << 2));
+    let at = load<usize>(rows + (<usize>ky << 2));
     for (let kx = 0; kx < kUp; kx++) {
-      const ix = i32.load(xTaps + (<usize>kx << 2));
-      store<usize>(table, (iy | ix) < 0 ? zeros : features + ((<usize>(iy * w + ix) * c) << 2));
+      store<usize>(table, at);
+      at += step;
       table += 4;
     }
   }
+  return table;
 }
 
 // @ts-ignore: decorator
 @inline
-function pixel(first: usize, line: usize, step: usize, sub: i32, s: i32): usize {
-  return first + line * (sub / s) + step * (sub % s);
+function subPixel(first: usize, outRow: usize, across: usize, sub: i32, s: i32): usize {
+  return first + outRow * (sub / s) + across * (sub % s);
 }
 
-function fourSubPixels(table: usize, kernel: usize, o0: usize, o1: usize, o2: usize, o3: usize, taps: i32, subs: i32, first: i32, channels: i32): void {
-  const last = first + channels;
-  let c = first;
-  for (; c + 8 <= last; c += 8) tile4x2(table, kernel, o0, o1, o2, o3, taps, subs, <usize>c << 2);
-  for (; c < last; c += 4) tile4x1(table, kernel, o0, o1, o2, o3, taps, subs, <usize>c << 2, last - c);
-}
-
-function tile4x2(table: usize, kernel: usize, o0: usize, o1: usize, o2: usize, o3: usize, taps: i32, subs: i32, offset: usize): void {
+function tile4x2(table: usize, end: usize, kernel: usize, tapBytes: usize, offset: usize, o0: usize, o1: usize, o2: usize, o3: usize, plane: usize): void {
   let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00, s30 = s00, s31 = s00;
-  for (let end = table + (<usize>taps << 2); table < end; table += 4) {
+  for (; table < end; table += 4) {
     const f = load<usize>(table) + offset;
     const f0 = v128.load(f, 0), f1 = v128.load(f, 16);
     let k = v128.load32_splat(kernel, 0);
@@ -95,61 +98,98 @@ function tile4x2(table: usize, kernel: usize, o0: usize, o1: usize, o2: usize, o
     k = v128.load32_splat(kernel, 12);
     s30 = madd(k, f0, s30);
     s31 = madd(k, f1, s31);
-    kernel += <usize>subs << 2;
+    kernel += tapBytes;
   }
-  v128.store(o0 + offset, s00, 0); v128.store(o0 + offset, s01, 16);
-  v128.store(o1 + offset, s10, 0); v128.store(o1 + offset, s11, 16);
-  v128.store(o2 + offset, s20, 0); v128.store(o2 + offset, s21, 16);
-  v128.store(o3 + offset, s30, 0); v128.store(o3 + offset, s31, 16);
+  if (plane) {
+    storeFour(o0, o1, o2, o3, plane, s00, s10, s20, s30, 4);
+    const next = plane << 2;
+    storeFour(o0 + next, o1 + next, o2 + next, o3 + next, plane, s01, s11, s21, s31, 4);
+  } else {
+    v128.store(o0, s00, 0); v128.store(o0, s01, 16);
+    v128.store(o1, s10, 0); v128.store(o1, s11, 16);
+    v128.store(o2, s20, 0); v128.store(o2, s21, 16);
+    v128.store(o3, s30, 0); v128.store(o3, s31, 16);
+  }
 }
 
 /** The last 1..7 channels of a group, 4 at a time. */
-function tile4x1(table: usize, kernel: usize, o0: usize, o1: usize, o2: usize, o3: usize, taps: i32, subs: i32, offset: usize, channels: i32): void {
+function tile4x1(table: usize, end: usize, kernel: usize, tapBytes: usize, offset: usize, o0: usize, o1: usize, o2: usize, o3: usize, plane: usize, channels: i32): void {
   let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
-  for (let end = table + (<usize>taps << 2); table < end; table += 4) {
+  for (; table < end; table += 4) {
     const f = v128.load(load<usize>(table) + offset);
     s0 = madd(v128.load32_splat(kernel, 0), f, s0);
     s1 = madd(v128.load32_splat(kernel, 4), f, s1);
     s2 = madd(v128.load32_splat(kernel, 8), f, s2);
     s3 = madd(v128.load32_splat(kernel, 12), f, s3);
-    kernel += <usize>subs << 2;
+    kernel += tapBytes;
   }
-  storeLanes(o0 + offset, s0, channels);
-  storeLanes(o1 + offset, s1, channels);
-  storeLanes(o2 + offset, s2, channels);
-  storeLanes(o3 + offset, s3, channels);
+  if (plane) {
+    storeFour(o0, o1, o2, o3, plane, s0, s1, s2, s3, channels);
+  } else {
+    storeLanes(o0, s0, channels);
+    storeLanes(o1, s1, channels);
+    storeLanes(o2, s2, channels);
+    storeLanes(o3, s3, channels);
+  }
 }
 
 /** What is left when s^2 is not a multiple of four: s = 1, and one sub-pixel of s = 3. */
-function oneSubPixel(table: usize, kernel: usize, out: usize, taps: i32, subs: i32, first: i32, channels: i32): void {
-  const last = first + channels;
-  let c = first;
-  for (; c + 16 <= last; c += 16) tile1x4(table, kernel, out, taps, subs, <usize>c << 2);
-  for (; c < last; c += 4) tile1x1(table, kernel, out, taps, subs, <usize>c << 2, last - c);
-}
-
-function tile1x4(table: usize, kernel: usize, out: usize, taps: i32, subs: i32, offset: usize): void {
+function tile1x4(table: usize, end: usize, kernel: usize, tapBytes: usize, offset: usize, o: usize, plane: usize): void {
   let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
-  for (let end = table + (<usize>taps << 2); table < end; table += 4) {
+  for (; table < end; table += 4) {
     const f = load<usize>(table) + offset;
     const k = v128.load32_splat(kernel);
     s0 = madd(k, v128.load(f, 0), s0);
     s1 = madd(k, v128.load(f, 16), s1);
     s2 = madd(k, v128.load(f, 32), s2);
     s3 = madd(k, v128.load(f, 48), s3);
-    kernel += <usize>subs << 2;
+    kernel += tapBytes;
   }
-  v128.store(out + offset, s0, 0);
-  v128.store(out + offset, s1, 16);
-  v128.store(out + offset, s2, 32);
-  v128.store(out + offset, s3, 48);
+  storeOne(o, plane, s0, 4);
+  const next: usize = plane ? plane << 2 : 16;
+  storeOne(o + next, plane, s1, 4);
+  storeOne(o + next * 2, plane, s2, 4);
+  storeOne(o + next * 3, plane, s3, 4);
 }
 
-function tile1x1(table: usize, kernel: usize, out: usize, taps: i32, subs: i32, offset: usize, channels: i32): void {
-  let s = f32x4.splat(0);
-  for (let end = table + (<usize>taps << 2); table < end; table += 4) {
-    s = madd(v128.load32_splat(kernel), v128.load(load<usize>(table) + offset), s);
-    kernel += <usize>subs << 2;
+function tile1x1(table: usize, end: usize, kernel: usize, tapBytes: usize, offset: usize, o: usize, plane: usize, channels: i32): void {
+  let sum = f32x4.splat(0);
+  for (; table < end; table += 4) {
+    sum = madd(v128.load32_splat(kernel), v128.load(load<usize>(table) + offset), sum);
+    kernel += tapBytes;
   }
-  storeLanes(out + offset, s, channels);
+  storeOne(o, plane, sum, channels);
+}
+
+/** Four sub-pixels of up to four channels, each channel in its plane. Sub-pixels side by side go as pairs. */
+// @ts-ignore: decorator
+@inline
+function storeFour(o0: usize, o1: usize, o2: usize, o3: usize, plane: usize, a: v128, b: v128, c: v128, d: v128, channels: i32): void {
+  if (channels >= 4 && o1 - o0 == 4 && o3 - o2 == 4) {
+    const ab0 = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
+    const ab1 = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
+    const cd0 = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
+    const cd1 = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
+    v128.store64_lane(o0, ab0, 0); v128.store64_lane(o2, cd0, 0);
+    o0 += plane; o2 += plane;
+    v128.store64_lane(o0, ab0, 1); v128.store64_lane(o2, cd0, 1);
+    o0 += plane; o2 += plane;
+    v128.store64_lane(o0, ab1, 0); v128.store64_lane(o2, cd1, 0);
+    o0 += plane; o2 += plane;
+    v128.store64_lane(o0, ab1, 1); v128.store64_lane(o2, cd1, 1);
+  } else {
+    storeOne(o0, plane, a, channels);
+    storeOne(o1, plane, b, channels);
+    storeOne(o2, plane, c, channels);
+    storeOne(o3, plane, d, channels);
+  }
+}
+
+/** One sub-pixel of up to four channels. */
+function storeOne(o: usize, plane: usize, v: v128, channels: i32): void {
+  if (!plane) { storeLanes(o, v, channels); return; }
+  f32.store(o, f32x4.extract_lane(v, 0)); o += plane;
+  if (channels > 1) f32.store(o, f32x4.extract_lane(v, 1)); o += plane;
+  if (channels > 2) f32.store(o, f32x4.extract_lane(v, 2)); o += plane;
+  if (channels > 3) f32.store(o, f32x4.extract_lane(v, 3));
 }

@@ -40,15 +40,17 @@ function nmadd(a: v128, b: v128, c: v128): v128 {
 }
 
 /**
- * One image. y = v >= 0 ? v : v * slope, + residual unless 0. Scratch: `columns` 6 rows of 4*ceil(w/4) + 2 pixels, `inputs` groups * 36 *
+ * `height` rows of `w` pixels, beginning on the grid. `rows` holds the addresses of the input rows -1 .. 4*ceil(height/4), of zeros outside x,
+ * each 1 pixel left of the first output and readable for 4*ceil(w/4) + 2 pixels. y = v >= 0 ? v : v * slope, + residual unless 0; rows of y are
+ * `yRow` bytes apart, of residual `residualRow`. Scratch: `columns` 6 rows of 4*ceil(w/4) + 2 pixels, `inputs` groups * 36 *
  * (5 * cIn * 4 + 64) bytes, `products` the same with min(cOut rounded up to 4, 32) for cIn, `block` 24 vectors.
  */
 export function winograd(
-  x: usize, weights: usize, bias: usize, residual: usize, y: usize, columns: usize, inputs: usize, products: usize, block: usize,
-  h: i32, w: i32, cIn: i32, cOut: i32, groups: i32, slope: f32,
+  rows: usize, weights: usize, bias: usize, residual: usize, residualRow: usize, y: usize, yRow: usize, columns: usize, inputs: usize, products: usize, block: usize,
+  height: i32, w: i32, cIn: i32, cOut: i32, groups: i32, slope: f32,
 ): void {
   const across = (w + 3) >> 2;
-  const total = across * ((h + 3) >> 2);
+  const total = across * ((height + 3) >> 2);
   const pixelBytes: usize = <usize>cIn << 2;
   const columnsRow = pixelBytes * (4 * across + 2);
   const inputStep = pixelBytes * BLOCKS + SKEW;
@@ -57,7 +59,7 @@ export function winograd(
     const blocks = min(groups * BLOCKS, total - first);
     for (let i = 0; i < blocks; i++) {
       const tx = (first + i) % across;
-      if (tx == 0 || first + i == 0) transformColumns(x, columns, h, w, pixelBytes, columnsRow, 4 * ((first + i) / across) - 1);
+      if (tx == 0 || first + i == 0) transformColumns(rows + (<usize>((first + i) / across) << 4), columns, columnsRow);
       transformRows(columns + pixelBytes * (4 * tx), columnsRow, inputs + inputStep * (36 * (i / BLOCKS)) + pixelBytes * (i % BLOCKS), inputStep, pixelBytes);
     }
     let rangeWeights = weights;
@@ -69,14 +71,13 @@ export function winograd(
       rangeWeights += channelBytes * cIn;
       for (let i = 0; i < blocks; i++) {
         const ty = (first + i) / across;
-        const at: usize = (<usize>(4 * ty * w + 4 * ((first + i) % across)) * cOut + co) << 2;
+        const tx = (first + i) % across;
+        const column: usize = <usize>(4 * tx * cOut + co) << 2;
         const product = products + productStep * (36 * (i / BLOCKS)) + channelBytes * (i % BLOCKS);
-        const height = min(4, h - 4 * ty);
-        const width = min(4, w - 4 * ((first + i) % across));
         for (let c = 0; c < channels; c += 4) {
           const offset: usize = <usize>c << 2;
-          transformBack(product + offset, productStep, bias + (<usize>co << 2) + offset, residual ? residual + at + offset : 0, y + at + offset, block,
-            height, width, <usize>cOut << 2, <usize>(w * cOut) << 2, cOut - co - c, slope);
+          transformBack(product + offset, productStep, bias + (<usize>co << 2) + offset, residual ? residual + residualRow * (4 * ty) + column + offset : 0, residualRow,
+            y + yRow * (4 * ty) + column + offset, yRow, block, min(4, height - 4 * ty), min(4, w - 4 * tx), <usize>cOut << 2, cOut - co - c, slope);
         }
       }
     }
@@ -100,30 +101,12 @@ function transformSix(d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, d5: v128
   v128.store(to + step * 5, madd(product, d1, nmadd(sum, d3, d5)));
 }
 
-/** B^T down all columns of a row of blocks: 6 input rows from iy on -> columns [6][4*across + 2][cIn], zeros left and right of x. */
-function transformColumns(x: usize, columns: usize, h: i32, w: i32, pixelBytes: usize, step: usize, iy: i32): void {
-  const row: usize = pixelBytes * w;
-  for (let i: usize = 0; i < 6; i++) {
-    memory.fill(columns + step * i, 0, pixelBytes);
-    memory.fill(columns + step * i + pixelBytes + row, 0, step - pixelBytes - row);
-  }
-  const zero = f32x4.splat(0);
-  let from = x + row * iy;
-  let to = columns + pixelBytes;
-  const end = to + row;
-  if (iy >= 0 && iy + 6 <= h) {
-    for (; to < end; to += 16) {
-      transformSix(v128.load(from), v128.load(from + row), v128.load(from + row * 2), v128.load(from + row * 3), v128.load(from + row * 4), v128.load(from + row * 5), to, step);
-      from += 16;
-    }
-  } else {
-    for (; to < end; to += 16) {
-      transformSix(
-        iy >= 0 ? v128.load(from) : zero, v128.load(from + row), iy + 2 < h ? v128.load(from + row * 2) : zero,
-        iy + 3 < h ? v128.load(from + row * 3) : zero, iy + 4 < h ? v128.load(from + row * 4) : zero, iy + 5 < h ? v128.load(from + row * 5) : zero, to, step,
-      );
-      from += 16;
-    }
+/** B^T down all columns of a row of blocks, from the 6 rows whose addresses are at `rows` -> columns [6][4*across + 2][cIn]. */
+function transformColumns(rows: usize, columns: usize, step: usize): void {
+  const r0 = load<usize>(rows) - columns, r1 = load<usize>(rows, 4) - columns, r2 = load<usize>(rows, 8) - columns;
+  const r3 = load<usize>(rows, 12) - columns, r4 = load<usize>(rows, 16) - columns, r5 = load<usize>(rows, 20) - columns;
+  for (let to = columns, end = columns + step; to < end; to += 16) {
+    transformSix(v128.load(to + r0), v128.load(to + r1), v128.load(to + r2), v128.load(to + r3), v128.load(to + r4), v128.load(to + r5), to, step);
   }
 }
 
@@ -166,8 +149,8 @@ function multiply(inputs: usize, weights: usize, products: usize, groups: i32, c
 
 /** A^T M A for one block and 4 channels, then bias, slope and residual; `lanes` channels and width x height pixels are stored. */
 function transformBack(
-  product: usize, step: usize, bias: usize, residual: usize, y: usize, block: usize,
-  height: i32, width: i32, yStep: usize, yRow: usize, lanes: i32, slope: f32,
+  product: usize, step: usize, bias: usize, residual: usize, residualRow: usize, y: usize, yRow: usize, block: usize,
+  height: i32, width: i32, yStep: usize, lanes: i32, slope: f32,
 ): void {
   const a2 = constant(2), b2 = constant(3), a = constant(4), b = constant(5), a3 = constant(6), b3 = constant(7);
   for (let column: usize = 0; column < 96; column += 16) {
@@ -190,7 +173,7 @@ function transformBack(
     if (width > 3) finish(y + yStep * 3, residual ? residual + yStep * 3 : 0, f32x4.add(madd(b3, oddB, madd(a3, oddA, v128.load(block, 80))), start), factor, lanes);
     block += 96;
     y += yRow;
-    if (residual) residual += yRow;
+    if (residual) residual += residualRow;
   }
 }
 

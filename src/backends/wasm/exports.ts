@@ -1,21 +1,21 @@
-// The signatures of assembly/index.ts: all pointers are bytes into the imported memory.
+// The signatures of assembly/index.ts: all pointers are bytes into the imported memory. An op computes one row (or a block of them) of one image.
 export interface Exports {
-  nchwToNhwc(x: number, y: number, n: number, c: number, h: number, w: number): void;
-  nhwcToNchw(x: number, y: number, n: number, h: number, w: number, c: number): void;
-  conv2d(x: number, weights: number, bias: number, residual: number, y: number, line: number, spare: number,
-    h: number, w: number, cIn: number, cOut: number, k: number, dilation: number, slope: number): void;
+  nchwToNhwc(x: number, y: number, w: number, c: number, plane: number): void;
+  nhwcToNchw(x: number, y: number, w: number, c: number, plane: number): void;
+  conv2d(rows: number, weights: number, bias: number, residual: number, y: number, line: number, spare: number,
+    pixels: number, cIn: number, cOut: number, k: number, dilation: number, slope: number): void;
   activate(y: number, residual: number, size: number, silu: boolean): void;
-  winograd(x: number, weights: number, bias: number, residual: number, y: number, columns: number, inputs: number, products: number, block: number,
-    h: number, w: number, cIn: number, cOut: number, groups: number, slope: number): void;
-  pixelShuffle(rows: number, pixels: number, h: number, w: number, c: number, s: number): void;
-  pixelUnshuffle(pixels: number, rows: number, h: number, w: number, c: number, s: number): void;
+  winograd(rows: number, weights: number, bias: number, residual: number, residualRow: number, y: number, yRow: number,
+    columns: number, inputs: number, products: number, block: number, height: number, w: number, cIn: number, cOut: number, groups: number, slope: number): void;
+  pixelShuffle(rows: number, pixels: number, line: number, w: number, c: number, s: number): void;
+  pixelUnshuffle(pixels: number, rows: number, line: number, w: number, c: number, s: number): void;
   normalizeKernels(x: number, y: number, groups: number, taps: number, subs: number, normalizer: number): void;
-  reassemble(features: number, rows: number, out: number, yTaps: number, xTaps: number, zeros: number, table: number, block: number,
-    h: number, w: number, c: number, s: number, kUp: number, groups: number, segment: number): void;
-  reassembleSum(x: number, weights: number, bias: number, maps: number, base: number, out: number, padded: number, table: number, rows: number, sums: number, spare: number,
-    h: number, w: number, cIn: number, s: number, kUp: number, groups: number): void;
-  resize(x: number, y: number, rowIndex: number, rowWeight: number, columnIndex: number, columnWeight: number, mixed: number,
-    w: number, c: number, height: number, width: number, taps: number): void;
-  pixelsToPlanes(pixels: number, luma: number, chroma: number, size: number, alpha: boolean): void;
-  planesToPixels(luma: number, alphas: number, chroma: number, pixels: number, w: number, left: number, top: number, width: number, height: number): void;
+  reassemble(features: number, rows: number, out: number, outRow: number, plane: number, table: number,
+    w: number, c: number, s: number, kUp: number, groups: number): void;
+  reassembleSum(x: number, weights: number, bias: number, maps: number, base: number, baseRow: number, out: number, outRow: number,
+    table: number, rows: number, sums: number, spare: number, w: number, cIn: number, s: number, kUp: number, groups: number): void;
+  resize(rows: number, rowWeight: number, columnIndex: number, columnWeight: number, mixed: number, y: number,
+    w: number, c: number, from: number, to: number, left: number, right: number, taps: number, scale: number): void;
+  pixelsToPlanes(pixels: number, luma: number, alphas: number, chroma: number, size: number): void;
+  planesToPixels(luma: number, alphas: number, chroma: number, pixels: number, width: number): void;
 }

@@ -1,0 +1,101 @@
+// conv2d on assembly/conv2d.ts, and on assembly/winograd.ts where that pays: places their weights, and says which rows they read.
+import { convShape } from '../../core/shapes.js';
+import { BLOCK, type ConvOptions, type ConvWeights, type DeviceConv, type DeviceTensor } from '../backend.js';
+import type { Arena } from './arena.js';
+import { packConv, packWinograd } from './pack.js';
+import { produce, type Program, same } from './program.js';
+import { ceilTo, type Input, type Rows, type Step } from './rows.js';
+
+export interface WasmConv extends DeviceConv { readonly weights: number; readonly bias: number; readonly winograd: number } // pointers; winograd 0: none
+
+export const TILE_PIXELS = 5; // assembly/gemm.ts; a tile may read this many pixels past the end of its input
+export const SPARE_BYTES = TILE_PIXELS * 8 * 4;
+const RANGE = 32; // output channels at a time in assembly/winograd.ts
+const BATCH_BYTES = 256 * 1024; // of transformed blocks at a time: half of a small L2
+const MAX_BLOCK_ROWS = 4;
+
+export function placeConv(arena: Arena, conv: ConvWeights): WasmConv {
+  const packed = packConv(conv);
+  const upload = (values: Float32Array): number => {
+    const pointer = arena.allocate(values.byteLength);
+    arena.f32(pointer, values.length).set(values);
+    return pointer;
+  };
+  const [weights, bias] = [upload(packed.weights), upload(packed.bias)];
+  const winograd = winogradPays(conv) ? upload(packWinograd(conv)) : 0;
+  return { cOut: conv.cOut, cIn: conv.cIn, k: conv.k, weights, bias, winograd, ...(winograd !== 0 && { reach: BLOCK }) };
+}
+
+/** Where the transforms cost less than they save. */
+function winogradPays({ k, cIn, cOut, exact = false }: ConvWeights): boolean {
+  return !exact && k === 3 && cIn % 4 === 0 && cIn >= 8 && cOut >= 8;
+}
+
+export function conv2d(program: Program, x: DeviceTensor, conv: DeviceConv, { dilation = 1, activation = 'none', slope = 0.01, residual }: ConvOptions = {}): Rows {
+  const { wasm } = program;
+  const input = program.rows(x);
+  const added = residual && program.rows(residual);
+  const curved = activation === 'silu' || activation === 'hardswish';
+  const factor = activation === 'relu' ? 0 : activation === 'leaky-relu' ? slope : 1;
+  const convolve = (conv as WasmConv).winograd !== 0 && dilation === 1 ? winograd : direct;
+  return convolve(program, input, conv as WasmConv, added, dilation, curved ? 1 : factor, curved, (y, i, row, { left, right }) => {
+    if (curved) wasm.activate(y.at(i, row, left), added ? added.at(i, row, left) : 0, (right - left) * conv.cOut, activation === 'silu');
+  });
+}
+
+/** What is done to a row when its sums are complete. */
+type Finish = (y: Rows, image: number, row: number, step: Step) => void;
+
+function direct(program: Program, x: Rows, { weights, bias, cIn, cOut, k }: WasmConv, residual: Rows | undefined, dilation: number, slope: number, curved: boolean, finish: Finish): Rows {
+  const [n, , w] = x.shape;
+  const p = ((k - 1) / 2) * dilation;
+  const inputs: Input[] = [{ rows: x, reads: (y) => [y - p, y + p + 1], columns: ([left, right]) => [left - p, right + p] }];
+  if (residual) inputs.push(same(residual));
+  const lineBytes = k === 1 ? 0 : (w + 2 * p + TILE_PIXELS * dilation) * k * cIn * 4;
+  return produce(convShape(x.shape, cIn, cOut), { inputs, scratchBytes: SPARE_BYTES + lineBytes }, (y, step) => {
+    const { y: row, left, right, scratch } = step;
+    for (let i = 0; i < n; i++) {
+      const rows = program.addresses(Array.from({ length: k }, (_, ky) => x.at(i, row - p + ky * dilation, left - p)));
+      const added = residual && !curved ? residual.at(i, row, left) : 0;
+      program.wasm.conv2d(rows, weights, bias, added, y.at(i, row, left), scratch + SPARE_BYTES, scratch, right - left, cIn, cOut, k, dilation, slope);
+      finish(y, i, row, step);
+    }
+  });
+}
+
+function winograd(program: Program, x: Rows, { winograd: weights, bias, cIn, cOut }: WasmConv, residual: Rows | undefined, _: number, slope: number, curved: boolean, finish: Finish): Rows {
+  const [n, h, w] = x.shape;
+  const across = Math.ceil(w / BLOCK);
+  const block = BLOCK * blockRows(across, Math.ceil(h / BLOCK));
+  const groupBytes = { inputs: bytesOfGroup(cIn), products: bytesOfGroup(Math.min(cOut, RANGE)) };
+  const groups = Math.max(1, Math.min(8, Math.floor(BATCH_BYTES / (groupBytes.inputs + groupBytes.products))));
+  const bytes = { block: 24 * 16, columns: 6 * (BLOCK * across + 2) * cIn * 4, inputs: groups * groupBytes.inputs, products: groups * groupBytes.products };
+  const inputs: Input[] = [{ rows: x, reads: (y) => [y - 1, y + block + 1], columns: ([left, right]) => [left - 1, left + ceilTo(right - left, BLOCK) + 1] }];
+  if (residual) inputs.push({ rows: residual, reads: (y) => [y, y + block], columns: (range) => range, together: block });
+  const scratchBytes = bytes.block + bytes.columns + bytes.inputs + bytes.products;
+  return produce(convShape(x.shape, cIn, cOut), { inputs, block, grid: BLOCK, scratchBytes }, (y, step) => {
+    const { y: row, height, left, right, scratch } = step;
+    const columns = scratch + bytes.block, transformed = columns + bytes.columns, products = transformed + bytes.inputs;
+    for (let i = 0; i < n; i++) {
+      const rows = program.addresses(Array.from({ length: ceilTo(height, BLOCK) + 2 }, (_, j) => x.at(i, row - 1 + j, left - 1)));
+      program.wasm.winograd(rows, weights, bias, residual && !curved ? residual.at(i, row, left) : 0, residual ? residual.rowBytes : 0, y.at(i, row, left), y.rowBytes,
+        columns, transformed, products, scratch, height, right - left, cIn, cOut, groups, slope);
+      for (let j = 0; j < height; j++) finish(y, i, row + j, step);
+    }
+  });
+}
+
+/** How many rows of blocks are computed together: GEMM tiles are TILE_PIXELS blocks high, and narrow images would leave them half empty. */
+function blockRows(across: number, down: number): number {
+  let best = { rows: 1, waste: Infinity };
+  for (let rows = 1; rows <= Math.min(MAX_BLOCK_ROWS, down); rows++) {
+    const waste = ceilTo(across * rows, TILE_PIXELS) / (across * rows);
+    if (waste < best.waste - 0.02) best = { rows, waste };
+  }
+  return best.rows;
+}
+
+/** Of one group in assembly/winograd.ts: 36 points of 5 blocks. */
+function bytesOfGroup(channels: number): number {
+  return 36 * (TILE_PIXELS * ceilTo(channels, 4) * 4 + 64);
+}

@@ -1,0 +1,163 @@
+// What the ops of one program share, and how values get in and out: inputs are read from the caller's memory row by row, results are
+// written to the caller's memory as they are made, so that none of them is ever whole in wasm memory (an input in NCHW is, since each of
+// its rows is spread over all planes).
+import { elements, type Shape } from '../../core/tensor.js';
+import type { DeviceTensor } from '../backend.js';
+import type { Arena } from './arena.js';
+import type { Exports } from './exports.js';
+import { execute, type Input, type Producer, type Range, Rows, type Step } from './rows.js';
+
+const STRIPE_BYTES = 512 * 1024; // of planes at a time: they stay in the L2 cache until they are copied out
+const PLANE_SKEW = 64; // bytes between planes, so that they do not fall on the same cache sets
+const MAX_ADDRESSES = 1024;
+
+export interface Program {
+  readonly arena: Arena;
+  readonly wasm: Exports;
+  /** The tensor as rows to be pulled. */
+  rows(x: DeviceTensor): Rows;
+  /** All values of a tensor, computed now, into `into` or memory of their own. */
+  values(x: DeviceTensor, into?: Float32Array): Float32Array;
+  /** All values of a tensor, to be read only. */
+  read(x: DeviceTensor): Float32Array;
+  /** Constants for the length of the program. */
+  upload(values: Int32Array | Float32Array): number;
+  /** Where a list of addresses lies, until the next call. */
+  addresses(list: readonly number[]): number;
+}
+
+/** The caller's values, as they are. */
+class Source implements DeviceTensor {
+  readonly shape: Shape;
+  readonly data: Float32Array;
+  rows?: Rows;
+
+  constructor(data: Float32Array, shape: Shape) {
+    this.data = data;
+    this.shape = shape;
+  }
+}
+
+/** A result [n, c, h, w] that only exists where it is written. */
+export class Planes implements DeviceTensor {
+  readonly shape: Shape;
+  readonly inputs: readonly Input[];
+  /** Output rows that are written together. */
+  readonly block: number;
+  readonly scratchBytes: number;
+  /** Writes output rows y..y+height-1 of an image, channels `plane` bytes apart. */
+  readonly write: (image: number, y: number, height: number, address: number, plane: number, scratch: number) => void;
+
+  constructor(shape: Shape, inputs: readonly Input[], block: number, scratchBytes: number, write: Planes['write']) {
+    this.shape = shape;
+    this.inputs = inputs;
+    this.block = block;
+    this.scratchBytes = scratchBytes;
+    this.write = write;
+  }
+}
+
+/** A tensor made by one op from others. */
+export function produce(
+  shape: Shape,
+  { inputs, block = 1, grid = 1, scratchBytes = 0 }: { inputs: readonly Input[]; block?: number; grid?: number; scratchBytes?: number },
+  compute: (y: Rows, step: Step) => void,
+): Rows {
+  const outputs: Rows[] = [];
+  const rows = new Rows(shape, { inputs, outputs, height: shape[1], block, grid, scratchBytes, compute: (step) => compute(rows, step) });
+  outputs.push(rows);
+  return rows;
+}
+
+/** Of an input whose rows and columns are read one for one. */
+export const same = (rows: Rows): Input => ({ rows, reads: (y) => [y, y + 1], columns: (range) => range });
+
+export function createProgram(arena: Arena, wasm: Exports): Program {
+  let table: { address: number; view: Int32Array } | undefined;
+  const program: Program = {
+    arena,
+    wasm,
+
+    rows(x) {
+      if (x instanceof Rows) return x;
+      const source = x instanceof Source ? x : new Source(program.values(x), x.shape);
+      return (source.rows ??= sourceRows(arena, source));
+    },
+
+    values(x, into = new Float32Array(elements(x.shape))) {
+      if (x instanceof Source) into.set(x.data);
+      else if (x instanceof Planes) writePlanes(arena, x, into);
+      else writeRows(arena, x as Rows, into);
+      return into;
+    },
+
+    read: (x) => x instanceof Source ? x.data : program.values(x),
+
+    upload(values) {
+      const pointer = arena.allocate(values.byteLength);
+      (values instanceof Int32Array ? arena.i32(pointer, values.length) : arena.f32(pointer, values.length)).set(values);
+      return pointer;
+    },
+
+    addresses(list) {
+      table ??= { address: arena.allocate(MAX_ADDRESSES * 4), view: new Int32Array() };
+      if (table.view.length === 0) table.view = arena.i32(table.address, MAX_ADDRESSES); // memory that grew has detached it
+      table.view.set(list);
+      return table.address;
+    },
+  };
+  return program;
+}
+
+export const createSource = (data: Float32Array, shape: Shape): DeviceTensor => new Source(data, shape);
+
+function sourceRows(arena: Arena, { data, shape }: Source): Rows {
+  const [n, h, w, c] = shape;
+  return produce(shape, { inputs: [] }, (y, { y: row, left, right }) => {
+    for (let i = 0; i < n; i++) {
+      const from = ((i * h + row) * w + left) * c;
+      arena.f32(y.at(i, row, left), (right - left) * c).set(data.subarray(from, from + (right - left) * c));
+    }
+  });
+}
+
+const sink = (height: number, block: number, inputs: readonly Input[], scratchBytes: number, compute: Producer['compute']): Producer =>
+  ({ inputs, outputs: [], height, block, grid: 1, scratchBytes, compute });
+
+function writeRows(arena: Arena, x: Rows, into: Float32Array): void {
+  const [n, h, w, c] = x.shape;
+  const copy = sink(h, 1, [same(x)], 0, ({ y }) => {
+    for (let i = 0; i < n; i++) into.set(arena.f32(x.at(i, y, 0), w * c), (i * h + y) * w * c);
+  });
+  execute(arena, copy, [0, h], [0, w]);
+}
+
+function writePlanes(arena: Arena, x: Planes, into: Float32Array): void {
+  const [n, c, h, w] = x.shape;
+  const block = x.block * Math.max(1, Math.floor(STRIPE_BYTES / (c * w * x.block * 4)));
+  const plane = block * w * 4 + PLANE_SKEW;
+  const reads = (read: Input['reads']) => (y: number): Range => [read(y)[0], read(y + block - x.block)[1]];
+  const inputs = x.inputs.map((input) => ({ ...input, reads: reads(input.reads) }));
+  const copy = sink(h, block, inputs, c * plane + 64 + x.scratchBytes, ({ y, height, scratch }) => {
+    const values = arena.f32(0, arena.memory.buffer.byteLength / 4);
+    for (let i = 0; i < n; i++) {
+      for (let row = 0; row < height; row += x.block) x.write(i, y + row, x.block, scratch + row * w * 4, plane, scratch + c * plane + 64);
+      for (let ci = 0; ci < c; ci++) {
+        const from = (scratch + ci * plane) / 4;
+        into.set(values.subarray(from, from + height * w), ((i * c + ci) * h + y) * w);
+      }
+    }
+  });
+  execute(arena, copy, [0, h], [0, w]);
+}
+
+export function writePixels(arena: Arena, inputs: readonly Input[], rows: Range, columns: Range, row: (y: number, address: number) => void): Uint8ClampedArray {
+  const width = columns[1] - columns[0];
+  const pixels = new Uint8ClampedArray((rows[1] - rows[0]) * width * 4);
+  const copy = sink(rows[1], 1, inputs, width * 4, ({ y, scratch }) => {
+    row(y, scratch);
+    pixels.set(arena.u8(scratch, width * 4), (y - rows[0]) * width * 4);
+  });
+  execute(arena, copy, rows, columns);
+  return pixels;
+}
