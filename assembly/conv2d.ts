@@ -29,11 +29,14 @@ export function conv2d(
   }
 }
 
-/** silu or hardswish, then + residual unless 0, in place: `size` floats. They do not fit beside a tile's accumulators. */
-export function activate(y: usize, residual: usize, size: i32, silu: bool): void {
+/**
+ * silu (curve 0), hardswish (1) or v >= 0 ? v : v * slope of any slope (2), then + residual unless 0, in place: `size` floats. They do not fit
+ * beside a tile's accumulators.
+ */
+export function activate(y: usize, residual: usize, size: i32, curve: i32, slope: f32): void {
   for (let i = 0; i < size; i += 4) {
     let v = v128.load(y);
-    v = silu ? f32x4.mul(v, sigmoid(v)) : hardswish(v);
+    v = curve == 0 ? f32x4.mul(v, sigmoid(v)) : curve == 1 ? hardswish(v) : v128.bitselect(v, f32x4.mul(v, f32x4.splat(slope)), f32x4.ge(v, f32x4.splat(0)));
     if (residual) {
       v = f32x4.add(v, v128.load(residual));
       residual += 16;

@@ -2,7 +2,7 @@
 // A row of `pixels` pixels; pixel p reads the K floats at a + p * aStep and writes cOut floats at y + p * yStep.
 // Schedule: a tile is 5 pixels x 2 vectors of 4 output channels (10 accumulators + 2 weights + 1 splat: 13 of the 15 registers V8 has;
 // the one that no V8 spills) and runs over all of K in one loop, so that a sum is in a register from its bias to its activation.
-import { madd, storeLanes } from './simd';
+import { leaky, madd, storeLanes } from './simd';
 
 const PIXELS: i32 = 5; // per tile
 
@@ -49,13 +49,11 @@ function keep(spare: usize, y: usize, pixels: i32, channels: i32, yStep: usize):
 
 /** Slope and residual of a row, in place: in the tile itself they cost Node 20 its registers. */
 function finish(y: usize, residual: usize, pixels: i32, cOut: i32, yStep: usize, slope: f32): void {
-  const zero = f32x4.splat(0);
   const factor = f32x4.splat(slope);
   for (let p = 0; p < pixels; p++) {
     for (let c = 0; c < cOut; c += 4) {
       const offset: usize = <usize>c << 2;
-      let v = v128.load(y + offset);
-      v = f32x4.add(f32x4.pmax(v, zero), f32x4.mul(f32x4.pmin(v, zero), factor));
+      let v = leaky(v128.load(y + offset), factor);
       if (residual) v = f32x4.add(v, v128.load(residual + offset));
       storeLanes(y + offset, v, cOut - c);
     }

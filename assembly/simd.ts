@@ -51,6 +51,13 @@ export function sigmoid(x: v128): v128 {
   return f32x4.div(numerator, f32x4.add(one, t));
 }
 
+/** v >= 0 ? v : v * slope, for slopes up to 1. */
+// @ts-ignore: decorator
+@inline
+export function leaky(v: v128, slope: v128): v128 {
+  return f32x4.pmax(v, f32x4.mul(v, slope));
+}
+
 /** Stores the first `lanes` (1..4) lanes of `value`. */
 // @ts-ignore: decorator
 @inline

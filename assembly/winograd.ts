@@ -2,15 +2,16 @@
 // x (h, w, cIn)   y (h, w, cOut); blocks of 4x4 output pixels from 6x6 inputs, the grid begins at (0, 0). cIn is a multiple of 4.
 // Points 0, +-5/8, +-3/2, infinity: a third of the error of 0, +-1, +-2, and twice that of plain sums (64 channels: 7.4e-6, 3.7e-6).
 // Weights are G g G^T (f64, pack.ts) as gemm.ts wants them: [point][block][ci][8 or 4]. Lavin and Gray, arXiv:1509.09308; points after Barabasz et al., arXiv:1803.10986.
-// Schedule: 144 products an output pixel and output vector become 36. Five blocks make a group, a GEMM tile's height; a batch of groups is
-// transformed, multiplied point by point (its weights stay in L1) and transformed back for 32 output channels at a time, all within L2.
+// Schedule: 144 products an output pixel and output vector become 36. Five blocks make a group, a GEMM tile's height. A batch of blocks goes
+// through one row of 6 points at a time: transformed, multiplied (point by point, their weights stay in L1) and transformed half back
+// before the next row, for 32 output channels at a time, so that what is transformed stays in L1 for few channels and in L2 for many.
 // 16 -> 16 channels at 144x144, five layers: 11.5 ms direct, 5.7 like this (Node 24, FMA), 25 and 7.6 (Node 20, no FMA).
 import { tile5x1, tile5x2 } from './gemm';
-import { madd, storeLanes } from './simd';
+import { leaky, madd, storeLanes } from './simd';
 
 const BLOCKS: i32 = 5; // in a group
 const RANGE: i32 = 32; // output channels
-const SKEW: usize = 64; // bytes between points, so that 36 of them do not fall on the same cache sets
+const SKEW: usize = 64; // bytes between points, so that they do not fall on the same cache sets
 
 const ZERO = memory.data(32, 16); // the bias of products
 
@@ -42,43 +43,53 @@ function nmadd(a: v128, b: v128, c: v128): v128 {
 /**
  * `height` rows of `w` pixels, beginning on the grid. `rows` holds the addresses of the input rows -1 .. 4*ceil(height/4), of zeros outside x,
  * each 1 pixel left of the first output and readable for 4*ceil(w/4) + 2 pixels. y = v >= 0 ? v : v * slope, + residual unless 0; rows of y are
- * `yRow` bytes apart, of residual `residualRow`. Scratch: `columns` 6 rows of 4*ceil(w/4) + 2 pixels, `inputs` groups * 36 *
- * (5 * cIn * 4 + 64) bytes, `products` the same with min(cOut rounded up to 4, 32) for cIn, `block` 24 vectors.
+ * `yRow` bytes apart, of residual `residualRow`. Scratch, for b blocks at a time, b a multiple of 5: `columns` 6 * (6 * b) pixels,
+ * `inputs` 6 * (b * cIn * 4 + 64) bytes, `products` the same for channels = min(cOut rounded up to 4, 32), `halves` 24 * b * channels floats.
  */
 export function winograd(
-  rows: usize, weights: usize, bias: usize, residual: usize, residualRow: usize, y: usize, yRow: usize, columns: usize, inputs: usize, products: usize, block: usize,
-  height: i32, w: i32, cIn: i32, cOut: i32, groups: i32, slope: f32,
+  rows: usize, weights: usize, bias: usize, residual: usize, residualRow: usize, y: usize, yRow: usize, columns: usize, inputs: usize, products: usize, halves: usize,
+  height: i32, w: i32, cIn: i32, cOut: i32, batch: i32, slope: f32,
 ): void {
   const across = (w + 3) >> 2;
   const total = across * ((height + 3) >> 2);
   const pixelBytes: usize = <usize>cIn << 2;
-  const columnsRow = pixelBytes * (4 * across + 2);
-  const inputStep = pixelBytes * BLOCKS + SKEW;
+  const inputStep = pixelBytes * batch + SKEW;
   const paddedOut = (cOut + 3) & ~3;
-  for (let first = 0; first < total; first += groups * BLOCKS) {
-    const blocks = min(groups * BLOCKS, total - first);
-    for (let i = 0; i < blocks; i++) {
-      const tx = (first + i) % across;
-      if (tx == 0 || first + i == 0) transformColumns(rows + (<usize>((first + i) / across) << 4), columns, columnsRow);
-      transformRows(columns + pixelBytes * (4 * tx), columnsRow, inputs + inputStep * (36 * (i / BLOCKS)) + pixelBytes * (i % BLOCKS), inputStep, pixelBytes);
+  const pointBytes: usize = <usize>(cIn * paddedOut) << 2;
+  for (let first = 0; first < total; first += batch) {
+    const blocks = min(batch, total - first);
+    let to = columns;
+    for (let done = 0; done < blocks;) { // a run is what lies in one row of blocks
+      const tx = (first + done) % across;
+      const run = min(across - tx, blocks - done);
+      transformColumns(rows + (<usize>((first + done) / across) << 4), pixelBytes * (4 * tx), to, pixelBytes * (4 * run + 2));
+      to += pixelBytes * (6 * (4 * run + 2));
+      done += run;
     }
     let rangeWeights = weights;
     for (let co = 0; co < paddedOut; co += RANGE) {
       const channels = min(RANGE, paddedOut - co);
       const channelBytes: usize = <usize>channels << 2;
-      const productStep = channelBytes * BLOCKS + SKEW;
-      multiply(inputs, rangeWeights, products, (blocks + BLOCKS - 1) / BLOCKS, cIn, channels, inputStep, productStep, <usize>(cIn * paddedOut) << 2);
+      const productStep = channelBytes * batch + SKEW;
+      for (let i = 0; i < 6; i++) {
+        let from = columns;
+        for (let done = 0; done < blocks;) {
+          const run = min(across - (first + done) % across, blocks - done);
+          const line = pixelBytes * (4 * run + 2);
+          transformRow(from + line * i, inputs + pixelBytes * done, inputStep, pixelBytes, run);
+          from += line * 6;
+          done += run;
+        }
+        multiply(inputs, rangeWeights + pointBytes * (6 * i), products, (blocks + BLOCKS - 1) / BLOCKS, cIn, channels, inputStep, productStep, pointBytes);
+        halfBack(products, productStep, halves + (channelBytes << 2) * i, channelBytes, blocks);
+      }
       rangeWeights += channelBytes * cIn;
       for (let i = 0; i < blocks; i++) {
         const ty = (first + i) / across;
         const tx = (first + i) % across;
         const column: usize = <usize>(4 * tx * cOut + co) << 2;
-        const product = products + productStep * (36 * (i / BLOCKS)) + channelBytes * (i % BLOCKS);
-        for (let c = 0; c < channels; c += 4) {
-          const offset: usize = <usize>c << 2;
-          transformBack(product + offset, productStep, bias + (<usize>co << 2) + offset, residual ? residual + residualRow * (4 * ty) + column + offset : 0, residualRow,
-            y + yRow * (4 * ty) + column + offset, yRow, block, min(4, height - 4 * ty), min(4, w - 4 * tx), <usize>cOut << 2, cOut - co - c, slope);
-        }
+        transformBack(halves + channelBytes * (24 * i), channelBytes, bias + (<usize>co << 2), residual ? residual + residualRow * (4 * ty) + column : 0, residualRow,
+          y + yRow * (4 * ty) + column, yRow, min(4, height - 4 * ty), min(4, w - 4 * tx), <usize>cOut << 2, cOut - co, slope);
       }
     }
   }
@@ -101,32 +112,32 @@ function transformSix(d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, d5: v128
   v128.store(to + step * 5, madd(product, d1, nmadd(sum, d3, d5)));
 }
 
-/** B^T down all columns of a row of blocks, from the 6 rows whose addresses are at `rows` -> columns [6][4*across + 2][cIn]. */
-function transformColumns(rows: usize, columns: usize, step: usize): void {
-  const r0 = load<usize>(rows) - columns, r1 = load<usize>(rows, 4) - columns, r2 = load<usize>(rows, 8) - columns;
-  const r3 = load<usize>(rows, 12) - columns, r4 = load<usize>(rows, 16) - columns, r5 = load<usize>(rows, 20) - columns;
-  for (let to = columns, end = columns + step; to < end; to += 16) {
-    transformSix(v128.load(to + r0), v128.load(to + r1), v128.load(to + r2), v128.load(to + r3), v128.load(to + r4), v128.load(to + r5), to, step);
+/** B^T down the columns of a run of blocks: `bytes` from `offset` on of the 6 rows whose addresses are at `rows` -> columns [6][bytes]. */
+function transformColumns(rows: usize, offset: usize, columns: usize, bytes: usize): void {
+  const shift = offset - columns;
+  const r0 = load<usize>(rows) + shift, r1 = load<usize>(rows, 4) + shift, r2 = load<usize>(rows, 8) + shift;
+  const r3 = load<usize>(rows, 12) + shift, r4 = load<usize>(rows, 16) + shift, r5 = load<usize>(rows, 20) + shift;
+  for (let to = columns, end = columns + bytes; to < end; to += 16) {
+    transformSix(v128.load(to + r0), v128.load(to + r1), v128.load(to + r2), v128.load(to + r3), v128.load(to + r4), v128.load(to + r5), to, bytes);
   }
 }
 
-/** B along the rows of one block, all channels -> 36 points. */
-function transformRows(columns: usize, columnsRow: usize, to: usize, step: usize, pixelBytes: usize): void {
-  for (let i = 0; i < 6; i++) {
-    const end = columns + pixelBytes;
-    let point = to;
-    for (let from = columns; from < end; from += 16) {
-      transformSix(v128.load(from), v128.load(from + pixelBytes), v128.load(from + pixelBytes * 2), v128.load(from + pixelBytes * 3), v128.load(from + pixelBytes * 4), v128.load(from + pixelBytes * 5), point, step);
-      point += 16;
+/** B along one row of a run of blocks, all channels -> one row of 6 points. */
+function transformRow(columns: usize, to: usize, step: usize, pixelBytes: usize, run: i32): void {
+  const p2 = pixelBytes * 2, p3 = pixelBytes * 3, p5 = pixelBytes * 5;
+  for (let i = 0; i < run; i++) {
+    for (let from = columns, end = columns + pixelBytes; from < end; from += 16) {
+      transformSix(v128.load(from), v128.load(from + pixelBytes), v128.load(from + p2), v128.load(from + p3), v128.load(from + p2 + p2), v128.load(from + p5), to, step);
+      to += 16;
     }
-    columns += columnsRow;
-    to += step * 6;
+    columns += p2 + p2;
   }
 }
 
-/** products[group][point][block][channels] = inputs[group][point][block][cIn] * weights[point][cIn][channels]. */
+/** products[point][block][channels] = inputs[point][block][cIn] * weights[point][cIn][channels] for one row of 6 points. */
 function multiply(inputs: usize, weights: usize, products: usize, groups: i32, cIn: i32, channels: i32, inputStep: usize, productStep: usize, pointBytes: usize): void {
-  for (let point = 0; point < 36; point++) {
+  const aStep: usize = <usize>cIn << 2, yStep: usize = <usize>channels << 2;
+  for (let point = 0; point < 6; point++) {
     let b = weights;
     for (let co = 0; co < channels; co += 8) {
       const vectors = min(2, (channels - co) >> 2);
@@ -134,10 +145,10 @@ function multiply(inputs: usize, weights: usize, products: usize, groups: i32, c
       let from = inputs;
       let to = products + (<usize>co << 2);
       for (let group = 0; group < groups; group++) {
-        if (vectors == 2) tile5x2(from, b, end, ZERO, to, <usize>cIn << 2, <usize>channels << 2);
-        else tile5x1(from, b, end, ZERO, to, <usize>cIn << 2, <usize>channels << 2);
-        from += inputStep * 36;
-        to += productStep * 36;
+        if (vectors == 2) tile5x2(from, b, end, ZERO, to, aStep, yStep);
+        else tile5x1(from, b, end, ZERO, to, aStep, yStep);
+        from += aStep * BLOCKS;
+        to += yStep * BLOCKS;
       }
       b = end;
     }
@@ -147,41 +158,100 @@ function multiply(inputs: usize, weights: usize, products: usize, groups: i32, c
   }
 }
 
-/** A^T M A for one block and 4 channels, then bias, slope and residual; `lanes` channels and width x height pixels are stored. */
-function transformBack(
-  product: usize, step: usize, bias: usize, residual: usize, residualRow: usize, y: usize, yRow: usize, block: usize,
-  height: i32, width: i32, yStep: usize, lanes: i32, slope: f32,
-): void {
+/** A along one row of 6 points -> one row of 4 pixels of each block's halves [6][4][channels]. */
+function halfBack(product: usize, step: usize, to: usize, channelBytes: usize, blocks: i32): void {
   const a2 = constant(2), b2 = constant(3), a = constant(4), b = constant(5), a3 = constant(6), b3 = constant(7);
-  for (let column: usize = 0; column < 96; column += 16) {
-    const m1 = v128.load(product + step * 6), m2 = v128.load(product + step * 12), m3 = v128.load(product + step * 18), m4 = v128.load(product + step * 24);
-    const evenA = f32x4.add(m1, m2), oddA = f32x4.sub(m1, m2), evenB = f32x4.add(m3, m4), oddB = f32x4.sub(m3, m4);
-    v128.store(block + column, f32x4.add(f32x4.add(v128.load(product), evenA), evenB));
-    v128.store(block + column, madd(b, oddB, f32x4.mul(a, oddA)), 96);
-    v128.store(block + column, madd(b2, evenB, f32x4.mul(a2, evenA)), 192);
-    v128.store(block + column, madd(b3, oddB, madd(a3, oddA, v128.load(product + step * 30))), 288);
-    product += step;
+  const s2 = step * 2, s3 = step * 3, s5 = step * 5, c2 = channelBytes * 2, c3 = channelBytes * 3;
+  for (let i = 0; i < blocks; i++) {
+    for (const end = product + channelBytes; product < end; product += 16) {
+      const m1 = v128.load(product + step), m2 = v128.load(product + s2), m3 = v128.load(product + s3), m4 = v128.load(product + s2 + s2);
+      const evenA = f32x4.add(m1, m2), oddA = f32x4.sub(m1, m2), evenB = f32x4.add(m3, m4), oddB = f32x4.sub(m3, m4);
+      v128.store(to, f32x4.add(f32x4.add(v128.load(product), evenA), evenB));
+      v128.store(to + channelBytes, madd(b, oddB, f32x4.mul(a, oddA)));
+      v128.store(to + c2, madd(b2, evenB, f32x4.mul(a2, evenA)));
+      v128.store(to + c3, madd(b3, oddB, madd(a3, oddA, v128.load(product + s5))));
+      to += 16;
+    }
+    to += channelBytes * 23;
   }
-  const start = v128.load(bias);
+}
+
+/** A^T down the halves of one block, then bias, slope and residual; `lanes` channels and width x height pixels are stored. */
+function transformBack(
+  halves: usize, channelBytes: usize, bias: usize, residual: usize, residualRow: usize, y: usize, yRow: usize,
+  height: i32, width: i32, pixel: usize, lanes: i32, slope: f32,
+): void {
+  if (height == 4 && residual && <usize>lanes << 2 >= channelBytes) {
+    wholeBack(halves, channelBytes, bias, residual, residualRow, y, yRow, width, pixel, slope);
+    return;
+  }
+  const a2 = constant(2), b2 = constant(3), a = constant(4), b = constant(5), a3 = constant(6), b3 = constant(7);
   const factor = f32x4.splat(slope);
-  for (let row = 0; row < height; row++) {
-    const m1 = v128.load(block, 16), m2 = v128.load(block, 32), m3 = v128.load(block, 48), m4 = v128.load(block, 64);
-    const evenA = f32x4.add(m1, m2), oddA = f32x4.sub(m1, m2), evenB = f32x4.add(m3, m4), oddB = f32x4.sub(m3, m4);
-    finish(y, residual, f32x4.add(f32x4.add(f32x4.add(v128.load(block), evenA), evenB), start), factor, lanes);
-    if (width > 1) finish(y + yStep, residual ? residual + yStep : 0, f32x4.add(madd(b, oddB, f32x4.mul(a, oddA)), start), factor, lanes);
-    if (width > 2) finish(y + yStep * 2, residual ? residual + yStep * 2 : 0, f32x4.add(madd(b2, evenB, f32x4.mul(a2, evenA)), start), factor, lanes);
-    if (width > 3) finish(y + yStep * 3, residual ? residual + yStep * 3 : 0, f32x4.add(madd(b3, oddB, madd(a3, oddA, v128.load(block, 80))), start), factor, lanes);
-    block += 96;
-    y += yRow;
-    if (residual) residual += residualRow;
+  const row = channelBytes << 2;
+  for (let column = 0; column < width; column++) {
+    let at: usize = 0;
+    for (const end = halves + channelBytes; halves < end; halves += 16) {
+      const start = v128.load(bias + at);
+      const left = lanes - <i32>(at >> 2);
+      let to = y + at;
+      let from = residual ? residual + at : 0;
+      const m1 = v128.load(halves + row), m2 = v128.load(halves + row * 2), m3 = v128.load(halves + row * 3), m4 = v128.load(halves + row * 4);
+      const evenA = f32x4.add(m1, m2), oddA = f32x4.sub(m1, m2), evenB = f32x4.add(m3, m4), oddB = f32x4.sub(m3, m4);
+      finish(to, from, f32x4.add(f32x4.add(f32x4.add(v128.load(halves), evenA), evenB), start), factor, left);
+      if (height > 1) {
+        to += yRow; if (from) from += residualRow;
+        finish(to, from, f32x4.add(madd(b, oddB, f32x4.mul(a, oddA)), start), factor, left);
+      }
+      if (height > 2) {
+        to += yRow; if (from) from += residualRow;
+        finish(to, from, f32x4.add(madd(b2, evenB, f32x4.mul(a2, evenA)), start), factor, left);
+      }
+      if (height > 3) {
+        to += yRow; if (from) from += residualRow;
+        finish(to, from, f32x4.add(madd(b3, oddB, madd(a3, oddA, v128.load(halves + row * 5))), start), factor, left);
+      }
+      at += 16;
+    }
+    y += pixel;
+    if (residual) residual += pixel;
+  }
+}
+
+/** The same with nothing to ask: four rows, all channels, a residual. */
+function wholeBack(
+  halves: usize, channelBytes: usize, bias: usize, residual: usize, residualRow: usize, y: usize, yRow: usize, width: i32, pixel: usize, slope: f32,
+): void {
+  const row = channelBytes << 2, row2 = row * 2, row3 = row * 3, row4 = row * 4, row5 = row * 5;
+  const y2 = yRow * 2, y3 = yRow * 3;
+  const factor = f32x4.splat(slope);
+  const skip = pixel - channelBytes;
+  for (let column = 0; column < width; column++) {
+    let start = bias;
+    for (const end = halves + channelBytes; halves < end; halves += 16) {
+      const m1 = v128.load(halves + row), m2 = v128.load(halves + row2), m3 = v128.load(halves + row3), m4 = v128.load(halves + row4);
+      const evenA = f32x4.add(m1, m2), oddA = f32x4.sub(m1, m2), evenB = f32x4.add(m3, m4), oddB = f32x4.sub(m3, m4);
+      const first = v128.load(start);
+      let from = residual;
+      v128.store(y, f32x4.add(leaky(f32x4.add(f32x4.add(f32x4.add(v128.load(halves), evenA), evenB), first), factor), v128.load(from)));
+      from += residualRow;
+      v128.store(y + yRow, f32x4.add(leaky(f32x4.add(madd(constant(5), oddB, f32x4.mul(constant(4), oddA)), first), factor), v128.load(from)));
+      from += residualRow;
+      v128.store(y + y2, f32x4.add(leaky(f32x4.add(madd(constant(3), evenB, f32x4.mul(constant(2), evenA)), first), factor), v128.load(from)));
+      from += residualRow;
+      v128.store(y + y3, f32x4.add(leaky(f32x4.add(madd(constant(7), oddB, madd(constant(6), oddA, v128.load(halves + row5))), first), factor), v128.load(from)));
+      start += 16;
+      y += 16;
+      residual += 16;
+    }
+    y += skip;
+    residual += skip;
   }
 }
 
 // @ts-ignore: decorator
 @inline
 function finish(y: usize, residual: usize, v: v128, slope: v128, lanes: i32): void {
-  const zero = f32x4.splat(0);
-  v = f32x4.add(f32x4.pmax(v, zero), f32x4.mul(f32x4.pmin(v, zero), slope));
+  v = leaky(v, slope);
   if (residual) v = f32x4.add(v, v128.load(residual));
   storeLanes(y, v, lanes);
 }

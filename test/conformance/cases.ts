@@ -56,7 +56,7 @@ const conv: ConvCase[] = [
     { ...convControl, activation }, { ...convControl, activation, amplitude: 30 }, { ...convControl, activation, residual: true, bias: false, cOut: 5 },
     { ...pointwise, activation, cOut: 7 },
   ]),
-  ...[0, 0.1, 0.25, 1].map((slope): ConvCase => ({ ...convControl, activation: 'leaky-relu', slope })),
+  ...[0, 0.1, 0.25, 1, 1.5, -0.5].map((slope): ConvCase => ({ ...convControl, activation: 'leaky-relu', slope })),
   { ...convControl, k: 5, dilation: 2, h: 3, w: 2 }, // most taps outside on every side
   { ...convControl, k: 5, dilation: 3, h: 13, w: 14 },
   { ...convControl, k: 3, dilation: 3, h: 2, w: 3 }, // only the centre tap inside

@@ -11,7 +11,8 @@ export interface WasmConv extends DeviceConv { readonly weights: number; readonl
 export const TILE_PIXELS = 5; // assembly/gemm.ts; a tile may read this many pixels past the end of its input
 export const SPARE_BYTES = TILE_PIXELS * 8 * 4;
 const RANGE = 32; // output channels at a time in assembly/winograd.ts
-const BATCH_BYTES = 256 * 1024; // of transformed blocks at a time: half of a small L2
+const SKEW = 64; // bytes, assembly/winograd.ts
+const BATCH = 40; // blocks at a time: weights are read once for them, and with 16 channels what they become stays in L1
 const MAX_BLOCK_ROWS = 4;
 
 export function placeConv(arena: Arena, conv: ConvWeights): WasmConv {
@@ -35,11 +36,12 @@ export function conv2d(program: Program, x: DeviceTensor, conv: DeviceConv, { di
   const { wasm } = program;
   const input = program.rows(x);
   const added = residual && program.rows(residual);
-  const curved = activation === 'silu' || activation === 'hardswish';
+  const curve = activation === 'silu' ? 0 : activation === 'hardswish' ? 1 : activation === 'leaky-relu' && slope > 1 ? 2 : -1; // as assembly/conv2d.ts numbers them
+  const curved = curve >= 0;
   const factor = activation === 'relu' ? 0 : activation === 'leaky-relu' ? slope : 1;
   const convolve = (conv as WasmConv).winograd !== 0 && dilation === 1 ? winograd : direct;
   return convolve(program, input, conv as WasmConv, added, dilation, curved ? 1 : factor, curved, (y, i, row, { left, right }) => {
-    if (curved) wasm.activate(y.at(i, row, left), added ? added.at(i, row, left) : 0, (right - left) * conv.cOut, activation === 'silu');
+    if (curved) wasm.activate(y.at(i, row, left), added ? added.at(i, row, left) : 0, (right - left) * conv.cOut, curve, slope);
   });
 }
 
@@ -55,7 +57,7 @@ function direct(program: Program, x: Rows, { weights, bias, cIn, cOut, k }: Wasm
   return produce(convShape(x.shape, cIn, cOut), { inputs, scratchBytes: SPARE_BYTES + lineBytes }, (y, step) => {
     const { y: row, left, right, scratch } = step;
     for (let i = 0; i < n; i++) {
-      const rows = program.addresses(Array.from({ length: k }, (_, ky) => x.at(i, row - p + ky * dilation, left - p)));
+      const rows = program.addresses(k, (ky) => x.at(i, row - p + ky * dilation, left - p));
       const added = residual && !curved ? residual.at(i, row, left) : 0;
       program.wasm.conv2d(rows, weights, bias, added, y.at(i, row, left), scratch + SPARE_BYTES, scratch, right - left, cIn, cOut, k, dilation, slope);
       finish(y, i, row, step);
@@ -67,19 +69,18 @@ function winograd(program: Program, x: Rows, { winograd: weights, bias, cIn, cOu
   const [n, h, w] = x.shape;
   const across = Math.ceil(w / BLOCK);
   const block = BLOCK * blockRows(across, Math.ceil(h / BLOCK));
-  const groupBytes = { inputs: bytesOfGroup(cIn), products: bytesOfGroup(Math.min(cOut, RANGE)) };
-  const groups = Math.max(1, Math.min(8, Math.floor(BATCH_BYTES / (groupBytes.inputs + groupBytes.products))));
-  const bytes = { block: 24 * 16, columns: 6 * (BLOCK * across + 2) * cIn * 4, inputs: groups * groupBytes.inputs, products: groups * groupBytes.products };
+  const channels = Math.min(ceilTo(cOut, 4), RANGE);
+  const bytes = { columns: 36 * BATCH * cIn * 4, inputs: 6 * (BATCH * cIn * 4 + SKEW), products: 6 * (BATCH * channels * 4 + SKEW), halves: 24 * BATCH * channels * 4 };
   const inputs: Input[] = [{ rows: x, reads: (y) => [y - 1, y + block + 1], columns: ([left, right]) => [left - 1, left + ceilTo(right - left, BLOCK) + 1] }];
   if (residual) inputs.push({ rows: residual, reads: (y) => [y, y + block], columns: (range) => range, together: block });
-  const scratchBytes = bytes.block + bytes.columns + bytes.inputs + bytes.products;
+  const scratchBytes = bytes.columns + bytes.inputs + bytes.products + bytes.halves;
   return produce(convShape(x.shape, cIn, cOut), { inputs, block, grid: BLOCK, scratchBytes }, (y, step) => {
     const { y: row, height, left, right, scratch } = step;
-    const columns = scratch + bytes.block, transformed = columns + bytes.columns, products = transformed + bytes.inputs;
+    const transformed = scratch + bytes.columns, products = transformed + bytes.inputs, halves = products + bytes.products;
     for (let i = 0; i < n; i++) {
-      const rows = program.addresses(Array.from({ length: ceilTo(height, BLOCK) + 2 }, (_, j) => x.at(i, row - 1 + j, left - 1)));
+      const rows = program.addresses(ceilTo(height, BLOCK) + 2, (j) => x.at(i, row - 1 + j, left - 1));
       program.wasm.winograd(rows, weights, bias, residual && !curved ? residual.at(i, row, left) : 0, residual ? residual.rowBytes : 0, y.at(i, row, left), y.rowBytes,
-        columns, transformed, products, scratch, height, right - left, cIn, cOut, groups, slope);
+        scratch, transformed, products, halves, height, right - left, cIn, cOut, BATCH, slope);
       for (let j = 0; j < height; j++) finish(y, i, row + j, step);
     }
   });
@@ -93,9 +94,4 @@ function blockRows(across: number, down: number): number {
     if (waste < best.waste - 0.02) best = { rows, waste };
   }
   return best.rows;
-}
-
-/** Of one group in assembly/winograd.ts: 36 points of 5 blocks. */
-function bytesOfGroup(channels: number): number {
-  return 36 * (TILE_PIXELS * ceilTo(channels, 4) * 4 + 64);
 }

@@ -4,9 +4,9 @@ export interface Exports {
   nhwcToNchw(x: number, y: number, w: number, c: number, plane: number): void;
   conv2d(rows: number, weights: number, bias: number, residual: number, y: number, line: number, spare: number,
     pixels: number, cIn: number, cOut: number, k: number, dilation: number, slope: number): void;
-  activate(y: number, residual: number, size: number, silu: boolean): void;
+  activate(y: number, residual: number, size: number, curve: number, slope: number): void;
   winograd(rows: number, weights: number, bias: number, residual: number, residualRow: number, y: number, yRow: number,
-    columns: number, inputs: number, products: number, block: number, height: number, w: number, cIn: number, cOut: number, groups: number, slope: number): void;
+    columns: number, inputs: number, products: number, halves: number, height: number, w: number, cIn: number, cOut: number, batch: number, slope: number): void;
   pixelShuffle(rows: number, pixels: number, line: number, w: number, c: number, s: number): void;
   pixelUnshuffle(pixels: number, rows: number, line: number, w: number, c: number, s: number): void;
   normalizeKernels(x: number, y: number, groups: number, taps: number, subs: number, normalizer: number): void;

@@ -2,7 +2,7 @@
 import type { RawImage } from '../../core/tensor.js';
 import type { DevicePixels, DeviceTensor, Rectangle } from '../backend.js';
 import { type Program, writePixels } from './program.js';
-import { type Input, type Producer, Rows } from './rows.js';
+import { type Input, Producer, Rows } from './rows.js';
 
 /** The caller's image, as it is. */
 class Image implements DevicePixels {
@@ -41,19 +41,17 @@ export function pixelsToPlanes(program: Program, pixels: DevicePixels, alpha: bo
   const { arena, wasm } = program;
   const { width, height } = pixels;
   const data = pixels instanceof Image ? pixels.data : pixelValues(pixels);
-  const outputs: Rows[] = [];
-  const producer: Producer = {
-    inputs: [], outputs, height, block: 1, grid: 1, scratchBytes: width * 4,
+  const producer = new Producer({
+    inputs: [], height, scratchBytes: width * 4,
     compute({ y, left, right, scratch }) {
       const size = (right - left) * 4;
       const from = (y * width + left) * 4;
       arena.u8(scratch, size).set(data.subarray(from, from + size));
       wasm.pixelsToPlanes(scratch, luma.at(0, y, left), alpha ? luma.at(1, y, left) : 0, chroma.at(0, y, left), right - left);
     },
-  };
+  });
   const luma = new Rows([alpha ? 2 : 1, height, width, 1], producer);
   const chroma = new Rows([1, height, width, 2], producer);
-  outputs.push(luma, chroma);
   return { luma, chroma };
 }
 

@@ -5,7 +5,7 @@ import { elements, type Shape } from '../../core/tensor.js';
 import type { DeviceTensor } from '../backend.js';
 import type { Arena } from './arena.js';
 import type { Exports } from './exports.js';
-import { execute, type Input, type Producer, type Range, Rows, type Step } from './rows.js';
+import { execute, type Input, Producer, type Range, Rows, type Step } from './rows.js';
 
 const STRIPE_BYTES = 512 * 1024; // of planes at a time: they stay in the L2 cache until they are copied out
 const PLANE_SKEW = 64; // bytes between planes, so that they do not fall on the same cache sets
@@ -22,8 +22,8 @@ export interface Program {
   read(x: DeviceTensor): Float32Array;
   /** Constants for the length of the program. */
   upload(values: Int32Array | Float32Array): number;
-  /** Where a list of addresses lies, until the next call. */
-  addresses(list: readonly number[]): number;
+  /** Where `count` addresses lie, until the next call. */
+  addresses(count: number, address: (i: number) => number): number;
 }
 
 /** The caller's values, as they are. */
@@ -60,12 +60,11 @@ export class Planes implements DeviceTensor {
 /** A tensor made by one op from others. */
 export function produce(
   shape: Shape,
-  { inputs, block = 1, grid = 1, scratchBytes = 0 }: { inputs: readonly Input[]; block?: number; grid?: number; scratchBytes?: number },
+  options: { readonly inputs: readonly Input[]; readonly block?: number; readonly grid?: number; readonly scratchBytes?: number },
   compute: (y: Rows, step: Step) => void,
 ): Rows {
-  const outputs: Rows[] = [];
-  const rows = new Rows(shape, { inputs, outputs, height: shape[1], block, grid, scratchBytes, compute: (step) => compute(rows, step) });
-  outputs.push(rows);
+  const producer = new Producer({ ...options, height: shape[1], compute: (step) => compute(rows, step) });
+  const rows = new Rows(shape, producer);
   return rows;
 }
 
@@ -99,10 +98,10 @@ export function createProgram(arena: Arena, wasm: Exports): Program {
       return pointer;
     },
 
-    addresses(list) {
+    addresses(count, address) {
       table ??= { address: arena.allocate(MAX_ADDRESSES * 4), view: new Int32Array() };
       if (table.view.length === 0) table.view = arena.i32(table.address, MAX_ADDRESSES); // memory that grew has detached it
-      table.view.set(list);
+      for (let i = 0; i < count; i++) table.view[i] = address(i);
       return table.address;
     },
   };
@@ -121,15 +120,12 @@ function sourceRows(arena: Arena, { data, shape }: Source): Rows {
   });
 }
 
-const sink = (height: number, block: number, inputs: readonly Input[], scratchBytes: number, compute: Producer['compute']): Producer =>
-  ({ inputs, outputs: [], height, block, grid: 1, scratchBytes, compute });
-
 function writeRows(arena: Arena, x: Rows, into: Float32Array): void {
   const [n, h, w, c] = x.shape;
-  const copy = sink(h, 1, [same(x)], 0, ({ y }) => {
+  const compute = ({ y }: Step): void => {
     for (let i = 0; i < n; i++) into.set(arena.f32(x.at(i, y, 0), w * c), (i * h + y) * w * c);
-  });
-  execute(arena, copy, [0, h], [0, w]);
+  };
+  execute(arena, new Producer({ inputs: [same(x)], height: h, compute }), [0, h], [0, w]);
 }
 
 function writePlanes(arena: Arena, x: Planes, into: Float32Array): void {
@@ -138,26 +134,26 @@ function writePlanes(arena: Arena, x: Planes, into: Float32Array): void {
   const plane = block * w * 4 + PLANE_SKEW;
   const reads = (read: Input['reads']) => (y: number): Range => [read(y)[0], read(y + block - x.block)[1]];
   const inputs = x.inputs.map((input) => ({ ...input, reads: reads(input.reads) }));
-  const copy = sink(h, block, inputs, c * plane + 64 + x.scratchBytes, ({ y, height, scratch }) => {
+  const compute = ({ y, height, scratch }: Step): void => {
     const values = arena.f32(0, arena.memory.buffer.byteLength / 4);
     for (let i = 0; i < n; i++) {
-      for (let row = 0; row < height; row += x.block) x.write(i, y + row, x.block, scratch + row * w * 4, plane, scratch + c * plane + 64);
+      for (let row = 0; row < height; row += x.block) x.write(i, y + row, x.block, scratch + row * w * 4, plane, scratch + c * plane);
       for (let ci = 0; ci < c; ci++) {
         const from = (scratch + ci * plane) / 4;
         into.set(values.subarray(from, from + height * w), ((i * c + ci) * h + y) * w);
       }
     }
-  });
-  execute(arena, copy, [0, h], [0, w]);
+  };
+  execute(arena, new Producer({ inputs, height: h, block, scratchBytes: c * plane + x.scratchBytes, compute }), [0, h], [0, w]);
 }
 
 export function writePixels(arena: Arena, inputs: readonly Input[], rows: Range, columns: Range, row: (y: number, address: number) => void): Uint8ClampedArray {
   const width = columns[1] - columns[0];
   const pixels = new Uint8ClampedArray((rows[1] - rows[0]) * width * 4);
-  const copy = sink(rows[1], 1, inputs, width * 4, ({ y, scratch }) => {
+  const compute = ({ y, scratch }: Step): void => {
     row(y, scratch);
     pixels.set(arena.u8(scratch, width * 4), (y - rows[0]) * width * 4);
-  });
-  execute(arena, copy, rows, columns);
+  };
+  execute(arena, new Producer({ inputs, height: rows[1], scratchBytes: width * 4, compute }), rows, columns);
   return pixels;
 }

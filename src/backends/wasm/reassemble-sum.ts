@@ -24,7 +24,7 @@ export function reassembleSum(program: Program, maps: DeviceTensor, x: DeviceTen
     const { y: row, left, right, scratch } = step;
     const rows = scratch + SPARE_BYTES, table = rows + bytes.rows, sums = table + bytes.table;
     for (let i = 0; i < mapRows.shape[0]; i++) {
-      const windowRows = program.addresses(Array.from({ length: kUp }, (_, ky) => mapRows.at(i, row / s - r + ky, left / s - r)));
+      const windowRows = program.addresses(kUp, (ky) => mapRows.at(i, row / s - r + ky, left / s - r));
       program.wasm.reassembleSum(xRows.at(i, row / s, left / s), weights, bias, windowRows, baseRows.at(i, row, left), baseRows.rowBytes, y.at(i, row, left), y.rowBytes,
         table, rows, sums, scratch, Math.ceil(right / s) - left / s, cIn, s, kUp, groups);
     }

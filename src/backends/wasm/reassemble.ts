@@ -21,7 +21,7 @@ export function reassemble(program: Program, features: DeviceTensor, kernels: De
   ];
   /** Source pixels left..right-1 of source row y. */
   const write = (image: number, y: number, left: number, right: number, out: number, outRow: number, plane: number, table: number): void => {
-    const windowRows = program.addresses(Array.from({ length: kUp }, (_, ky) => x.at(image, borderIndex(y - r + ky, h, padding), left - r + sides)));
+    const windowRows = program.addresses(kUp, (ky) => x.at(image, borderIndex(y - r + ky, h, padding), left - r + sides));
     wasm.reassemble(windowRows, rows.at(image, y, left), out, outRow, plane, table, right - left, c, s, kUp, groups);
   };
   if (layout === 'NCHW') {

@@ -17,7 +17,7 @@ export function resize(program: Program, x: DeviceTensor, height: number, width:
   return produce([n, height, width, c], { inputs, scratchBytes: ((w + 4) * c + 4) * 4 }, (y, { y: row, left, right, scratch }) => {
     const [from, to] = source([left, right]);
     for (let i = 0; i < n; i++) {
-      const rows = program.addresses(Array.from(down.index.subarray(row * taps, (row + 1) * taps), (source) => input.at(i, source, 0)));
+      const rows = program.addresses(taps, (tap) => input.at(i, down.index[row * taps + tap], 0));
       program.wasm.resize(rows, rowWeight + row * taps * 4, columnIndex, columnWeight, scratch, y.at(i, row, 0), w, c, from, to, left, right, taps, scale);
     }
   });

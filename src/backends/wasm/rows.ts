@@ -7,6 +7,8 @@ import type { Shape } from '../../core/tensor.js';
 import type { DeviceTensor } from '../backend.js';
 import type { Arena } from './arena.js';
 
+const READ_PAST_PIXELS = 5; // the height of a GEMM tile, assembly/gemm.ts
+
 /** Columns or rows from..to-1; for what an op reads they may lie outside its input, where it reads zeros. */
 export type Range = readonly [from: number, to: number];
 
@@ -24,6 +26,7 @@ export class Rows implements DeviceTensor {
   constructor(shape: Shape, producer: Producer) {
     this.shape = shape;
     this.producer = producer;
+    producer.outputs.push(this);
   }
 
   /** Bytes from a row to the next. */
@@ -60,24 +63,41 @@ export interface Step {
   readonly scratch: number;
 }
 
-/** Computes rows of its outputs: `block` rows at a time, which begin at multiples of it. A sink has no outputs. */
-export interface Producer {
+interface ProducerOptions {
   readonly inputs: readonly Input[];
-  readonly outputs: readonly Rows[];
+  /** Rows of each output. */
   readonly height: number;
-  readonly block: number;
-  /** Columns are computed from a multiple of this on. */
-  readonly grid: number;
-  readonly scratchBytes: number;
-  compute(step: Step): void;
+  /** Rows computed at a time, from a multiple of it on. Default 1. */
+  readonly block?: number;
+  /** Columns are computed from a multiple of this on. Default 1. */
+  readonly grid?: number;
+  readonly scratchBytes?: number;
+  readonly compute: (step: Step) => void;
 }
 
-/** Of one producer. */
-interface Plan {
-  first: number; // the first row that is needed
-  next: number; // rows first..next-1 exist
-  left: number;
-  right: number;
+/** Computes rows of its outputs; a sink has none, it writes to the caller's memory. */
+export class Producer {
+  readonly inputs: readonly Input[];
+  readonly outputs: Rows[] = [];
+  readonly height: number;
+  readonly block: number;
+  readonly grid: number;
+  readonly scratchBytes: number;
+  readonly compute: (step: Step) => void;
+  // The plan: rows `first`..`next`-1 exist, of columns left..right-1.
+  first = 0;
+  next = 0;
+  left = 0;
+  right = 0;
+
+  constructor({ inputs, height, block = 1, grid = 1, scratchBytes = 0, compute }: ProducerOptions) {
+    this.inputs = inputs;
+    this.height = height;
+    this.block = block;
+    this.grid = grid;
+    this.scratchBytes = scratchBytes;
+    this.compute = compute;
+  }
 }
 
 /** The largest multiple of `unit` up to `value`. */
@@ -93,16 +113,25 @@ function leastCommonMultiple(a: number, b: number): number {
 /** Runs `sink` on its rows and columns, and with it all that it needs. @throws {CarafeError} OutOfMemory */
 export function execute(arena: Arena, sink: Producer, rows: Range, columns: Range): void {
   const order = consumersFirst(sink);
-  const plans = new Map<Producer, Plan>(order.map((producer) => [producer, { first: Infinity, next: 0, left: Infinity, right: 0 }]));
-  const plan = (producer: Producer): Plan => plans.get(producer)!;
-  Object.assign(plan(sink), { first: rows[0], left: columns[0], right: columns[1] });
+  findRegions(order, rows, columns);
+  const steps: { producer: Producer; y: number }[] = [];
+  pull(sink, rows[1], steps);
+  const scratch = placeRings(arena, order);
+  for (const { producer, y } of steps) {
+    producer.compute({ y, height: Math.min(producer.block, producer.height - y), left: producer.left, right: producer.right, scratch });
+  }
+}
 
-  for (const producer of order) {
-    const own = plan(producer);
-    own.first = floorTo(own.first, producer.block);
-    own.left = floorTo(own.left, producer.grid);
-    for (const { rows: input, reads, columns: read, together = 1 } of producer.inputs) {
-      const theirs = plan(input.producer);
+/** Which rows and columns of each producer are needed, from those of the sink. */
+function findRegions(order: readonly Producer[], rows: Range, columns: Range): void {
+  for (const producer of order) Object.assign(producer, { first: Infinity, left: Infinity, right: 0 });
+  Object.assign(order[0], { first: rows[0], left: columns[0], right: columns[1] });
+  for (const own of order) {
+    own.first = floorTo(own.first, own.block);
+    own.next = own.first;
+    own.left = floorTo(own.left, own.grid);
+    for (const { rows: input, reads, columns: read, together = 1 } of own.inputs) {
+      const theirs = input.producer;
       const [, , w] = input.shape;
       const [left, right] = read([own.left, own.right]);
       input.margin = Math.max(input.margin, -left, right - w);
@@ -112,45 +141,39 @@ export function execute(arena: Arena, sink: Producer, rows: Range, columns: Rang
       theirs.first = Math.min(theirs.first, floorTo(Math.max(0, reads(own.first)[0]), together));
     }
   }
+}
 
-  /** Makes rows up to `end` of a producer exist; `visit` computes a block. */
-  const pull = (producer: Producer, end: number, visit: (producer: Producer, y: number) => void): void => {
-    const own = plan(producer);
-    for (; own.next < end; own.next += producer.block) {
-      for (const { rows: input, reads, together = 1 } of producer.inputs) {
-        pull(input.producer, Math.min(ceilTo(reads(own.next)[1], together), input.producer.height), visit);
-      }
-      visit(producer, own.next);
-    }
-  };
-  const start = (): void => { for (const own of plans.values()) own.next = own.first; };
-
-  start();
-  pull(sink, rows[1], (producer, y) => {
-    for (const output of producer.outputs) output.slots = Math.max(output.slots, producer.block);
+/** Appends the steps that make rows up to `end` exist, and counts how many rows of each tensor live meanwhile. */
+function pull(producer: Producer, end: number, steps: { producer: Producer; y: number }[]): void {
+  for (; producer.next < end; producer.next += producer.block) {
     for (const { rows: input, reads, together = 1 } of producer.inputs) {
-      input.slots = Math.max(input.slots, plan(input.producer).next - floorTo(Math.max(0, reads(y)[0]), together));
+      pull(input.producer, Math.min(ceilTo(reads(producer.next)[1], together), input.producer.height), steps);
     }
-  });
+    for (const { rows: input, reads, together = 1 } of producer.inputs) { // when all are there: one may have pulled another on
+      input.slots = Math.max(input.slots, input.producer.next - floorTo(Math.max(0, reads(producer.next)[0]), together));
+    }
+    steps.push({ producer, y: producer.next });
+  }
+}
 
+/** Memory for every tensor, and for the steps: its address. */
+function placeRings(arena: Arena, order: readonly Producer[]): number {
   const tensors = order.flatMap(({ outputs }) => outputs);
   const zeroBytes = Math.max(0, ...tensors.map(({ rowBytes }) => rowBytes));
   const zeros = arena.allocate(zeroBytes);
   arena.u8(zeros, zeroBytes).fill(0);
-  const scratch = arena.allocate(Math.max(...order.map(({ scratchBytes }) => scratchBytes)));
   for (const tensor of tensors) {
+    const { block, height } = tensor.producer;
+    const slots = Math.max(block, Math.min(tensor.slots, ceilTo(height, block)));
     tensor.zeros = zeros;
-    tensor.slots = ceilTo(Math.min(tensor.slots, ceilTo(tensor.producer.height, tensor.producer.block)), leastCommonMultiple(tensor.multiple, tensor.producer.block));
+    tensor.slots = ceilTo(slots, leastCommonMultiple(tensor.multiple, block));
     const bytes = tensor.shape[0] * tensor.slots * tensor.rowBytes;
     tensor.base = arena.allocate(bytes);
     if (tensor.margin > 0) arena.u8(tensor.base, bytes).fill(0);
   }
-
-  start();
-  pull(sink, rows[1], (producer, y) => {
-    const { left, right } = plan(producer);
-    producer.compute({ y, height: Math.min(producer.block, producer.height - y), left, right, scratch });
-  });
+  const scratch = arena.allocate(Math.max(...order.map(({ scratchBytes }) => scratchBytes)));
+  arena.allowReadingPast(READ_PAST_PIXELS * 4 * Math.max(0, ...tensors.map(({ shape }) => shape[3])));
+  return scratch;
 }
 
 /** All producers behind `sink`, each after everything that reads it. */
