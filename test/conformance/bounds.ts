@@ -31,6 +31,8 @@ export interface Arithmetic {
   readonly weightRoundings: number;
   /** Whether 3x3 convolutions of dilation 1 may be computed by Winograd's F(4x4, 3x3), unless they are `exact`. */
   readonly winograd?: boolean;
+  /** Whether reassembleSum's softmax runs along with the taps, its sums scaled down when a larger logit comes. */
+  readonly runningSoftmax?: boolean;
   /** Relative error that convolution weights and biases come with, such as their rounding to f32; 0 by default. */
   readonly parameters?: number;
 }
@@ -47,7 +49,7 @@ export const ARITHMETIC: Record<BackendName, Arithmetic> = {
   // WGSL, 15.7.4 floating point accuracy: + - * correctly rounded in a direction the specification leaves open, so a whole ulp;
   // division 2.5 ulp; exp 3 + 2|x| ulp. In shaders/resize.wgsl each distance is a quotient of exact integers
   // (2.5 ulp) and enters a weight up to three times, which takes up to 7 more roundings.
-  webgpu: { u: ULP, divide: 2.5 * ULP, exp: (x) => (3 + 2 * Math.abs(x)) * ULP, weightRoundings: 16 },
+  webgpu: { u: ULP, divide: 2.5 * ULP, exp: (x) => (3 + 2 * Math.abs(x)) * ULP, weightRoundings: 16, runningSoftmax: true },
 };
 
 export interface Bounded extends DeviceTensor {
@@ -145,7 +147,11 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       const total = sumOfKernels(largest(maps), largest(rows), largest(base), window).data;
       // K: groups * kUp^2 products and their sum, and the base. The reference also stores each group's sum as f32.
       const own = gamma(window.groups * window.kUp ** 2 + 1) + F32;
-      return bounded(value, value.data.map((y, i) => passed[i] + passedRows[i] + own * total[i] + F32 * Math.abs(y)));
+      // Scaling down, once for every two taps, multiplies numerator and denominator by an exp and rounds. The parts of the arguments add up
+      // to what one exp would have had, so only exp's constant part comes on top.
+      const scaled = 2 * Math.ceil(window.kUp ** 2 / 2) * (exp(0) + 2 * u);
+      const running = arithmetic.runningSoftmax ? sumOfKernels(largest(maps), largest(rows), none, window).data.map((sum) => scaled * sum) : none.data;
+      return bounded(value, value.data.map((y, i) => passed[i] + passedRows[i] + own * total[i] + running[i] + F32 * Math.abs(y)));
     },
 
     resize(input, height, width, mode, cubicA = -0.5) {

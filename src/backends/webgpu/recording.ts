@@ -14,6 +14,13 @@ export interface Storage {
   readonly bytes: number;
 }
 
+/** Convolution parameters, in an order that gemm.wgsl reads. */
+export interface PackedWeights extends Storage {
+  readonly coVectors: number; // vectors of 4 output channels in a row
+  /** What went wrong when they were uploaded; undefined once it is known that nothing did. */
+  uploading: Promise<CarafeError | undefined> | undefined;
+}
+
 /** A resident value of one recording: a tensor or an image. */
 export interface Resident extends Storage {
   readonly buffer: PooledBuffer;
@@ -28,14 +35,26 @@ export interface Dispatch extends Kernel {
   readonly params: Uint32Array;
   readonly inputs: readonly Storage[];
   readonly outputs: readonly Storage[];
-  /** Invocations the shader needs, at least; it checks the bounds itself. */
-  readonly invocations: number;
+  /** Invocations the shader needs, at least; it checks the bounds itself. Or, where invocations share memory, workgroups. */
+  readonly invocations?: number;
+  readonly workgroups?: number;
+  /** Floating point operations, 2 for a multiply-add, where they are worth counting. */
+  readonly flops?: number;
 }
 
 interface Recorded {
+  readonly work: Dispatch;
   readonly pipeline: Pipeline;
   readonly bindGroup: GPUBindGroup;
   readonly workgroups: readonly [number, number];
+}
+
+/** How a backend computes on its device. */
+export interface GpuMode {
+  /** Tensors are stored as f16. */
+  readonly half: boolean;
+  /** Workgroups share what they fetch: for real GPUs. On software ones barriers cost ten times what they save. */
+  readonly workgroupMemory: boolean;
 }
 
 /** Invocations in a workgroup: the default of `override WORKGROUP` in every shader. */
@@ -44,11 +63,19 @@ const workgroup = 64;
 export class Recording {
   /** Weights whose upload is not known to have worked. */
   readonly uploads = new Set<Promise<CarafeError | undefined>>();
-  private readonly dispatches: Recorded[] = [];
+  readonly dispatches: Recorded[] = [];
   private readonly held = new Set<PooledBuffer>();
   private readonly reusable: PooledBuffer[] = [];
 
-  constructor(private readonly device: GPUDevice, private readonly shared: SharedDevice, private readonly memory: DeviceMemory) {}
+  constructor(private readonly device: GPUDevice, private readonly shared: SharedDevice, private readonly memory: DeviceMemory, private readonly mode: GpuMode) {}
+
+  get workgroupMemory(): boolean {
+    return this.mode.workgroupMemory;
+  }
+
+  uploading({ uploading }: PackedWeights): void {
+    if (uploading) this.uploads.add(uploading);
+  }
 
   /** An uninitialised tensor, for an op that writes all of it. */
   tensor(shape: Shape, what: string): GpuTensor {
@@ -79,10 +106,11 @@ export class Recording {
     if (bound.some((storage) => (storage as Partial<Resident>).freed)) throw new Error(`Expected live tensors for "${work.shader.name}", got one that was freed`);
     const entries: GPUBindGroupEntry[] = [{ binding: 0, resource: { buffer: this.memory.uniform(work.params) } }];
     for (const { buffer, bytes } of bound) entries.push({ binding: entries.length, resource: { buffer: buffer.gpu, size: bytes } });
-    const groups = Math.ceil(work.invocations / workgroup);
+    const groups = work.workgroups ?? Math.ceil(work.invocations! / workgroup);
     const rows = Math.ceil(groups / this.device.limits.maxComputeWorkgroupsPerDimension);
     this.dispatches.push({
-      pipeline: this.shared.pipeline(work),
+      work,
+      pipeline: this.shared.pipeline(work, this.mode.half),
       bindGroup: this.device.createBindGroup({ label: work.shader.name, layout: this.shared.bindGroupLayout(work.reads, work.writes), entries }),
       workgroups: [Math.ceil(groups / rows), rows],
     });

@@ -4,10 +4,10 @@
 import type { Backend, ConvWeights, DevicePixels, DeviceTensor, Ops } from '../backend.js';
 import { CarafeError } from '../../core/errors.js';
 import { elements } from '../../core/tensor.js';
-import { describeAdapter } from './adapter.js';
+import { describeAdapter, isSoftwareAdapter } from './adapter.js';
 import { carafePack } from './carafe-pack.js';
-import { conv2d, type GpuConv, packWeights } from './conv2d.js';
-import { deviceLost, guarded, mapModeRead, SharedDevice, usage } from './device.js';
+import { conv2d } from './conv2d.js';
+import { deviceLost, guarded, mapModeRead, SharedDevice } from './device.js';
 import { nchwToNhwc, nhwcToNchw } from './layout.js';
 import { DeviceMemory, type PooledBuffer } from './memory.js';
 import { normalizeKernels } from './normalize-kernels.js';
@@ -15,17 +15,20 @@ import { pixelShuffle, pixelUnshuffle } from './pixel-shuffle.js';
 import { pixelsToPlanes, planesToPixels } from './pixels.js';
 import { reassembleSum } from './reassemble-sum.js';
 import { reassemble } from './reassemble.js';
-import { type GpuPixels, type GpuTensor, Recording, type Resident } from './recording.js';
+import { type GpuMode, type GpuPixels, type GpuTensor, Recording, type Resident } from './recording.js';
 import { resize } from './resize.js';
+import { GpuConv } from './weights.js';
 
 export interface WebgpuBackendOptions {
   /** The device was opened for this backend alone: dispose() destroys it. By default it is borrowed and stays the caller's. */
   readonly destroyDevice?: boolean;
+  /** Kernels that share memory in a workgroup; by default on real GPUs. */
+  readonly workgroupMemory?: boolean;
 }
 
 /** @throws {CarafeError} DeviceLost if the device is gone already. */
-export async function createWebgpuBackend(device: GPUDevice, { destroyDevice = false }: WebgpuBackendOptions = {}): Promise<Backend> {
-  const backend = new WebgpuBackend(device, destroyDevice);
+export async function createWebgpuBackend(device: GPUDevice, { destroyDevice = false, workgroupMemory = !isSoftwareAdapter(device.adapterInfo) }: WebgpuBackendOptions = {}): Promise<Backend> {
+  const backend = new WebgpuBackend(device, destroyDevice, { half: false, workgroupMemory });
   await backend.settled();
   return backend;
 }
@@ -35,12 +38,12 @@ class WebgpuBackend implements Backend {
   readonly details: string;
   private readonly shared: SharedDevice;
   private readonly memory: DeviceMemory;
-  private readonly weights = new Set<GPUBuffer>();
+  private readonly convs = new Set<GpuConv>();
   private readonly pending = new Set<(error: CarafeError) => void>(); // rejects a run
   private recordings = 0; // being recorded or waiting to be submitted
   private ended: CarafeError | undefined; // lost or disposed
 
-  constructor(private readonly device: GPUDevice, private readonly destroyDevice: boolean) {
+  constructor(private readonly device: GPUDevice, private readonly destroyDevice: boolean, private readonly mode: GpuMode) {
     this.shared = SharedDevice.of(device);
     this.memory = new DeviceMemory(device);
     this.details = describeAdapter(device.adapterInfo);
@@ -56,17 +59,8 @@ class WebgpuBackend implements Backend {
 
   conv(weights: ConvWeights): GpuConv {
     this.assertUsable();
-    const { data, coVectors, vectors } = packWeights(weights);
-    this.memory.check(data.byteLength, 'weights');
-    const { value: gpu, errors } = guarded(this.device, () => {
-      const buffer = this.device.createBuffer({ label: 'carafe weights', size: data.byteLength, usage: usage.storage | usage.copyDst });
-      this.device.queue.writeBuffer(buffer, 0, data);
-      return buffer;
-    });
-    this.weights.add(gpu);
-    const { cOut, cIn, k } = weights;
-    const conv: GpuConv = { cOut, cIn, k, storage: { buffer: { gpu }, bytes: data.byteLength }, coVectors, vectors, uploading: errors };
-    void errors.then((error) => { if (!error) conv.uploading = undefined; });
+    const conv = new GpuConv(this.device, this.memory, weights);
+    this.convs.add(conv);
     return conv;
   }
 
@@ -85,8 +79,8 @@ class WebgpuBackend implements Backend {
     this.shared.onLost.delete(this.end);
     this.end(new CarafeError('Disposed', 'Expected a live webgpu backend, got one that was disposed'));
     this.memory.dispose();
-    for (const buffer of this.weights) buffer.destroy();
-    this.weights.clear();
+    for (const conv of this.convs) conv.dispose();
+    this.convs.clear();
     if (this.destroyDevice) this.device.destroy();
   }
 
@@ -115,7 +109,7 @@ class WebgpuBackend implements Backend {
   }
 
   private async work(program: (ops: Ops) => Resident): Promise<ArrayBuffer> {
-    const recording = new Recording(this.device, this.shared, this.memory);
+    const recording = new Recording(this.device, this.shared, this.memory, this.mode);
     let readback: PooledBuffer | undefined;
     try {
       const { bytes, mapped, errors, submitErrors } = await this.submit(program, recording, (buffer) => { readback = buffer; });
