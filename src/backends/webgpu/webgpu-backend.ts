@@ -173,7 +173,8 @@ class WebgpuBackend implements Backend {
   }
 }
 
-function createOps(recording: Recording): Ops {
+/** The ops, recorded. */
+export function createOps(recording: Recording): Ops {
   const gpu = (x: DeviceTensor): GpuTensor => x as GpuTensor;
   return {
     input: (data, shape): GpuTensor => ({ shape, ...recording.upload(data, elements(shape) * 4, 'input') }),
