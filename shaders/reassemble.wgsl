@@ -87,7 +87,7 @@ fn scalarEven(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grou
       let iy = borderIndex(tapAt(item.py, ky), i32(params.h));
       for (var kx = 0u; kx < params.kUp; kx++) {
         let ix = borderIndex(tapAt(item.px, kx), i32(params.w));
-        if (iy >= 0 && ix >= 0) { sum += f32(features[stridedOffset(item.channel, item, iy, ix)]) * rowsVec4[at]; }
+        if (iy >= 0 && ix >= 0) { sum += f32(features[stridedOffset(item.channel, item, iy, ix)]) * vec4f(rowsVec4[at]); }
         at += SCALE * SCALE / 4u;
       }
     }

@@ -4,6 +4,7 @@
 // before can never be read.
 import type { DevicePixels, DeviceTensor } from '../backend.js';
 import type { CarafeError } from '../../core/errors.js';
+import { toHalves } from '../../core/half.js';
 import { elements, type Shape } from '../../core/tensor.js';
 import type { Kernel, Pipeline, SharedDevice } from './device.js';
 import type { BufferKind, DeviceMemory, PooledBuffer } from './memory.js';
@@ -51,11 +52,14 @@ interface Recorded {
 
 /** How a backend computes on its device. */
 export interface GpuMode {
-  /** Tensors are stored as f16. */
+  /** Tensors are stored as f16; weights stay f32: they are a thousandth of what a tile moves, and sums are f32. */
   readonly half: boolean;
   /** Workgroups share what they fetch: for real GPUs. On software ones barriers cost ten times what they save. */
   readonly workgroupMemory: boolean;
 }
+
+/** Of one submit: 50 ms on a GPU of 1 TFLOP/s, far from the watchdogs that reset slow ones. A tile of 256 of `base` is 2.2e9. */
+const mostFlops = 5e10;
 
 /** Invocations in a workgroup: the default of `override WORKGROUP` in every shader. */
 const workgroup = 64;
@@ -79,7 +83,7 @@ export class Recording {
 
   /** An uninitialised tensor, for an op that writes all of it. */
   tensor(shape: Shape, what: string): GpuTensor {
-    const bytes = elements(shape) * 4;
+    const bytes = Math.ceil((elements(shape) * (this.mode.half ? 2 : 4)) / 4) * 4; // bindings and copies are whole words
     return { shape, buffer: this.output(bytes, what), bytes, freed: false };
   }
 
@@ -89,7 +93,14 @@ export class Recording {
     return { width, height, buffer: this.output(bytes, what), bytes, freed: false };
   }
 
-  upload(data: Float32Array | Uint8ClampedArray, bytes: number, what: string): Resident {
+  input(data: Float32Array, shape: Shape): GpuTensor {
+    if (!this.mode.half) return { shape, ...this.upload(data, elements(shape) * 4, 'input') };
+    const halves = new Uint16Array(Math.ceil(data.length / 2) * 2);
+    halves.set(toHalves(data));
+    return { shape, ...this.upload(halves, halves.byteLength, 'input') };
+  }
+
+  upload(data: Float32Array | Uint16Array | Uint8ClampedArray, bytes: number, what: string): Resident {
     const buffer = this.acquire(bytes, 'storage', what);
     this.device.queue.writeBuffer(buffer.gpu, 0, data.buffer as ArrayBuffer, data.byteOffset, bytes);
     return { buffer, bytes, freed: false };
@@ -126,19 +137,32 @@ export class Recording {
     return this.dispatches.filter(({ pipeline }) => !pipeline.value).map(({ pipeline }) => pipeline.ready);
   }
 
-  /** Everything in one pass, then the copy of the result. All pipelines must be compiled. */
-  encode(result: Resident, readback: PooledBuffer): GPUCommandBuffer {
+  /** Everything, then the copy of the result, as command buffers to submit one by one: most programs are one. All pipelines must be compiled. */
+  encode(result: Resident, readback: PooledBuffer, flopsPerSubmit = mostFlops): GPUCommandBuffer[] {
     if (result.freed) throw new Error('Expected a live tensor for "the result", got one that was freed');
-    const encoder = this.device.createCommandEncoder({ label: 'carafe' });
-    const pass = encoder.beginComputePass({ label: 'carafe' });
-    for (const { pipeline, bindGroup, workgroups } of this.dispatches) {
-      pass.setPipeline(pipeline.value!);
-      pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(...workgroups);
+    const batches: Recorded[][] = [[]];
+    let flops = 0;
+    for (const recorded of this.dispatches) {
+      const { flops: more = 0 } = recorded.work;
+      if (flops > 0 && flops + more > flopsPerSubmit) {
+        batches.push([]);
+        flops = 0;
+      }
+      batches.at(-1)!.push(recorded);
+      flops += more;
     }
-    pass.end();
-    encoder.copyBufferToBuffer(result.buffer.gpu, 0, readback.gpu, 0, result.bytes);
-    return encoder.finish();
+    return batches.map((batch, i) => {
+      const encoder = this.device.createCommandEncoder({ label: 'carafe' });
+      const pass = encoder.beginComputePass({ label: 'carafe' });
+      for (const { pipeline, bindGroup, workgroups } of batch) {
+        pass.setPipeline(pipeline.value!);
+        pass.setBindGroup(0, bindGroup);
+        pass.dispatchWorkgroups(...workgroups);
+      }
+      pass.end();
+      if (i === batches.length - 1) encoder.copyBufferToBuffer(result.buffer.gpu, 0, readback.gpu, 0, result.bytes);
+      return encoder.finish();
+    });
   }
 
   /** After submission: the queue orders all later use behind it. */

@@ -1,8 +1,9 @@
-// The ops on a GPU: a program is recorded, then runs as one compute pass and one submit, and its result is read back.
-// Any number of runs may be in flight. Every way a run can fail ends in a rejection with a CarafeError: 'OutOfMemory' (also above
+// The ops on a GPU: a program is recorded, then runs as one compute pass and one submit (more if it is long), and its result is read back.
+// Any number of runs may be in flight, so that one is read back while the next computes. Every way a run can fail ends in a rejection with a CarafeError: 'OutOfMemory' (also above
 // the device's limits), 'DeviceLost', 'Disposed', 'BackendUnavailable' (the driver refuses a shader); never in a hang or in zeros.
 import type { Backend, ConvWeights, DevicePixels, DeviceTensor, Ops } from '../backend.js';
 import { CarafeError } from '../../core/errors.js';
+import { fromHalf } from '../../core/half.js';
 import { elements } from '../../core/tensor.js';
 import { describeAdapter, isSoftwareAdapter } from './adapter.js';
 import { carafePack } from './carafe-pack.js';
@@ -22,13 +23,15 @@ import { GpuConv } from './weights.js';
 export interface WebgpuBackendOptions {
   /** The device was opened for this backend alone: dispose() destroys it. By default it is borrowed and stays the caller's. */
   readonly destroyDevice?: boolean;
+  /** Tensors are stored as f16 where the device has `shader-f16`; sums are f32. For programs whose results are bytes. Default false. */
+  readonly half?: boolean;
   /** Kernels that share memory in a workgroup; by default on real GPUs. */
   readonly workgroupMemory?: boolean;
 }
 
 /** @throws {CarafeError} DeviceLost if the device is gone already. */
-export async function createWebgpuBackend(device: GPUDevice, { destroyDevice = false, workgroupMemory = !isSoftwareAdapter(device.adapterInfo) }: WebgpuBackendOptions = {}): Promise<Backend> {
-  const backend = new WebgpuBackend(device, destroyDevice, { half: false, workgroupMemory });
+export async function createWebgpuBackend(device: GPUDevice, { destroyDevice = false, half = false, workgroupMemory = !isSoftwareAdapter(device.adapterInfo) }: WebgpuBackendOptions = {}): Promise<Backend> {
+  const backend = new WebgpuBackend(device, destroyDevice, { half: half && device.features.has('shader-f16'), workgroupMemory });
   await backend.settled();
   return backend;
 }
@@ -46,7 +49,7 @@ class WebgpuBackend implements Backend {
   constructor(private readonly device: GPUDevice, private readonly destroyDevice: boolean, private readonly mode: GpuMode) {
     this.shared = SharedDevice.of(device);
     this.memory = new DeviceMemory(device);
-    this.details = describeAdapter(device.adapterInfo);
+    this.details = describeAdapter(device.adapterInfo) + (mode.half ? ', f16' : '');
     if (this.shared.lost) this.ended = this.shared.lost;
     else this.shared.onLost.add(this.end);
   }
@@ -65,7 +68,13 @@ class WebgpuBackend implements Backend {
   }
 
   async run(program: (ops: Ops) => DeviceTensor, into?: Float32Array): Promise<Float32Array> {
-    const values = new Float32Array(await this.execute((ops) => program(ops) as GpuTensor));
+    let length = 0;
+    const bytes = await this.execute((ops) => {
+      const result = program(ops) as GpuTensor;
+      length = elements(result.shape);
+      return result;
+    });
+    const values = this.mode.half ? Float32Array.from(new Uint16Array(bytes, 0, length), fromHalf) : new Float32Array(bytes);
     if (!into) return values;
     into.set(values);
     return into;
@@ -156,7 +165,7 @@ class WebgpuBackend implements Backend {
       this.assertUsable();
       const { bytes } = result;
       const { value: mapped, errors: submitErrors } = guarded(this.device, () => {
-        this.device.queue.submit([recording.encode(result, readback)]);
+        for (const commands of recording.encode(result, readback)) this.device.queue.submit([commands]);
         return readback.gpu.mapAsync(mapModeRead, 0, bytes).then(() => undefined, (error: unknown) => error);
       });
       recording.release();
@@ -177,7 +186,7 @@ class WebgpuBackend implements Backend {
 export function createOps(recording: Recording): Ops {
   const gpu = (x: DeviceTensor): GpuTensor => x as GpuTensor;
   return {
-    input: (data, shape): GpuTensor => ({ shape, ...recording.upload(data, elements(shape) * 4, 'input') }),
+    input: (data, shape) => recording.input(data, shape),
     inputPixels: ({ data, width, height }): GpuPixels => ({ width, height, ...recording.upload(data, width * height * 4, 'image') }),
     free: (...tensors) => { for (const x of tensors) recording.free(gpu(x)); },
     nchwToNhwc: (x) => nchwToNhwc(recording, gpu(x)),
