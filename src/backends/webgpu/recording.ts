@@ -115,14 +115,13 @@ export class Recording {
   dispatch(work: Dispatch): void {
     const bound = [...work.inputs, ...work.outputs];
     if (bound.some((storage) => (storage as Partial<Resident>).freed)) throw new Error(`Expected live tensors for "${work.shader.name}", got one that was freed`);
-    const entries: GPUBindGroupEntry[] = [{ binding: 0, resource: { buffer: this.memory.uniform(work.params) } }];
-    for (const { buffer, bytes } of bound) entries.push({ binding: entries.length, resource: { buffer: buffer.gpu, size: bytes } });
+    const resources = [{ buffer: this.memory.uniform(work.params) }, ...bound.map(({ buffer, bytes }) => ({ buffer: buffer.gpu, size: bytes }))];
     const groups = work.workgroups ?? Math.ceil(work.invocations! / workgroup);
     const rows = Math.ceil(groups / this.device.limits.maxComputeWorkgroupsPerDimension);
     this.dispatches.push({
       work,
       pipeline: this.shared.pipeline(work, this.mode.half),
-      bindGroup: this.device.createBindGroup({ label: work.shader.name, layout: this.shared.bindGroupLayout(work.reads, work.writes), entries }),
+      bindGroup: this.memory.bindGroup(this.shared.bindGroupLayout(work.reads, work.writes), `${work.reads},${work.writes}`, resources),
       workgroups: [Math.ceil(groups / rows), rows],
     });
   }
