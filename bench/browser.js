@@ -1,7 +1,8 @@
 // npm run bench:browser [-- --quick] [--peers] [--json FILE] [--write]: the operator and the upscaler in Chromium, on wasm and on WebGPU (the software
 // adapter SwiftShader where there is no GPU: its times say what dispatches and code cost, not how fast a GPU is). First result: a fresh
-// page, from before the import; steady: contenders in turns. --peers: the operator's graphs in onnxruntime-web too, wasm and webgpu.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+// page, from before the import; stall: how much longer the first call after creation took than the second; steady: contenders in turns.
+// --peers: the same graphs and the same network in onnxruntime-web (wasm and webgpu) and tfjs (webgpu) too. --only NAME: one shape or image.
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -9,7 +10,7 @@ import { ensureBuild, ensureDebian, ensurePackages, root } from '../scripts/ensu
 import { ensurePeers } from './peers/ensure.js';
 
 const { values: options } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, peers: { type: 'boolean', default: false }, json: { type: 'string' }, write: { type: 'boolean', default: false } },
+  options: { quick: { type: 'boolean', default: false }, peers: { type: 'boolean', default: false }, json: { type: 'string' }, write: { type: 'boolean', default: false }, only: { type: 'string' } },
 });
 ensurePackages();
 ensureDebian({ '/usr/bin/chromium': 'chromium' });
@@ -21,7 +22,7 @@ const { serve } = await import('../scripts/serve.js');
 const { operatorData } = await import('./data.js');
 const { describeRun } = await import('./machine.js');
 const { mergeJson, table, writeTables } = await import('./report.js');
-const { browserImages, browserOperators, quickImages, quickOperators } = await import('./shapes.js');
+const { browserImages, browserOperators, operators, quickImages, quickOperators } = await import('./shapes.js');
 
 // Debian's Chromium as the tests launch it; WebGPU has an adapter only with the last flag.
 const ARGS = ['--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--enable-unsafe-webgpu'];
@@ -39,15 +40,19 @@ const browser = await chromium.launchPersistentContext(profile, { executablePath
 meta.browser = `Chromium ${browser.browser()?.version() ?? ''}`.trim();
 await browser.route(/\.mjs$/, (route) => route.fulfill({ body: readFileSync(join(root, new URL(route.request().url()).pathname)), contentType: 'text/javascript' }));
 try {
+  const wanted = (job) => options.only === undefined || options.only === job.name;
   const rows = [];
-  for (const shape of options.quick ? quickOperators.slice(0, 1) : browserOperators) rows.push(await measure(shape.name, { shape }, [...OURS, ...(options.peers && shape.peers ? await peersOf(shape) : [])]));
-  for (const image of options.quick ? quickImages : browserImages) rows.push(await measure(image.name, { image }, OURS));
-  const text = `${provenance()}\n\n${table(['what', 'how', 'first result, ms', 'steady, ms', 'steady, times ours', 'runs on'], rows.flatMap(toRows))}`;
-  console.log(`all match\n\n${text}`);
-  if (options.json) mergeJson(options.json, { meta, browser: rows });
+  for (const shape of (options.quick ? quickOperators.slice(0, 1) : browserOperators).filter(wanted)) rows.push(await measure(shape.name, { shape }, [...OURS, ...(options.peers && shape.peers ? await operatorPeers(shape) : [])]));
+  for (const image of (options.quick ? quickImages : browserImages).filter(wanted)) rows.push(await measure(image.name, { image }, [...OURS, ...(options.peers && image.peers ? await networkPeers(image) : [])]));
+  const { traffic } = await moved();
+  const all = options.write ? merged(rows) : rows;
+  const text = `${provenance()}\n\n${table(['what', 'how', 'first result, ms', 'stall, ms', 'steady, ms', 'steady, times ours', 'first, times ours', 'runs on'], all.flatMap(toRows))}`;
+  const trafficText = trafficTable(traffic);
+  console.log(`all match\n\n${text}\n\n${trafficText}`);
+  if (options.json) mergeJson(options.json, { meta, browser: rows, traffic });
   if (options.write) {
-    mergeJson(join(root, 'bench/results/browser.json'), { meta, browser: rows });
-    writeTables(join(root, 'BENCHMARKS.md'), { browser: text });
+    mergeJson(join(root, 'bench/results/browser.json'), { meta, browser: all, traffic });
+    writeTables(join(root, 'BENCHMARKS.md'), { browser: text, traffic: trafficText });
   }
 } finally {
   await browser.close();
@@ -60,7 +65,7 @@ async function measure(name, job, contenders) {
   for (const contender of contenders) firsts[contender.name] = await inPage('first', contender, job);
   const { contenders: steady, wrong } = await inPage('steady', contenders, job, TIMING);
   console.error(`${name}: ${Object.entries(steady).map(([how, { wallMs }]) => `${how} ${wallMs.toFixed(1)} ms`).join(', ')}`);
-  return { name, wrong, contenders: contenders.map((contender) => ({ name: contender.name, firstMs: firsts[contender.name], ...steady[contender.name] })) };
+  return { name, wrong, contenders: contenders.map((contender) => ({ name: contender.name, ...firsts[contender.name], ...steady[contender.name] })) };
 }
 
 /** Calls a function of bench/page.js in a fresh page. */
@@ -74,16 +79,67 @@ async function inPage(call, ...args) {
   }
 }
 
-async function peersOf(shape) {
+async function operatorPeers(shape) {
   const { operatorGraphs } = await import('./peers/carafe-onnx.js');
-  return Object.entries(operatorGraphs(shape, operatorData(shape).weights)).flatMap(([graph, model]) => ['wasm', 'webgpu'].map((backend) => (
+  const onnx = Object.entries(operatorGraphs(shape, operatorData(shape).weights)).flatMap(([graph, model]) => ['wasm', 'webgpu'].map((backend) => (
     { name: `onnxruntime-web ${backend} (${graph})`, runtime: 'onnxruntime-web', backend, model: model.toString('base64') })));
+  return [...onnx, ...['smart', 'matmul'].map((graph) => ({ name: `tfjs webgpu (${graph})`, runtime: 'tfjs', backend: 'webgpu', graph }))];
+}
+
+/** The same network on luma alone, without halo and colour conversion. */
+async function networkPeers({ width, height }) {
+  const { bicubicWeights, lumaGraphs, readModel } = await import('./peers/carafe-onnx.js');
+  const file = join(root, 'models/base-x2.safetensors');
+  const onnx = Object.entries(lumaGraphs(file, height, width)).filter(([graph]) => graph !== 'sum').flatMap(([graph, model]) => ['wasm', 'webgpu'].map((backend) => (
+    { name: `onnxruntime-web ${backend}, the same network (${graph})`, runtime: 'onnxruntime-web', backend, model: model.toString('base64') })));
+  const { metadata, tensor, names } = readModel(file);
+  const plain = ({ data, shape }) => ({ data: [...data], shape });
+  const tensors = { ...Object.fromEntries(names.map((name) => [name, plain(tensor(name))])), bicubic: { weights: plain(bicubicWeights(2).weights) } };
+  return [...onnx, { name: 'tfjs webgpu, the same network', runtime: 'tfjs', backend: 'webgpu', network: { metadata, tensors } }];
+}
+
+/** What bench/traffic.ts counts, in a page: it needs a device. */
+async function moved() {
+  const { build } = await import('esbuild');
+  const { outputFiles: [{ text }] } = await build({ entryPoints: [join(root, 'bench/traffic.ts')], bundle: true, write: false, format: 'iife', globalName: 'moved', target: 'es2022', loader: { '.wgsl': 'text', '.wasm': 'binary' } });
+  const page = await browser.newPage();
+  try {
+    await page.goto(`${site.origin}/bench/page.html`);
+    await page.addScriptTag({ content: `${text}\nglobalThis.moved = moved;` });
+    const model = readFileSync(join(root, 'models/base-x2.safetensors')).toString('base64');
+    return await page.evaluate(async ([shape, base64]) => {
+      const device = await (await navigator.gpu.requestAdapter()).requestDevice();
+      const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+      const { moduleTraffic, tileTraffic } = globalThis.moved;
+      return { traffic: [moduleTraffic(device, shape, { half: false, workgroupMemory: false }), tileTraffic(device, bytes, 'base x2, a tile of 256x256', 256, { half: false, workgroupMemory: false })] };
+    }, [operators[0], model]);
+  } finally {
+    await page.close();
+  }
+}
+
+function trafficTable(traffic) {
+  const kB = (bytes) => (bytes / 1e3).toFixed(0);
+  return traffic.map(({ name, dispatches, bytes, layers, ends }) => `**${name}**: ${dispatches.length} dispatches, ${(bytes / 1e6).toFixed(1)} MB: ${(bytes / layers).toFixed(2)} times what its layers must move, ${(bytes / ends).toFixed(2)} times its input, parameters and result.\n\n${
+    table(['dispatch', 'reads, kB', 'writes, kB', 'MFLOP'], dispatches.map(({ what, read, written, mflops }) => [what, kB(read), kB(written), mflops ? mflops.toFixed(0) : '']))}`).join('\n\n');
+}
+
+/** With the rows of an earlier --write that this run did not measure. */
+function merged(rows) {
+  const file = join(root, 'bench/results/browser.json');
+  const before = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).browser.value : [];
+  const names = [...browserOperators, ...browserImages].map(({ name }) => name);
+  return [...before.filter(({ name }) => names.includes(name) && !rows.some((row) => row.name === name)), ...rows].sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
 }
 
 function toRows({ name, wrong, contenders }) {
-  return contenders.map(({ name: how, firstMs, wallMs, over, ratio, details }) => [
-    name, how, firstMs.toFixed(0), how in wrong ? `wrong result (off by ${wrong[how].toPrecision(2)})` : wallMs.toFixed(2), over === undefined || over === how ? '' : `${ratio.toFixed(1)}x (${over})`, details ?? '',
-  ]);
+  return contenders.map(({ name: how, firstMs, stallMs, wallMs, over, ratio, details }) => {
+    const ours = contenders.find((contender) => contender.name === over);
+    return [
+      name, how, firstMs.toFixed(0), stallMs === undefined ? '' : stallMs.toFixed(0), how in wrong ? `wrong result (off by ${wrong[how].toPrecision(2)})` : wallMs.toFixed(2),
+      over === undefined || over === how ? '' : `${ratio.toFixed(1)}x (${over})`, over === undefined || over === how ? '' : `${(firstMs / ours.firstMs).toFixed(1)}x`, details ?? '',
+    ];
+  });
 }
 
 function provenance() {

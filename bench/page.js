@@ -1,24 +1,29 @@
 // The bench's part in a browser: opens contenders, checks and times them. Loaded by bench/browser.js.
 import { largestDifference, operatorData, operatorTolerance, testImage } from './data.js';
 import { interleave, ratio, summary } from './measure.js';
+import { network, openTfjs, operator } from './peers/tfjs.js';
 
 const ORT = '/bench/peers/node_modules/onnxruntime-web/dist/';
 
 /**
- * @typedef {{ name: string, runtime: 'carafe-web' | 'onnxruntime-web', backend: 'wasm' | 'webgpu', thread?: 'worker' | 'inline', model?: string }} Contender
- *   model: a base64 .onnx
+ * @typedef {{ name: string, runtime: 'carafe-web' | 'onnxruntime-web' | 'tfjs', backend: 'wasm' | 'webgpu', thread?: 'worker' | 'inline', model?: string,
+ *   graph?: 'smart' | 'matmul', network?: { metadata: Record<string, string>, tensors: Record<string, any> } }} Contender
+ *   model: a base64 .onnx; graph, network: tfjs's
  * @typedef {{ shape?: import('./shapes.js').OperatorShape, image?: import('./shapes.js').ImageSize }} Job
  */
 
-/** From before anything is imported to the first result, in milliseconds. @param {Contender} contender @param {Job} job */
+/** firstMs: from before anything is imported to the first result; stallMs: how much longer the first call took than the second. @param {Contender} contender @param {Job} job */
 export async function first(contender, job) {
   const input = prepare(job);
   const start = performance.now();
   const opened = await open(contender, job, input);
+  const created = performance.now();
   await opened.run();
-  const ms = performance.now() - start;
+  const done = performance.now();
+  await opened.run();
+  const stallMs = done - created - (performance.now() - done);
   await opened.close();
-  return ms;
+  return { firstMs: done - start, stallMs };
 }
 
 /** All in turns; ratios of peers over ours on the same backend in a worker, of ours over the first. @param {Contender[]} contenders @param {Job} job */
@@ -32,7 +37,7 @@ export async function steady(contenders, job, timing) {
   const wrong = {};
   for (const contender of contenders) {
     const one = await open(contender, job, input);
-    const error = largestDifference(await one.run(), want);
+    const error = (job.shape || contender.runtime === 'carafe-web' ? largestDifference : lumaDifference)(await one.run(), want, job.image);
     if (error <= tolerance) opened.push({ ...one, name: contender.name });
     else if (contender.runtime === 'carafe-web') throw new Error(`Expected ${contender.name} within ${tolerance} of the reference, got ${error}`);
     else wrong[contender.name] = error;
@@ -52,11 +57,29 @@ export async function steady(contenders, job, timing) {
 }
 
 function prepare({ shape, image }) {
-  return shape ? operatorData(shape) : testImage(image.width, image.height);
+  return shape ? operatorData(shape) : testImage(image.width, image.height, image.peers);
 }
 
-async function open({ runtime, backend, thread, model }, { shape }, input) {
-  if (runtime === 'onnxruntime-web') return openOnnxruntime(backend, model, input);
+/** How far luma in 0..1 is from the RGBA of a grey image in steps of a byte, off the border, where the networks alone see zeros. */
+function lumaDifference(luma, rgba, { width, height }) {
+  const margin = 24;
+  const inside = (i, size) => i >= margin && i < 2 * size - margin;
+  return luma.reduce((max, v, i) => {
+    if (!inside(i % (2 * width), width) || !inside(Math.floor(i / (2 * width)), height)) return max;
+    const apart = Math.abs(255 * Math.min(1, Math.max(0, v)) - rgba[4 * i]) - 0.5; // the byte is rounded
+    return apart <= max ? max : apart;
+  }, 0);
+}
+
+async function open({ runtime, backend, thread, model, graph, network: net }, { shape, image }, input) {
+  if (runtime !== 'carafe-web') {
+    const { data, shape: dims } = shape ? input.x : { data: Float32Array.from({ length: image.width * image.height }, (_, i) => input.data[4 * i] / 255), shape: [1, 1, image.height, image.width] };
+    if (runtime === 'onnxruntime-web') return openOnnxruntime(backend, model, { data, shape: dims });
+    const tf = await openTfjs();
+    const tensor = (name) => net.tensors[name];
+    const run = shape ? operator(tf, shape, input.weights, graph) : network(tf, { metadata: net.metadata, tensor }, image.height, image.width);
+    return { run: () => run(data), close: () => {}, details: `tfjs ${tf.version_core ?? tf.version['tfjs-core']}` };
+  }
   const { createCarafe, createUpscaler } = await import('/dist/index.js');
   if (shape) {
     const { scale, kUp, groups } = shape;
@@ -67,7 +90,7 @@ async function open({ runtime, backend, thread, model }, { shape }, input) {
   return { run: async () => (await upscaler.upscale(input)).data, close: () => upscaler.dispose(), details: upscaler.info.details };
 }
 
-async function openOnnxruntime(provider, model, { x }) {
+async function openOnnxruntime(provider, model, x) {
   const ort = await import(`${ORT}${provider === 'webgpu' ? 'ort.webgpu.bundle.min.mjs' : 'ort.wasm.bundle.min.mjs'}`);
   Object.assign(ort.env.wasm, { numThreads: 1, proxy: false, wasmPaths: ORT });
   ort.env.logLevel = 'fatal';

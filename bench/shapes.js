@@ -58,7 +58,7 @@ export const browserOperators = [
 
 /** @type {ImageSize[]} */
 export const browserImages = [
-  { name: '64x64', width: 64, height: 64 },
+  { name: '64x64', width: 64, height: 64, peers: true }, // grey: the peers compute luma alone
   { name: '256x256', width: 256, height: 256 },
 ];
 

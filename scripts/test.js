@@ -3,7 +3,10 @@ import { spawnSync } from 'node:child_process';
 import { ensureBuild, ensureDebian, ensurePackages, root, run } from './ensure.js';
 
 ensurePackages();
-ensureDebian({ '/usr/bin/chromium': 'chromium' }); // also brings SwiftShader, the software GPU that Node's WebGPU tests run on
+ensureDebian({
+  '/usr/bin/chromium': 'chromium', // also brings SwiftShader, the software GPU that Node's WebGPU tests run on
+  '/usr/share/vulkan/icd.d/lvp_icd.x86_64.json': 'mesa-vulkan-drivers', // lavapipe, the one that Deno's run on
+});
 ensureBuild();
 run('npx', ['--no-install', 'tsc', '--noEmit']);
 const { status } = spawnSync('npx', ['--no-install', 'vitest', 'run', ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' });

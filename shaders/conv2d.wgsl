@@ -1,190 +1,69 @@
 // conv2d: y[n, oy, ox, co] = act(bias[co] + sum_{ky,kx,ci} x[n, oy+(ky-r)d, ox+(kx-r)d, ci] * weights[co, ci, ky, kx]) + residual
-// x (n, h, w, cIn)   weights [tap][ci][co], row 0 the bias   y (n, h, w, cOut); r = (k-1)/2, d = dilation; taps outside x read 0.
+// x (n, h, w, cIn) or (n, cIn, h, w)   y (n, h, w, cOut); r = (k-1)/2, d = dilation; taps outside x read 0.
 // torch.nn.functional.conv2d with padding = r*d. Reference: src/backends/reference/conv2d.ts. f32 sums.
-// Schedule: implicit GEMM. One invocation = 4 neighbouring pixels of a row x VECTORS vectors of 4 output channels, all sums in
-// registers, no barriers. Neighbouring invocations take neighbouring channels: they share the loads of x, and the loads of
-// weights and the stores of y are contiguous. Bias, activation and residual are fused, so a layer is one dispatch.
+// Schedule: one invocation = a tile of gemm.wgsl, 4 neighbouring pixels x VECTORS vectors of 4 output channels. Neighbouring invocations take
+// neighbouring channels: they share the loads of x, and the loads of weights and the stores of y are contiguous. Bias, activation and
+// residual are fused, so a layer is one dispatch. `staged` holds x in workgroup memory (for real GPUs: each value is fetched once for a
+// workgroup instead of k*k times): a workgroup = 16x8 pixels x 16 output channels, 16 input channels at a time.
 
-override WORKGROUP: u32 = 64;   // invocations in a workgroup
-override VECTORS: u32 = 2;      // output vectors of an invocation, 1 or 2; divides coVectors
+override VECTORS: u32 = 2;      // output vectors of an invocation, 1 or 2
 override ACTIVATION: u32 = 0;   // 0 none, 1 relu, 2 leaky-relu, 3 silu, 4 hardswish
 override RESIDUAL: bool = false;
 
 struct Params {
-  invocations: u32, // n * h * tiles * coVectors / VECTORS
-  h: u32,           // rows of an image
-  w: u32,           // pixels of a row
-  tiles: u32,       // ceil(w / 4), tiles of 4 pixels in a row
-  cIn: u32,         // channels
-  cOut: u32,        // channels
-  coVectors: u32,   // vectors of 4 in a row of weights, the tail padded with zeros
-  k: u32,           // taps per axis, odd
-  dilation: u32,    // pixels between taps
-  slope: f32,       // of leaky-relu, for negative values
+  conv: Conv,
+  cOut: u32,  // channels of y, a multiple of 4 in the entry points to Vec4
+  slope: f32, // of leaky-relu, for negative values
 }
 
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;              // (n, h, w, cIn)
-@group(0) @binding(1) var<storage, read> xVec4: array<vec4f>;        // (n, h, w, cIn / 4)
-@group(0) @binding(2) var<storage, read> weights: array<vec4f>;      // (1 + k * k * cIn, coVectors)
-@group(0) @binding(3) var<storage, read> residual: array<f32>;       // (n, h, w, cOut)
-@group(0) @binding(3) var<storage, read> residualVec4: array<vec4f>; // (n, h, w, cOut / 4)
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;        // (n, h, w, cOut)
-@group(0) @binding(4) var<storage, read_write> yVec4: array<vec4f>;  // (n, h, w, cOut / 4)
-
-// What one invocation computes.
-struct Tile {
-  image: u32,  // 0..n
-  oy: u32,     // row in the image
-  ox: u32,     // first of the 4 pixels
-  vector: u32, // first output vector
-}
-
-// Sums of 4 pixels for the first vector (a) and the second (b).
-struct Sums { a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f }
-
-// Offsets in x of the 4 pixels that one tap reads; pixels outside x point at 0 and are masked.
-struct Taps { first: vec4u, inside: vec4<bool> }
+@group(0) @binding(3) var<storage, read> residual: array<Stored>;       // (n, h, w, cOut)
+@group(0) @binding(3) var<storage, read> residualVec4: array<Stored4>;  // (n, h, w, cOut / 4)
+@group(0) @binding(4) var<storage, read_write> y: array<Stored>;        // (n, h, w, cOut)
+@group(0) @binding(4) var<storage, read_write> yVec4: array<Stored4>;   // (n, h, w, cOut / 4)
 
 @compute @workgroup_size(WORKGROUP)
 fn vec4ToVec4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = invocation(group, groups, local);
-  if (i >= params.invocations) { return; }
-  let tile = tileOf(i);
-  storeAllVec4(tile, sumVec4(tile));
+  if (i >= params.conv.work) { return; }
+  let tile = tileOf(i / blocks());
+  let first = i % blocks() * VECTORS;
+  storeAllVec4(tile, first, sumVec4(tile, first, second(first), VECTORS == 2u));
 }
 
 @compute @workgroup_size(WORKGROUP)
 fn vec4ToScalar(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = invocation(group, groups, local);
-  if (i >= params.invocations) { return; }
-  let tile = tileOf(i);
-  storeAllScalar(tile, sumVec4(tile));
+  if (i >= params.conv.work) { return; }
+  let tile = tileOf(i / blocks());
+  let first = i % blocks() * VECTORS;
+  storeAllScalar(tile, first, sumVec4(tile, first, second(first), VECTORS == 2u));
 }
 
 @compute @workgroup_size(WORKGROUP)
 fn scalarToVec4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = invocation(group, groups, local);
-  if (i >= params.invocations) { return; }
-  let tile = tileOf(i);
-  storeAllVec4(tile, sumScalar(tile));
+  if (i >= params.conv.work) { return; }
+  let tile = tileOf(i / blocks());
+  let first = i % blocks() * VECTORS;
+  storeAllVec4(tile, first, sumScalar(tile, first, second(first), VECTORS == 2u));
 }
 
 @compute @workgroup_size(WORKGROUP)
 fn scalarToScalar(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = invocation(group, groups, local);
-  if (i >= params.invocations) { return; }
-  let tile = tileOf(i);
-  storeAllScalar(tile, sumScalar(tile));
+  if (i >= params.conv.work) { return; }
+  let tile = tileOf(i / blocks());
+  let first = i % blocks() * VECTORS;
+  storeAllScalar(tile, first, sumScalar(tile, first, second(first), VECTORS == 2u));
 }
 
-// Grids are 2D because one dimension holds 65535 workgroups at most.
-fn invocation(group: vec3u, groups: vec3u, local: u32) -> u32 {
-  return (group.y * groups.x + group.x) * WORKGROUP + local;
+// Blocks of VECTORS output vectors; the last may have one vector less.
+fn blocks() -> u32 {
+  return (params.conv.coVectors + VECTORS - 1u) / VECTORS;
 }
 
-fn tileOf(i: u32) -> Tile {
-  let blocks = params.coVectors / VECTORS;
-  let tile = i / blocks;
-  let row = tile / params.tiles;
-  return Tile(row / params.h, row % params.h, (tile % params.tiles) * 4u, (i % blocks) * VECTORS);
-}
-
-// The source row of tap ky, or -1 outside.
-fn sourceRow(tile: Tile, ky: u32) -> i32 {
-  let iy = i32(tile.oy) + (i32(ky) - i32(params.k / 2u)) * i32(params.dilation);
-  return select(-1, iy, iy >= 0 && iy < i32(params.h));
-}
-
-fn tapsOf(tile: Tile, iy: i32, kx: u32, stride: u32) -> Taps {
-  let ix = vec4i(i32(tile.ox) + (i32(kx) - i32(params.k / 2u)) * i32(params.dilation)) + vec4i(0, 1, 2, 3);
-  let inside = (ix >= vec4i(0)) & (ix < vec4i(i32(params.w)));
-  let row = (tile.image * params.h + u32(iy)) * params.w;
-  return Taps(select(vec4u(0u), (vec4u(row) + vec4u(ix)) * stride, inside), inside);
-}
-
-fn sumVec4(tile: Tile) -> Sums {
-  let step = params.coVectors;
-  let channels = params.cIn / 4u;
-  var a0 = weights[tile.vector];
-  var a1 = a0;
-  var a2 = a0;
-  var a3 = a0;
-  var b0 = vec4f();
-  if (VECTORS == 2u) { b0 = weights[tile.vector + 1u]; }
-  var b1 = b0;
-  var b2 = b0;
-  var b3 = b0;
-  for (var ky = 0u; ky < params.k; ky++) {
-    let iy = sourceRow(tile, ky);
-    if (iy < 0) { continue; }
-    for (var kx = 0u; kx < params.k; kx++) {
-      let taps = tapsOf(tile, iy, kx, channels);
-      var at = (1u + (ky * params.k + kx) * params.cIn) * step + tile.vector;
-      for (var ci = 0u; ci < channels; ci++) {
-        let x0 = select(vec4f(), xVec4[taps.first.x + ci], taps.inside.x);
-        let x1 = select(vec4f(), xVec4[taps.first.y + ci], taps.inside.y);
-        let x2 = select(vec4f(), xVec4[taps.first.z + ci], taps.inside.z);
-        let x3 = select(vec4f(), xVec4[taps.first.w + ci], taps.inside.w);
-        // One multiply-add after the other: each contracts to an FMA, which w0*x + w1*y + ... would not fully.
-        let v0 = weights[at];
-        let v1 = weights[at + step];
-        let v2 = weights[at + 2u * step];
-        let v3 = weights[at + 3u * step];
-        a0 += v0 * x0.x; a1 += v0 * x1.x; a2 += v0 * x2.x; a3 += v0 * x3.x;
-        a0 += v1 * x0.y; a1 += v1 * x1.y; a2 += v1 * x2.y; a3 += v1 * x3.y;
-        a0 += v2 * x0.z; a1 += v2 * x1.z; a2 += v2 * x2.z; a3 += v2 * x3.z;
-        a0 += v3 * x0.w; a1 += v3 * x1.w; a2 += v3 * x2.w; a3 += v3 * x3.w;
-        if (VECTORS == 2u) {
-          let u0 = weights[at + 1u];
-          let u1 = weights[at + step + 1u];
-          let u2 = weights[at + 2u * step + 1u];
-          let u3 = weights[at + 3u * step + 1u];
-          b0 += u0 * x0.x; b1 += u0 * x1.x; b2 += u0 * x2.x; b3 += u0 * x3.x;
-          b0 += u1 * x0.y; b1 += u1 * x1.y; b2 += u1 * x2.y; b3 += u1 * x3.y;
-          b0 += u2 * x0.z; b1 += u2 * x1.z; b2 += u2 * x2.z; b3 += u2 * x3.z;
-          b0 += u3 * x0.w; b1 += u3 * x1.w; b2 += u3 * x2.w; b3 += u3 * x3.w;
-        }
-        at += 4u * step;
-      }
-    }
-  }
-  return Sums(a0, a1, a2, a3, b0, b1, b2, b3);
-}
-
-fn sumScalar(tile: Tile) -> Sums {
-  let step = params.coVectors;
-  var a0 = weights[tile.vector];
-  var a1 = a0;
-  var a2 = a0;
-  var a3 = a0;
-  var b0 = vec4f();
-  if (VECTORS == 2u) { b0 = weights[tile.vector + 1u]; }
-  var b1 = b0;
-  var b2 = b0;
-  var b3 = b0;
-  for (var ky = 0u; ky < params.k; ky++) {
-    let iy = sourceRow(tile, ky);
-    if (iy < 0) { continue; }
-    for (var kx = 0u; kx < params.k; kx++) {
-      let taps = tapsOf(tile, iy, kx, params.cIn);
-      var at = (1u + (ky * params.k + kx) * params.cIn) * step + tile.vector;
-      for (var ci = 0u; ci < params.cIn; ci++) {
-        let x0 = select(0.0, x[taps.first.x + ci], taps.inside.x);
-        let x1 = select(0.0, x[taps.first.y + ci], taps.inside.y);
-        let x2 = select(0.0, x[taps.first.z + ci], taps.inside.z);
-        let x3 = select(0.0, x[taps.first.w + ci], taps.inside.w);
-        let v = weights[at];
-        a0 += v * x0; a1 += v * x1; a2 += v * x2; a3 += v * x3;
-        if (VECTORS == 2u) {
-          let u = weights[at + 1u];
-          b0 += u * x0; b1 += u * x1; b2 += u * x2; b3 += u * x3;
-        }
-        at += step;
-      }
-    }
-  }
-  return Sums(a0, a1, a2, a3, b0, b1, b2, b3);
+fn second(first: u32) -> u32 {
+  return min(first + 1u, params.conv.coVectors - 1u);
 }
 
 // Stable for every finite value: exp only of what is not positive, and no product of infinity and 0.
@@ -201,48 +80,47 @@ fn activate(v: vec4f) -> vec4f {
   }
 }
 
-fn storeAllVec4(tile: Tile, s: Sums) {
-  storeVec4(tile, 0u, 0u, s.a0);
-  storeVec4(tile, 1u, 0u, s.a1);
-  storeVec4(tile, 2u, 0u, s.a2);
-  storeVec4(tile, 3u, 0u, s.a3);
+fn storeAllVec4(tile: Tile, first: u32, s: Sums) {
+  storeVec4(tile, 0u, first, s.a0);
+  storeVec4(tile, 1u, first, s.a1);
+  storeVec4(tile, 2u, first, s.a2);
+  storeVec4(tile, 3u, first, s.a3);
   if (VECTORS == 2u) {
-    storeVec4(tile, 0u, 1u, s.b0);
-    storeVec4(tile, 1u, 1u, s.b1);
-    storeVec4(tile, 2u, 1u, s.b2);
-    storeVec4(tile, 3u, 1u, s.b3);
+    storeVec4(tile, 0u, first + 1u, s.b0);
+    storeVec4(tile, 1u, first + 1u, s.b1);
+    storeVec4(tile, 2u, first + 1u, s.b2);
+    storeVec4(tile, 3u, first + 1u, s.b3);
   }
 }
 
-fn storeVec4(tile: Tile, pixel: u32, second: u32, sum: vec4f) {
+fn storeVec4(tile: Tile, pixel: u32, vector: u32, sum: vec4f) {
   let ox = tile.ox + pixel;
-  let vector = tile.vector + second;
   let vectors = params.cOut / 4u;
-  if (ox >= params.w || vector >= vectors) { return; }
-  let at = ((tile.image * params.h + tile.oy) * params.w + ox) * vectors + vector;
+  if (ox >= params.conv.w || vector >= vectors) { return; }
+  let at = ((tile.image * params.conv.h + tile.oy) * params.conv.w + ox) * vectors + vector;
   var value = activate(sum);
-  if (RESIDUAL) { value += residualVec4[at]; }
-  yVec4[at] = value;
+  if (RESIDUAL) { value += vec4f(residualVec4[at]); }
+  yVec4[at] = Stored4(value);
 }
 
-fn storeAllScalar(tile: Tile, s: Sums) {
-  storeScalar(tile, 0u, 0u, s.a0);
-  storeScalar(tile, 1u, 0u, s.a1);
-  storeScalar(tile, 2u, 0u, s.a2);
-  storeScalar(tile, 3u, 0u, s.a3);
+fn storeAllScalar(tile: Tile, first: u32, s: Sums) {
+  storeScalar(tile, 0u, first, s.a0);
+  storeScalar(tile, 1u, first, s.a1);
+  storeScalar(tile, 2u, first, s.a2);
+  storeScalar(tile, 3u, first, s.a3);
   if (VECTORS == 2u) {
-    storeScalar(tile, 0u, 1u, s.b0);
-    storeScalar(tile, 1u, 1u, s.b1);
-    storeScalar(tile, 2u, 1u, s.b2);
-    storeScalar(tile, 3u, 1u, s.b3);
+    storeScalar(tile, 0u, first + 1u, s.b0);
+    storeScalar(tile, 1u, first + 1u, s.b1);
+    storeScalar(tile, 2u, first + 1u, s.b2);
+    storeScalar(tile, 3u, first + 1u, s.b3);
   }
 }
 
-fn storeScalar(tile: Tile, pixel: u32, second: u32, sum: vec4f) {
+fn storeScalar(tile: Tile, pixel: u32, vector: u32, sum: vec4f) {
   let ox = tile.ox + pixel;
-  let co = (tile.vector + second) * 4u;
-  if (ox >= params.w || co >= params.cOut) { return; }
-  let at = ((tile.image * params.h + tile.oy) * params.w + ox) * params.cOut + co;
+  let co = vector * 4u;
+  if (ox >= params.conv.w || co >= params.cOut) { return; }
+  let at = ((tile.image * params.conv.h + tile.oy) * params.conv.w + ox) * params.cOut + co;
   let value = activate(sum);
   storeOne(at, value.x);
   if (co + 1u < params.cOut) { storeOne(at + 1u, value.y); }
@@ -251,5 +129,71 @@ fn storeScalar(tile: Tile, pixel: u32, second: u32, sum: vec4f) {
 }
 
 fn storeOne(at: u32, value: f32) {
-  if (RESIDUAL) { y[at] = value + residual[at]; } else { y[at] = value; }
+  if (RESIDUAL) { y[at] = Stored(value + f32(residual[at])); } else { y[at] = Stored(value); }
+}
+
+// `staged`: x of the tile with its halo, [4 vectors of input channels][row][column]; zeros outside x.
+const TILE_W = 16u;
+const TILE_H = 8u;
+const CHUNK = 4u;        // vectors of input channels at a time
+var<workgroup> held: array<vec4f, 960>; // CHUNK * (8 + 2 reach) * (16 + 2 reach), reach = r*d up to 2
+
+// 64 invocations: each the pixels (column, row), (column, row + 2), + 4, + 6 of the tile x 2 output vectors.
+@compute @workgroup_size(64)
+fn staged(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let c = params.conv;
+  let ranges = (c.coVectors + 3u) / 4u; // of 16 output channels
+  let columns = (c.w + TILE_W - 1u) / TILE_W;
+  let rows = (c.h + TILE_H - 1u) / TILE_H;
+  let id = group.y * groups.x + group.x;
+  let tile = id / ranges;
+  let image = tile / columns / rows; // past the last one in the grid's last row: then nothing is stored
+  let originX = tile % columns * TILE_W;
+  let originY = tile / columns % rows * TILE_H;
+  let first = id % ranges * 4u + local / 32u * 2u;
+  let a = min(first, c.coVectors - 1u);
+  let b = min(first + 1u, c.coVectors - 1u);
+  let column = local % TILE_W;
+  let row = local / TILE_W % 2u;
+  let reach = i32(c.k / 2u * c.dilation);
+  let heldW = TILE_W + 2u * u32(reach);
+  let heldH = TILE_H + 2u * u32(reach);
+  let channels = c.cIn / 4u;
+  var sums = biasOf(a, b);
+  for (var chunk = 0u; chunk < channels; chunk += CHUNK) {
+    let depth = min(CHUNK, channels - chunk);
+    workgroupBarrier(); // the chunk before has been read
+    // Neighbouring invocations fetch the neighbouring vectors of a pixel.
+    for (var i = local; i < heldW * heldH * depth; i += 64u) {
+      let pixel = i / depth;
+      let iy = i32(originY + pixel / heldW) - reach;
+      let ix = i32(originX + pixel % heldW) - reach;
+      var value = vec4f();
+      if (iy >= 0 && iy < i32(c.h) && ix >= 0 && ix < i32(c.w)) {
+        value = vec4f(xVec4[((image * c.h + u32(iy)) * c.w + u32(ix)) * channels + chunk + i % depth]);
+      }
+      held[i % depth * heldW * heldH + pixel] = value;
+    }
+    workgroupBarrier();
+    for (var ky = 0u; ky < c.k; ky++) {
+      for (var kx = 0u; kx < c.k; kx++) {
+        for (var ci = 0u; ci < depth; ci++) {
+          let at = (ci * heldH + row + ky * c.dilation) * heldW + column + kx * c.dilation;
+          let w = (1u + (ky * c.k + kx) * c.cIn + (chunk + ci) * 4u) * c.coVectors;
+          sums = plusProducts(sums, w, a, b, true, held[at], held[at + 2u * heldW], held[at + 4u * heldW], held[at + 6u * heldW]);
+        }
+      }
+    }
+  }
+  if (id >= params.conv.work) { return; }
+  storeBelow(Tile(image, originY + row, originX + column), first, sums.a0, sums.b0);
+  storeBelow(Tile(image, originY + row + 2u, originX + column), first, sums.a1, sums.b1);
+  storeBelow(Tile(image, originY + row + 4u, originX + column), first, sums.a2, sums.b2);
+  storeBelow(Tile(image, originY + row + 6u, originX + column), first, sums.a3, sums.b3);
+}
+
+fn storeBelow(tile: Tile, first: u32, a: vec4f, b: vec4f) {
+  if (tile.oy >= params.conv.h) { return; }
+  storeVec4(tile, 0u, first, a);
+  storeVec4(tile, 0u, first + 1u, b);
 }

@@ -12,10 +12,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;             // (n, rows, columns)
-@group(0) @binding(1) var<storage, read> xVec4: array<vec4f>;       // (n, rows, columns / 4)
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;       // (n, columns, rows)
-@group(0) @binding(2) var<storage, read_write> yVec4: array<vec4f>; // (n, columns, rows / 4)
+@group(0) @binding(1) var<storage, read> x: array<Stored>;             // (n, rows, columns)
+@group(0) @binding(1) var<storage, read> xVec4: array<Stored4>;       // (n, rows, columns / 4)
+@group(0) @binding(2) var<storage, read_write> y: array<Stored>;       // (n, columns, rows)
+@group(0) @binding(2) var<storage, read_write> yVec4: array<Stored4>; // (n, columns, rows / 4)
 
 @compute @workgroup_size(WORKGROUP)
 fn transposeVec4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -28,16 +28,16 @@ fn transposeVec4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) g
   let image = i / columnBlocks / rowBlocks;
   let source = (image * params.rows + row * 4u) * columnBlocks + column;
   let block = transpose(mat4x4f(
-    xVec4[source],
-    xVec4[source + columnBlocks],
-    xVec4[source + 2u * columnBlocks],
-    xVec4[source + 3u * columnBlocks],
+    vec4f(xVec4[source]),
+    vec4f(xVec4[source + columnBlocks]),
+    vec4f(xVec4[source + 2u * columnBlocks]),
+    vec4f(xVec4[source + 3u * columnBlocks]),
   ));
   let first = (image * params.columns + column * 4u) * rowBlocks + row;
-  yVec4[first] = block[0];
-  yVec4[first + rowBlocks] = block[1];
-  yVec4[first + 2u * rowBlocks] = block[2];
-  yVec4[first + 3u * rowBlocks] = block[3];
+  yVec4[first] = Stored4(block[0]);
+  yVec4[first + rowBlocks] = Stored4(block[1]);
+  yVec4[first + 2u * rowBlocks] = Stored4(block[2]);
+  yVec4[first + 3u * rowBlocks] = Stored4(block[3]);
 }
 
 @compute @workgroup_size(WORKGROUP)

@@ -1,12 +1,11 @@
 // normalizeKernels: over the kUp^2 taps of each group and sub-pixel: softmax exp(x-max)/sum, sigmoid 1/(1+exp(-x)),
 // or sigmoid-normalized sigmoid/(sum of sigmoids).
 // rows (n, h, w, groups*kUp^2*s^2) -> the same shape, [g][tap][sub-pixel] inside a row.
-// CARAFE, arXiv:1905.02188, section 3.2 (kernel normalizer) and table 7. Reference: src/backends/reference/normalize-kernels.ts.
+// CARAFE, arXiv:1905.02188, section 3.2 (kernel normalizer) and table 7. Reference: src/backends/reference/normalize-kernels.ts. After normalizer.wgsl.
 // Schedule: one invocation = all taps of 4 columns (a column is one group and sub-pixel of one pixel). Where 4 divides s^2 the
 // columns are neighbours and load as vectors. Three passes over the taps, exp computed twice: cheaper than a round trip of memory.
 
 override WORKGROUP: u32 = 64; // invocations in a workgroup
-override NORMALIZER: u32 = 0; // 0 softmax, 1 sigmoid, 2 sigmoid-normalized
 
 struct Params {
   columns: u32, // n * h * w * groups * s^2
@@ -15,10 +14,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> rows: array<f32>;          // (n * h * w * groups, taps, subs)
-@group(0) @binding(1) var<storage, read> rowsVec4: array<vec4f>;    // (n * h * w * groups, taps, subs / 4)
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;       // (n * h * w * groups, taps, subs)
-@group(0) @binding(2) var<storage, read_write> yVec4: array<vec4f>; // (n * h * w * groups, taps, subs / 4)
+@group(0) @binding(1) var<storage, read> rows: array<Stored>;          // (n * h * w * groups, taps, subs)
+@group(0) @binding(1) var<storage, read> rowsVec4: array<Stored4>;    // (n * h * w * groups, taps, subs / 4)
+@group(0) @binding(2) var<storage, read_write> y: array<Stored>;       // (n * h * w * groups, taps, subs)
+@group(0) @binding(2) var<storage, read_write> yVec4: array<Stored4>; // (n * h * w * groups, taps, subs / 4)
 
 @compute @workgroup_size(WORKGROUP)
 fn normalizeVec4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -26,14 +25,14 @@ fn normalizeVec4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) g
   if (i * 4u >= params.columns) { return; }
   let step = params.subs / 4u;
   let first = (i / step) * params.taps * step + i % step;
-  var largest = rowsVec4[first];
+  var largest = vec4f(rowsVec4[first]);
   var sum = vec4f();
   if (NORMALIZER != 1u) {
-    for (var tap = 1u; tap < params.taps; tap++) { largest = max(largest, rowsVec4[first + tap * step]); }
-    for (var tap = 0u; tap < params.taps; tap++) { sum += weight(rowsVec4[first + tap * step], largest); }
+    for (var tap = 1u; tap < params.taps; tap++) { largest = max(largest, vec4f(rowsVec4[first + tap * step])); }
+    for (var tap = 0u; tap < params.taps; tap++) { sum += weight(vec4f(rowsVec4[first + tap * step]), largest); }
   }
   for (var tap = 0u; tap < params.taps; tap++) {
-    yVec4[first + tap * step] = normalized(rowsVec4[first + tap * step], largest, sum);
+    yVec4[first + tap * step] = Stored4(normalized(weight(vec4f(rowsVec4[first + tap * step]), largest), sum));
   }
 }
 
@@ -54,11 +53,11 @@ fn normalizeScalar(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups)
   }
   for (var tap = 0u; tap < params.taps; tap++) {
     let at = first + tap * params.subs;
-    let value = normalized(load(at), largest, sum);
-    y[at.x] = value.x;
-    if (inside.y) { y[at.y] = value.y; }
-    if (inside.z) { y[at.z] = value.z; }
-    if (inside.w) { y[at.w] = value.w; }
+    let value = normalized(weight(load(at), largest), sum);
+    y[at.x] = Stored(value.x);
+    if (inside.y) { y[at.y] = Stored(value.y); }
+    if (inside.z) { y[at.z] = Stored(value.z); }
+    if (inside.w) { y[at.w] = Stored(value.w); }
   }
 }
 
@@ -68,22 +67,5 @@ fn invocation(group: vec3u, groups: vec3u, local: u32) -> u32 {
 }
 
 fn load(at: vec4u) -> vec4f {
-  return vec4f(rows[at.x], rows[at.y], rows[at.z], rows[at.w]);
-}
-
-fn normalized(v: vec4f, largest: vec4f, sum: vec4f) -> vec4f {
-  if (NORMALIZER == 1u) { return sigmoid(v, vec4f()); }
-  return weight(v, largest) / sum;
-}
-
-// What is divided by its sum over the taps; both kinds are scaled so that the largest is at least 1/2 and no sum underflows.
-fn weight(v: vec4f, largest: vec4f) -> vec4f {
-  if (NORMALIZER == 0u) { return exp(v - largest); }
-  return sigmoid(v, min(largest, vec4f()));
-}
-
-// sigmoid(v) * exp(-offset), offset <= 0 and not below a negative v: exp only of what is not positive.
-fn sigmoid(v: vec4f, offset: vec4f) -> vec4f {
-  let e = exp(-abs(v));
-  return select(exp(min(v - offset, vec4f())), vec4f(1.0), v >= vec4f()) / (1.0 + e);
+  return vec4f(f32(rows[at.x]), f32(rows[at.y]), f32(rows[at.z]), f32(rows[at.w]));
 }

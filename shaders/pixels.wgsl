@@ -17,11 +17,11 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> rgba: array<u32>;             // (h, w)
-@group(0) @binding(2) var<storage, read_write> lumaOut: array<f32>;    // (1 or 2, h, w)
-@group(0) @binding(3) var<storage, read_write> chromaOut: array<vec2f>; // (h, w): Cb, Cr
+@group(0) @binding(2) var<storage, read_write> lumaOut: array<Stored>;    // (1 or 2, h, w)
+@group(0) @binding(3) var<storage, read_write> chromaOut: array<Stored2>; // (h, w): Cb, Cr
 
-@group(0) @binding(1) var<storage, read> luma: array<f32>;             // (1 or 2, h, w)
-@group(0) @binding(2) var<storage, read> chroma: array<vec2f>;         // (h, w): Cb, Cr
+@group(0) @binding(1) var<storage, read> luma: array<Stored>;             // (1 or 2, h, w)
+@group(0) @binding(2) var<storage, read> chroma: array<Stored2>;         // (h, w): Cb, Cr
 @group(0) @binding(3) var<storage, read_write> rgbaOut: array<u32>;    // (cropH, cropW)
 
 @compute @workgroup_size(WORKGROUP)
@@ -31,9 +31,9 @@ fn toPlanes(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
   let bytes = (vec4u(rgba[i]) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u);
   let v = vec4f(bytes) / 255.0;
   let luminance = 0.299 * v.r + 0.587 * v.g + 0.114 * v.b;
-  lumaOut[i] = luminance;
-  chromaOut[i] = vec2f((v.b - luminance) / 1.772, (v.r - luminance) / 1.402);
-  if (ALPHA) { lumaOut[params.plane + i] = v.a; }
+  lumaOut[i] = Stored(luminance);
+  chromaOut[i] = Stored2(vec2f((v.b - luminance) / 1.772, (v.r - luminance) / 1.402));
+  if (ALPHA) { lumaOut[params.plane + i] = Stored(v.a); }
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -41,12 +41,13 @@ fn toPixels(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
   let i = invocation(group, groups, local);
   if (i >= params.pixels) { return; }
   let at = (params.cropY + i / params.cropW) * params.w + params.cropX + i % params.cropW;
-  let luminance = luma[at];
-  let r = luminance + 1.402 * chroma[at].y;
-  let b = luminance + 1.772 * chroma[at].x;
+  let luminance = f32(luma[at]);
+  let colour = vec2f(chroma[at]);
+  let r = luminance + 1.402 * colour.y;
+  let b = luminance + 1.772 * colour.x;
   let g = (luminance - 0.299 * r - 0.114 * b) / 0.587;
   var a = 1.0;
-  if (ALPHA) { a = luma[params.plane + at]; }
+  if (ALPHA) { a = f32(luma[params.plane + at]); }
   let bytes = vec4u(clamp(floor(vec4f(r, g, b, a) * 255.0 + 0.5), vec4f(), vec4f(255.0)));
   rgbaOut[i] = bytes.r | (bytes.g << 8u) | (bytes.b << 16u) | (bytes.a << 24u);
 }

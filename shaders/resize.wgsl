@@ -20,10 +20,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;             // (n, h, w, c)
-@group(0) @binding(1) var<storage, read> xVec4: array<vec4f>;       // (n, h, w, c / 4)
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;       // (n, height, width, c)
-@group(0) @binding(2) var<storage, read_write> yVec4: array<vec4f>; // (n, height, width, c / 4)
+@group(0) @binding(1) var<storage, read> x: array<Stored>;             // (n, h, w, c)
+@group(0) @binding(1) var<storage, read> xVec4: array<Stored4>;       // (n, h, w, c / 4)
+@group(0) @binding(2) var<storage, read_write> y: array<Stored>;       // (n, height, width, c)
+@group(0) @binding(2) var<storage, read_write> yVec4: array<Stored4>; // (n, height, width, c / 4)
 
 // The taps of one output position along one axis: weights.x belongs to `first`, and so on; bilinear uses two.
 struct Taps { first: i32, weights: vec4f }
@@ -45,11 +45,11 @@ fn resizeVec4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grou
     var line = vec4f();
     for (var kx = 0; kx < count; kx++) {
       let ix = u32(clamp(horizontal.first + kx, 0, i32(params.w) - 1));
-      line += horizontal.weights[kx] * xVec4[((image * params.h + iy) * params.w + ix) * params.c + channel];
+      line += horizontal.weights[kx] * vec4f(xVec4[((image * params.h + iy) * params.w + ix) * params.c + channel]);
     }
     sum += vertical.weights[ky] * line;
   }
-  yVec4[i] = sum;
+  yVec4[i] = Stored4(sum);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -69,11 +69,11 @@ fn resizeScalar(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) gr
     var line = 0.0;
     for (var kx = 0; kx < count; kx++) {
       let ix = u32(clamp(horizontal.first + kx, 0, i32(params.w) - 1));
-      line += horizontal.weights[kx] * x[((image * params.h + iy) * params.w + ix) * params.c + channel];
+      line += horizontal.weights[kx] * f32(x[((image * params.h + iy) * params.w + ix) * params.c + channel]);
     }
     sum += vertical.weights[ky] * line;
   }
-  y[i] = sum;
+  y[i] = Stored(sum);
 }
 
 // Grids are 2D because one dimension holds 65535 workgroups at most.

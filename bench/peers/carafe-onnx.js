@@ -92,7 +92,7 @@ function luma(file, h, w, variant) {
 }
 
 /** Of scale 2: Keys' cubic with a = -0.5 at half-pixel centres reaches two pixels to each side. */
-function bicubicWeights(s) {
+export function bicubicWeights(s) {
   if (s !== 2) throw new Error(`Expected scale 2 for the bicubic weights, got ${s}`);
   const a = -0.5;
   const cubic = (t) => t < 1 ? (a + 2) * t ** 3 - (a + 3) * t ** 2 + 1 : t < 2 ? a * (t ** 3 - 5 * t ** 2 + 8 * t - 4) : 0;
@@ -136,7 +136,7 @@ function slice(g, x, axes, starts, ends) {
 }
 
 /** f32 tensors out of an F16 or F32 .safetensors file. */
-function readModel(file) {
+export function readModel(file) {
   const all = readFileSync(file);
   const length = Number(all.readBigUInt64LE(0));
   const header = JSON.parse(all.toString('utf8', 8, 8 + length));
@@ -145,7 +145,7 @@ function readModel(file) {
     const raw = new Uint8Array(all.subarray(8 + length + begin, 8 + length + end)).buffer;
     return { data: dtype === 'F32' ? new Float32Array(raw) : Float32Array.from(new Uint16Array(raw), half), shape };
   };
-  return { tensor, metadata: header.__metadata__ };
+  return { tensor, metadata: header.__metadata__, names: Object.keys(header).filter((name) => name !== '__metadata__') };
 }
 
 function half(bits) {

@@ -19,14 +19,14 @@ export interface Rejection {
   readonly reason: string;
 }
 
-/** Opens what the request allows: with 'auto' all that may be chosen, else the first of the list that works. @throws {CarafeError} BackendUnavailable with every reason. */
-export async function openBackends(request: BackendRequest): Promise<{ opened: Backend[]; rejected: Rejection[] }> {
+/** Opens what the request allows: with 'auto' all that may be chosen, else the first of the list that works. half: a GPU may store tensors as f16. @throws {CarafeError} BackendUnavailable with every reason. */
+export async function openBackends(request: BackendRequest, options: { half?: boolean } = {}): Promise<{ opened: Backend[]; rejected: Rejection[] }> {
   const auto = request.backend === 'auto';
   const opened: Backend[] = [];
   const rejected: Rejection[] = [];
   for (const name of request.backend === 'auto' ? (['webgpu', 'wasm'] as const) : request.backend) {
     try {
-      opened.push(await openBackend(name, request, auto));
+      opened.push(await openBackend(name, request, auto, options.half));
       if (!auto) break;
     } catch (error) {
       if (!(error instanceof CarafeError) || error.code !== 'BackendUnavailable') throw error;
@@ -40,14 +40,14 @@ export async function openBackends(request: BackendRequest): Promise<{ opened: B
 }
 
 /** @throws {CarafeError} BackendUnavailable with the reason. */
-async function openBackend(name: BackendName, { wasm, device }: BackendRequest, hardwareOnly: boolean): Promise<Backend> {
+async function openBackend(name: BackendName, { wasm, device }: BackendRequest, hardwareOnly: boolean, half = false): Promise<Backend> {
   switch (name) {
     case 'reference': return createReferenceBackend();
     case 'wasm': return wasm ? openWasmModule(wasm, 'module of the caller') : openWasmBackend();
     case 'webgpu': {
       const found = device ?? (await openDevice(hardwareOnly));
       if (hardwareOnly && device && isSoftwareAdapter(device.adapterInfo)) throw new CarafeError('BackendUnavailable', 'the device is a software adapter, slower than wasm');
-      return createWebgpuBackend(found, { destroyDevice: !device });
+      return createWebgpuBackend(found, { destroyDevice: !device, half });
     }
   }
 }

@@ -49,7 +49,9 @@ export class CarafeEngine implements CarafeRunner {
   static async create(spec: CarafeSpec): Promise<CarafeEngine> {
     const { opened: [backend, ...others], rejected } = await openBackends(spec);
     for (const other of others) other.dispose();
-    return new CarafeEngine(backend, spec, rejected);
+    const engine = new CarafeEngine(backend, spec, rejected);
+    if (backend.name === 'webgpu') await engine.#compile();
+    return engine;
   }
 
   private constructor(backend: Backend, spec: CarafeSpec, rejected: readonly Rejection[]) {
@@ -77,6 +79,13 @@ export class CarafeEngine implements CarafeRunner {
   dispose(): void {
     this.#backend?.dispose();
     this.#backend = undefined;
+  }
+
+  /** All pipelines of `upsample` now, not in the first call: they depend on everything but the map's size. */
+  async #compile(): Promise<void> {
+    const { layout, compress, encode } = this.#spec;
+    const c = (compress ?? encode).weights.shape[1];
+    await this.upsample({ data: new Float32Array(c), shape: layout === 'NCHW' ? [1, c, 1, 1] : [1, 1, 1, c] });
   }
 
   #alive(): Backend {

@@ -1,5 +1,5 @@
 // One tile through the network: RGBA8 -> planes -> carafe-luma and bicubic chroma -> RGBA8 of the core.
-import { type Backend, BLOCK } from '../backends/backend.js';
+import { type Backend, BLOCK, type DevicePixels, type Ops } from '../backends/backend.js';
 import type { RawImage } from '../core/tensor.js';
 import { BLEED_RADIUS, bleedColours } from './alpha.js';
 import { type CarafeLuma, upscaleLuma } from './networks/carafe-luma.js';
@@ -16,15 +16,18 @@ export function tileHalo(net: CarafeLuma, alpha: boolean): Halo {
   return { border: onGrid(net.halo), inner: onGrid(net.reach) };
 }
 
-export async function upscaleTile(backend: Backend, net: CarafeLuma, { image, core, alpha }: TileJob): Promise<RawImage> {
+export async function upscaleTile(backend: Backend, net: CarafeLuma, job: TileJob): Promise<RawImage> {
+  const { width, height } = job.core;
+  const image = job.alpha ? bleedColours(job.image) : job.image;
+  const data = await backend.runPixels((ops) => tileProgram(ops, net, { ...job, image }));
+  return { data, width: width * net.scale, height: height * net.scale };
+}
+
+/** RGBA8 of the tile -> RGBA8 of its core, enlarged. */
+export function tileProgram(ops: Ops, net: CarafeLuma, { image, core, alpha }: TileJob): DevicePixels {
   const { scale } = net;
-  const visible = alpha ? bleedColours(image) : image;
-  const crop = { x: core.x * scale, y: core.y * scale, width: core.width * scale, height: core.height * scale };
-  const data = await backend.runPixels((ops) => {
-    const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels(visible), alpha);
-    const bigLuma = upscaleLuma(ops, net, luma);
-    const bigChroma = ops.resize(chroma, image.height * scale, image.width * scale, 'bicubic', -0.5);
-    return ops.planesToPixels(bigLuma, bigChroma, crop);
-  });
-  return { data, width: crop.width, height: crop.height };
+  const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels(image), alpha);
+  const bigLuma = upscaleLuma(ops, net, luma);
+  const bigChroma = ops.resize(chroma, image.height * scale, image.width * scale, 'bicubic', -0.5);
+  return ops.planesToPixels(bigLuma, bigChroma, { x: core.x * scale, y: core.y * scale, width: core.width * scale, height: core.height * scale });
 }

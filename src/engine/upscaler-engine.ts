@@ -49,7 +49,7 @@ export class UpscalerEngine implements TileRunner {
   /** @throws {CarafeError} BackendUnavailable, ModelInvalid */
   static async create(spec: UpscalerSpec): Promise<UpscalerEngine> {
     const model = parseSafetensors(spec.model);
-    const { opened, rejected } = await openBackends(spec);
+    const { opened, rejected } = await openBackends(spec, { half: true }); // the results are bytes
     const candidates = opened.map((backend) => ({ backend, net: loadCarafeLuma(backend, model) }));
     const { chosen, timings } = await fastest(candidates, rejected);
     return new UpscalerEngine(spec, model, chosen, { rejected, timings });

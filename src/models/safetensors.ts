@@ -2,6 +2,7 @@
 // Source: github.com/huggingface/safetensors, README "Format". Every number in the header is checked before it is used, so that a
 // truncated or hostile file costs one error and no memory. F32, F16 and BF16 become f32.
 import { CarafeError, expected } from '../core/errors.js';
+import { fromHalf } from '../core/half.js';
 
 export interface ModelTensor {
   readonly shape: readonly number[];
@@ -78,20 +79,10 @@ function toFloat32(bytes: Uint8Array, dtype: string): Float32Array {
   const aligned = new Uint8Array(bytes).buffer; // copied, as slice() would not a Node Buffer; little endian, as every engine with wasm
   if (dtype === 'F32') return new Float32Array(aligned);
   const halves = new Uint16Array(aligned);
-  if (dtype === 'F16') return Float32Array.from(halves, float16);
+  if (dtype === 'F16') return Float32Array.from(halves, fromHalf);
   const words = new Uint32Array(halves.length);
   for (let i = 0; i < words.length; i++) words[i] = halves[i] << 16;
   return new Float32Array(words.buffer);
-}
-
-/** The value of an IEEE 754 binary16. */
-function float16(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,11 +1,16 @@
 // The upscaler on a GPUDevice in Node (npm `webgpu`, a software adapter): the same pixels, an honest choice, and no pixel lost with the GPU.
-import { createUpscaler } from 'carafe-web';
+import { createCarafe, createUpscaler } from 'carafe-web';
 import { readFile } from 'node:fs/promises';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { SharedDevice } from '../../src/backends/webgpu/device.js';
+import { DeviceMemory } from '../../src/backends/webgpu/memory.js';
+import { type GpuTensor, Recording } from '../../src/backends/webgpu/recording.js';
+import { createOps } from '../../src/backends/webgpu/webgpu-backend.js';
+import { GpuConv } from '../../src/backends/webgpu/weights.js';
 import { UpscalerEngine } from '../../src/engine/upscaler-engine.js';
 import { cutTile } from '../../src/engine/tiles.js';
 import { nodeGpuDevice } from '../backends.js';
-import { difference, rejection, testImage } from './support.js';
+import { difference, randomTensor, rejection, testImage } from './support.js';
 
 let model: Uint8Array;
 beforeAll(async () => { model = await readFile(new URL('../../models/base-x2.safetensors', import.meta.url)); });
@@ -32,6 +37,60 @@ test('on webgpu every tile size gives the same bits', async () => {
     return upscaler.upscale(image);
   }));
   for (const other of others) expect(difference(other.data, whole.data).count).toBe(0);
+  device.destroy();
+});
+
+test('100 images create no buffer and no pipeline that the first three did not', async () => {
+  const device = await nodeGpuDevice();
+  const calls = (['createBuffer', 'createComputePipelineAsync', 'createComputePipeline', 'createShaderModule'] as const).map((name) => vi.spyOn(device, name));
+  const created = (): number[] => calls.map(({ mock }) => mock.calls.length);
+  const upscaler = await createUpscaler({ backend: 'webgpu', device, tile: 8 });
+  const compiled = created().slice(1);
+  const images = [testImage(16, 8), testImage(8, 8), testImage(12, 9)];
+  for (const image of images) await upscaler.upscale(image);
+  expect(created().slice(1)).toEqual(compiled); // all of them when the upscaler was created
+  expect(calls[2]).not.toHaveBeenCalled(); // synchronous compilation stalls
+  const before = created();
+  for (let i = 0; i < 100; i++) await upscaler.upscale(images[i % 3]);
+  expect(created()).toEqual(before);
+  upscaler.dispose();
+  device.destroy();
+});
+
+test('a module compiles when it is created, not in its first call', async () => {
+  const device = await nodeGpuDevice();
+  const compile = vi.spyOn(device, 'createComputePipelineAsync');
+  for (const [scale, layout, cMid] of [[2, 'NCHW', 6], [2, 'NHWC', 8], [3, 'NCHW', 8], [4, 'NHWC', 4]] as const) {
+    const weights = { compress: { weights: randomTensor([cMid, 8, 1, 1], 1) }, encode: { weights: randomTensor([25 * scale ** 2, cMid, 3, 3], 2) } };
+    const module = await createCarafe(weights, { scale, layout, backend: 'webgpu', device });
+    const { length } = compile.mock.calls;
+    await module.upsample(randomTensor(layout === 'NCHW' ? [1, 8, 5, 6] : [1, 5, 6, 8], 3));
+    expect(compile.mock.calls.length).toBe(length);
+    module.dispose();
+  }
+  device.destroy();
+});
+
+test('a long program is several submits, and the result is the same', async () => {
+  const device = await nodeGpuDevice();
+  const memory = new DeviceMemory(device);
+  const conv = new GpuConv(device, memory, { weights: Float32Array.from({ length: 9 * 16 }, (_, i) => Math.sin(i)), cOut: 4, cIn: 4, k: 3 });
+  const x = Float32Array.from({ length: 8 * 8 * 4 }, (_, i) => Math.cos(i));
+  const results: Float32Array[] = [];
+  for (const [flops, submits] of [[undefined, 1], [4 * 2 * 64 * 144, 2], [2 * 64 * 144, 6], [1, 6]] as const) {
+    const recording = new Recording(device, SharedDevice.of(device), memory, { half: false, workgroupMemory: false });
+    const ops = createOps(recording);
+    let y = ops.input(x, [1, 8, 8, 4]);
+    for (let i = 0; i < 6; i++) y = ops.conv2d(y, conv);
+    const readback = recording.readback(x.byteLength);
+    await Promise.all(recording.compiling());
+    const commands = recording.encode(y as GpuTensor, readback, flops);
+    expect(commands.length).toBe(submits);
+    for (const one of commands) device.queue.submit([one]);
+    await readback.gpu.mapAsync(1);
+    results.push(new Float32Array(readback.gpu.getMappedRange(0, x.byteLength).slice(0)));
+  }
+  for (const result of results) expect(result).toEqual(results[0]);
   device.destroy();
 });
 

@@ -31,6 +31,10 @@ export interface Arithmetic {
   readonly weightRoundings: number;
   /** Whether 3x3 convolutions of dilation 1 may be computed by Winograd's F(4x4, 3x3), unless they are `exact`. */
   readonly winograd?: boolean;
+  /** Whether reassembleSum's softmax runs along with the taps, its sums scaled down when a larger logit comes. */
+  readonly runningSoftmax?: boolean;
+  /** Largest relative error of storing a tensor's value, beyond f32's; what is below the smallest normal f16 may be flushed to zero. */
+  readonly store?: number;
   /** Relative error that convolution weights and biases come with, such as their rounding to f32; 0 by default. */
   readonly parameters?: number;
 }
@@ -38,6 +42,7 @@ export interface Arithmetic {
 const F32 = 2 ** -24; // half an ulp: rounding to the nearest f32
 const ULP = 2 ** -23; // an ulp is at most this, relative to the value
 const SMALLEST = 2 ** -126; // the smallest normal f32: denormals may be flushed to zero
+const SMALLEST_HALF = 2 ** -14; // the same of f16
 
 export const ARITHMETIC: Record<BackendName, Arithmetic> = {
   // f64 sums, Math.exp within an ulp of f64: only the stores round to f32, and every op below adds those itself.
@@ -47,8 +52,11 @@ export const ARITHMETIC: Record<BackendName, Arithmetic> = {
   // WGSL, 15.7.4 floating point accuracy: + - * correctly rounded in a direction the specification leaves open, so a whole ulp;
   // division 2.5 ulp; exp 3 + 2|x| ulp. In shaders/resize.wgsl each distance is a quotient of exact integers
   // (2.5 ulp) and enters a weight up to three times, which takes up to 7 more roundings.
-  webgpu: { u: ULP, divide: 2.5 * ULP, exp: (x) => (3 + 2 * Math.abs(x)) * ULP, weightRoundings: 16 },
+  webgpu: { u: ULP, divide: 2.5 * ULP, exp: (x) => (3 + 2 * Math.abs(x)) * ULP, weightRoundings: 16, runningSoftmax: true },
 };
+
+/** WebGPU with tensors stored as f16. Conversions are correctly rounded in a direction the specification leaves open: a whole ulp of 2^-10. */
+export const HALF: Arithmetic = { ...ARITHMETIC.webgpu, store: 2 ** -10 };
 
 export interface Bounded extends DeviceTensor {
   readonly value: Tensor;
@@ -74,11 +82,18 @@ export function boundPixels(program: (ops: Ops) => DevicePixels, arithmetic: Ari
 export const boundConv: Backend['conv'] = (weights) => weights;
 
 export function boundedOps(arithmetic: Arithmetic): Ops {
-  const { u, divide, exp, winograd = false, parameters = 0 } = arithmetic;
+  const { u, divide, exp, winograd = false, parameters = 0, store = 0 } = arithmetic;
   const gamma = (roundings: number): number => (roundings * u) / (1 - roundings * u);
   /** A permutation makes no error and moves the old one along. */
   const permuted = (op: (x: Tensor) => Tensor) => (x: DeviceTensor): Bounded => bounded(op(of(x).value), op(of(x).error).data);
 
+  /** What comes out of memory, where a value was stored. */
+  const stored = (x: DeviceTensor): Bounded => {
+    const { value, error } = of(x);
+    return store === 0 ? of(x) : bounded(value, error.data.map((e, i) => e + store * (Math.abs(value.data[i]) + e) + SMALLEST_HALF));
+  };
+
+  /** The ops up to the store of their result. */
   const ops: Ops = {
     input: (data, shape) => ({ shape, value: { data, shape }, error: { data: new Float32Array(data.length), shape } }) as Bounded,
     inputPixels: (image) => image,
@@ -128,11 +143,11 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
     },
 
     carafePack(x, module, layout) {
-      // Fusing the ops saves their stores, and rounds no more: the bound of the ops one after the other holds.
+      // Fusing the ops saves stores, and rounds no more: the bound of the ops one after the other holds.
       const features = layout === 'NCHW' ? ops.nchwToNhwc(x) : x;
-      const compressed = module.compress ? ops.conv2d(features, module.compress, { activation: module.activation, slope: module.slope }) : features;
+      const compressed = module.compress ? stored(ops.conv2d(features, module.compress, { activation: module.activation, slope: module.slope })) : features;
       const rows = ops.conv2d(compressed, module.encode, { dilation: module.dilation });
-      return ops.reassemble(features, ops.normalizeKernels(rows, module, module.normalizer), module, module.padding, layout);
+      return ops.reassemble(features, stored(ops.normalizeKernels(rows, module, module.normalizer)), module, module.padding, layout);
     },
 
     reassembleSum(inputMaps, x, encode, inputBase, window) {
@@ -145,7 +160,11 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       const total = sumOfKernels(largest(maps), largest(rows), largest(base), window).data;
       // K: groups * kUp^2 products and their sum, and the base. The reference also stores each group's sum as f32.
       const own = gamma(window.groups * window.kUp ** 2 + 1) + F32;
-      return bounded(value, value.data.map((y, i) => passed[i] + passedRows[i] + own * total[i] + F32 * Math.abs(y)));
+      // Scaling down, once for every two taps, multiplies numerator and denominator by an exp and rounds. The parts of the arguments add up
+      // to what one exp would have had, so only exp's constant part comes on top.
+      const scaled = 2 * Math.ceil(window.kUp ** 2 / 2) * (exp(0) + 2 * u);
+      const running = arithmetic.runningSoftmax ? sumOfKernels(largest(maps), largest(rows), none, window).data.map((sum) => scaled * sum) : none.data;
+      return bounded(value, value.data.map((y, i) => passed[i] + passedRows[i] + own * total[i] + running[i] + F32 * Math.abs(y)));
     },
 
     resize(input, height, width, mode, cubicA = -0.5) {
@@ -180,7 +199,20 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       return pixelIntervals(of(inputLuma), of(inputChroma), crop);
     },
   };
-  return ops;
+  return {
+    ...ops, // permutations round nothing, and bytes are bytes
+    input: (data, shape) => stored(ops.input(data, shape)),
+    conv2d: (...args) => stored(ops.conv2d(...args)),
+    normalizeKernels: (...args) => stored(ops.normalizeKernels(...args)),
+    reassemble: (...args) => stored(ops.reassemble(...args)),
+    carafePack: (...args) => stored(ops.carafePack(...args)),
+    reassembleSum: (...args) => stored(ops.reassembleSum(...args)),
+    resize: (...args) => stored(ops.resize(...args)),
+    pixelsToPlanes(...args) {
+      const { luma, chroma } = ops.pixelsToPlanes(...args);
+      return { luma: stored(luma), chroma: stored(chroma) };
+    },
+  };
 
   /** |activation(x + before) - activation(x)| at the worst, plus what computing the activation adds. */
   function activationError(x: number, before: number, activation: Activation, slope: number): number {

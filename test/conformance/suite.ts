@@ -1,7 +1,7 @@
 // Conformance: every case on a backend, against the reference and its computed bounds. Knows no test runner and no platform;
 // node.test.ts, the Chromium page and its worker each bring a `test` function and a backend.
 import type { Backend, Ops } from '../../src/backends/backend.js';
-import { type Arithmetic, ARITHMETIC, bound, boundConv, type Bounded, type BoundedPixels, boundPixels } from './bounds.js';
+import { type Arithmetic, ARITHMETIC, HALF, bound, boundConv, type Bounded, type BoundedPixels, boundPixels } from './bounds.js';
 import { type Case, caseName, cases } from './cases.js';
 import { contracts } from './contracts.js';
 import { type Program, programOf } from './programs.js';
@@ -17,6 +17,25 @@ export function conformance(open: () => Promise<Backend>, { test }: Runner): voi
   for (const c of cases) test(caseName(c), async () => checkCase(await backend(), c));
   for (const { name, check } of contracts) test(`contract: ${name}`, async () => check(await backend()));
 }
+
+/** The cases on a backend that stores tensors as f16. Bytes may be 1 off the reference's: of a whole network no bound says as much. */
+export function halfConformance(open: () => Promise<Backend>, { test }: Runner): void {
+  let opened: Promise<Backend> | undefined;
+  for (const c of cases) {
+    test(`f16 ${caseName(c)}`, async () => {
+      const backend = await (opened ??= open());
+      await poison(backend);
+      const program = programOf(c);
+      if ('tensor' in program) return checkProgram(backend, program, HALF);
+      const convs = program.convs.map((conv) => backend.conv(conv));
+      const got = await backend.runPixels((ops) => program.pixels(ops, convs));
+      const { low, high, width, height } = boundPixels((ops) => program.pixels(ops, program.convs.map(boundConv)), ARITHMETIC.reference);
+      assertPixelsWithin(got, { low: low.map((v) => v - 1), high: high.map((v) => v + 1), width, height }, 1);
+    });
+  }
+}
+
+export const halfTestNames: readonly string[] = cases.map((c) => `f16 ${caseName(c)}`);
 
 /** The name of every test that `conformance` registers. */
 export const testNames: readonly string[] = [...cases.map(caseName), ...contracts.map(({ name }) => `contract: ${name}`)];
@@ -67,7 +86,8 @@ export function assertWithin(got: Float32Array, { value, error, shape }: Bounded
   }
 }
 
-export function assertPixelsWithin(got: Uint8ClampedArray, { width, height, low, high }: BoundedPixels): void {
+/** @param most the largest share of bytes that may have more than one right value */
+export function assertPixelsWithin(got: Uint8ClampedArray, { width, height, low, high }: BoundedPixels, most = 1 / 20): void {
   if (got.length !== low.length) throw new Error(`${got.length} bytes, expected ${low.length} of ${width}x${height} pixels`);
   let wrong = 0;
   let first = -1;
@@ -81,7 +101,7 @@ export function assertPixelsWithin(got: Uint8ClampedArray, { width, height, low,
     throw new Error(`${wrong} of ${got.length} bytes are wrong; the first, at [${position(first, [1, height, width, 4]).slice(1).join(', ')}], is ${got[first]}, expected ${low[first]}..${high[first]}`);
   }
   // The intervals test something only while they are narrow: bytes at a rounding tie, for which two values are right, are to be few.
-  if (ties > 1 + got.length / 20) throw new Error(`${ties} of ${got.length} bytes are at a rounding tie: the bounds are too wide to test anything`);
+  if (ties > 1 + got.length * most) throw new Error(`${ties} of ${got.length} bytes are at a rounding tie: the bounds are too wide to test anything`);
 }
 
 function position(index: number, shape: readonly number[]): number[] {

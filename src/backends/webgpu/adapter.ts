@@ -10,7 +10,8 @@ export async function openDevice(hardwareOnly: boolean): Promise<GPUDevice> {
   if (hardwareOnly && isSoftwareAdapter(adapter.info)) throw unavailable(`${describeAdapter(adapter.info)} is a software adapter, slower than wasm`);
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
   try {
-    return await adapter.requestDevice({ requiredLimits: { maxBufferSize, maxStorageBufferBindingSize } });
+    const requiredFeatures: GPUFeatureName[] = adapter.features.has('shader-f16') ? ['shader-f16'] : [];
+    return await adapter.requestDevice({ requiredFeatures, requiredLimits: { maxBufferSize, maxStorageBufferBindingSize } });
   } catch (cause) {
     throw unavailable(`requestDevice failed: ${(cause as Error).message}`);
   }

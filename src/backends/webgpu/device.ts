@@ -23,6 +23,10 @@ export interface Pipeline {
   readonly ready: Promise<GPUComputePipeline>;
 }
 
+/** The types that shaders load and store tensors as; they compute in f32. The one thing that `override` constants cannot choose. */
+const storedF32 = 'alias Stored = f32; alias Stored2 = vec2f; alias Stored4 = vec4f;\n';
+const storedF16 = 'enable f16; alias Stored = f16; alias Stored2 = vec2h; alias Stored4 = vec4h;\n';
+
 /** GPUBufferUsage and its like as numbers of the specification: in Node these globals exist only if someone put them there. */
 export const usage = { mapRead: 0x01, copySrc: 0x04, copyDst: 0x08, uniform: 0x40, storage: 0x80 } as const;
 export const mapModeRead = 0x01;
@@ -69,14 +73,14 @@ export class SharedDevice {
     return layout;
   }
 
-  pipeline({ shader, entryPoint, constants, reads, writes }: Kernel): Pipeline {
-    const key = `${shader.name}.${entryPoint} ${JSON.stringify(constants)}`;
+  pipeline({ shader, entryPoint, constants, reads, writes }: Kernel, half: boolean): Pipeline {
+    const key = `${shader.name}.${entryPoint} ${JSON.stringify(constants)}${half ? ' f16' : ''}`;
     const cached = this.pipelines.get(key);
     if (cached) return cached;
     const ready = this.device.createComputePipelineAsync({
       label: key,
       layout: this.device.createPipelineLayout({ label: key, bindGroupLayouts: [this.bindGroupLayout(reads, writes)] }),
-      compute: { module: this.module(shader), entryPoint, constants },
+      compute: { module: this.module(shader, half), entryPoint, constants },
     });
     const pipeline: Pipeline = { ready };
     this.pipelines.set(key, pipeline);
@@ -85,9 +89,10 @@ export class SharedDevice {
     return pipeline;
   }
 
-  private module(shader: Shader): GPUShaderModule {
-    let module = this.modules.get(shader.name);
-    if (!module) this.modules.set(shader.name, (module = this.device.createShaderModule({ label: shader.name, code: shader.source })));
+  private module({ name, source }: Shader, half: boolean): GPUShaderModule {
+    const label = half ? `${name} f16` : name;
+    let module = this.modules.get(label);
+    if (!module) this.modules.set(label, (module = this.device.createShaderModule({ label, code: (half ? storedF16 : storedF32) + source })));
     return module;
   }
 }

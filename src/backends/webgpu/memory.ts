@@ -1,4 +1,5 @@
-// GPU memory of one backend: pooled buffers by size class, and small uniform buffers by content.
+// GPU memory of one backend: pooled buffers by size class, small uniform buffers by content, and bind groups by what they bind: a program
+// repeated gets the same buffers, and creating its bind groups again was a third of the time of recording it.
 // A buffer goes back to the pool as soon as the work that uses it is submitted: the queue runs in order, so whatever is recorded
 // with it later also runs (and is uploaded) later. Readback buffers go back once they are unmapped.
 import { CarafeError } from '../../core/errors.js';
@@ -18,6 +19,7 @@ const flags = { storage: usage.storage | usage.copySrc | usage.copyDst, readback
 const smallestBudget = 64 * 2 ** 20;
 /** Uniform buffers kept; a network has a few dozen. */
 const uniformsKept = 1024;
+const bindGroupsKept = 1024;
 
 export class DeviceMemory {
   /** Counts what was created, so that a run knows whether creation can have failed. */
@@ -25,6 +27,9 @@ export class DeviceMemory {
   private readonly all = new Set<PooledBuffer>();
   private readonly idle: PooledBuffer[] = []; // the longest idle first
   private readonly uniforms = new Map<string, GPUBuffer>(); // the longest unused first
+  private readonly bindGroups = new Map<string, GPUBindGroup>(); // cleared when a buffer is destroyed
+  private readonly ids = new WeakMap<GPUBuffer, number>();
+  private nextId = 0;
   private total = 0; // bytes in `all`
   private inUse = 0; // bytes of those not in `idle`
   private peak = 0; // largest inUse so far
@@ -54,6 +59,7 @@ export class DeviceMemory {
     if (!this.all.delete(buffer)) return;
     this.inUse -= buffer.size;
     this.total -= buffer.size;
+    this.bindGroups.clear();
     buffer.gpu.destroy();
   }
 
@@ -77,11 +83,24 @@ export class DeviceMemory {
     return buffer;
   }
 
+  /** Bindings 0, 1, ...: so many bytes of each buffer, or all. */
+  bindGroup(layout: GPUBindGroupLayout, label: string, bound: readonly { readonly buffer: GPUBuffer; readonly size?: number }[]): GPUBindGroup {
+    const key = `${bound.length} ${label} ${bound.map(({ buffer, size = 0 }) => `${this.id(buffer)}:${size}`).join()}`;
+    let group = this.bindGroups.get(key);
+    if (!group) {
+      if (this.bindGroups.size >= bindGroupsKept) this.bindGroups.clear();
+      group = this.device.createBindGroup({ label, layout, entries: bound.map((resource, binding) => ({ binding, resource })) });
+      this.bindGroups.set(key, group);
+    }
+    return group;
+  }
+
   /** Only while no recording waits to be submitted. */
   trimUniforms(): void {
     for (const [key, buffer] of this.uniforms) {
       if (this.uniforms.size <= uniformsKept) return;
       this.uniforms.delete(key);
+      this.bindGroups.clear();
       buffer.destroy();
     }
   }
@@ -89,6 +108,7 @@ export class DeviceMemory {
   /** After an error, when what is cached may be invalid; recordings that wait to be submitted keep theirs. */
   forgetUniforms(): void {
     this.uniforms.clear();
+    this.bindGroups.clear();
   }
 
   dispose(): void {
@@ -97,6 +117,7 @@ export class DeviceMemory {
     for (const buffer of this.all) buffer.gpu.destroy();
     this.all.clear();
     this.idle.length = 0;
+    this.bindGroups.clear();
   }
 
   /** @throws CarafeError 'OutOfMemory' if one binding cannot hold `bytes`. */
@@ -106,6 +127,12 @@ export class DeviceMemory {
     if (bytes > limit) {
       throw new CarafeError('OutOfMemory', `Expected at most ${limit} bytes (the GPU device's limit for one buffer) for "${what}", got ${bytes}`, { name: what, limit, bytes });
     }
+  }
+
+  private id(buffer: GPUBuffer): number {
+    let id = this.ids.get(buffer);
+    if (id === undefined) this.ids.set(buffer, (id = this.nextId++));
+    return id;
   }
 
   private create(size: number, kind: BufferKind, what: string): PooledBuffer {
@@ -126,6 +153,7 @@ export class DeviceMemory {
   private destroyIdle(buffer: PooledBuffer): void {
     this.all.delete(buffer);
     this.total -= buffer.size;
+    this.bindGroups.clear();
     buffer.gpu.destroy();
   }
 }

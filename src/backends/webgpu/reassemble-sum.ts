@@ -1,30 +1,34 @@
 // reassembleSum: out[n, oy, ox] = base[n, oy, ox] + sum_g reassemble(maps, softmax(encode(x)))[n, oy, ox, g], encode a 1x1 convolution
 // x (n, h, w, cIn)   maps (n, h, w, groups)   encode: cIn -> groups*kUp^2*s^2   base, out (n, h*s, w*s, 1); taps outside maps read 0.
-// Two dispatches: conv2d writes the encoder's rows, the shader normalises and sums them. No kernel is stored.
+// One dispatch: neither logits nor kernels are stored.
 import source from '../../../shaders/reassemble-sum.wgsl';
-import { reassembleSumShape, type Window } from '../../core/shapes.js';
-import { conv2d, type GpuConv } from './conv2d.js';
+import { convShape, reassembleSumShape, type Window } from '../../core/shapes.js';
 import type { Shader } from './device.js';
+import { convFlops, convInput, convWords, gemm, readsVectors, rowTiles } from './gemm.js';
 import { type GpuTensor, type Recording, words } from './recording.js';
+import type { GpuConv } from './weights.js';
 
-const shader: Shader = { name: 'reassemble-sum', source };
+const shader: Shader = { name: 'reassemble-sum', source: gemm + source };
 
 export function reassembleSum(recording: Recording, maps: GpuTensor, x: GpuTensor, encode: GpuConv, base: GpuTensor, window: Window): GpuTensor {
-  const rows = conv2d(recording, x, encode, {});
   const { scale, kUp, groups } = window;
-  const y = recording.tensor(reassembleSumShape(maps.shape, rows.shape, base.shape, window), 'reassembleSum output');
-  const [n, h, w] = maps.shape;
+  const shape = reassembleSumShape(maps.shape, convShape(x.shape, encode.cIn, encode.cOut), base.shape, window);
+  const y = recording.tensor(shape, 'reassembleSum output');
+  const weights = encode.packed(scale * scale);
+  recording.uploading(weights);
+  const input = convInput(x);
+  const invocations = input.n * input.h * rowTiles(input.w);
   recording.dispatch({
     shader,
-    entryPoint: scale % 2 === 0 ? 'evenScale' : 'oddScale',
+    entryPoint: readsVectors(input) ? 'vec4Sum' : 'scalarSum',
     constants: { SCALE: scale },
-    reads: 3,
+    reads: 4,
     writes: 1,
-    params: words(n * h * w, h, w, groups, kUp),
-    inputs: [maps, rows, base],
+    params: words(...convWords(input, encode, weights, 1, invocations), groups, kUp),
+    inputs: [x, weights, maps, base],
     outputs: [y],
-    invocations: n * h * w,
+    invocations,
+    flops: convFlops(input, encode) + 2 * shape[0] * shape[1] * shape[2] * groups * kUp * kUp,
   });
-  recording.free(rows);
   return y;
 }

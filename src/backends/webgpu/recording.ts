@@ -4,6 +4,7 @@
 // before can never be read.
 import type { DevicePixels, DeviceTensor } from '../backend.js';
 import type { CarafeError } from '../../core/errors.js';
+import { toHalves } from '../../core/half.js';
 import { elements, type Shape } from '../../core/tensor.js';
 import type { Kernel, Pipeline, SharedDevice } from './device.js';
 import type { BufferKind, DeviceMemory, PooledBuffer } from './memory.js';
@@ -12,6 +13,13 @@ import type { BufferKind, DeviceMemory, PooledBuffer } from './memory.js';
 export interface Storage {
   readonly buffer: { readonly gpu: GPUBuffer };
   readonly bytes: number;
+}
+
+/** Convolution parameters, in an order that gemm.wgsl reads. */
+export interface PackedWeights extends Storage {
+  readonly coVectors: number; // vectors of 4 output channels in a row
+  /** What went wrong when they were uploaded; undefined once it is known that nothing did. */
+  uploading: Promise<CarafeError | undefined> | undefined;
 }
 
 /** A resident value of one recording: a tensor or an image. */
@@ -28,15 +36,30 @@ export interface Dispatch extends Kernel {
   readonly params: Uint32Array;
   readonly inputs: readonly Storage[];
   readonly outputs: readonly Storage[];
-  /** Invocations the shader needs, at least; it checks the bounds itself. */
-  readonly invocations: number;
+  /** Invocations the shader needs, at least; it checks the bounds itself. Or, where invocations share memory, workgroups. */
+  readonly invocations?: number;
+  readonly workgroups?: number;
+  /** Floating point operations, 2 for a multiply-add, where they are worth counting. */
+  readonly flops?: number;
 }
 
 interface Recorded {
+  readonly work: Dispatch;
   readonly pipeline: Pipeline;
   readonly bindGroup: GPUBindGroup;
   readonly workgroups: readonly [number, number];
 }
+
+/** How a backend computes on its device. */
+export interface GpuMode {
+  /** Tensors are stored as f16; weights stay f32: they are a thousandth of what a tile moves, and sums are f32. */
+  readonly half: boolean;
+  /** Workgroups share what they fetch: for real GPUs. On software ones barriers cost ten times what they save. */
+  readonly workgroupMemory: boolean;
+}
+
+/** Of one submit: 50 ms on a GPU of 1 TFLOP/s, far from the watchdogs that reset slow ones. A tile of 256 of `base` is 2.2e9. */
+const mostFlops = 5e10;
 
 /** Invocations in a workgroup: the default of `override WORKGROUP` in every shader. */
 const workgroup = 64;
@@ -44,15 +67,23 @@ const workgroup = 64;
 export class Recording {
   /** Weights whose upload is not known to have worked. */
   readonly uploads = new Set<Promise<CarafeError | undefined>>();
-  private readonly dispatches: Recorded[] = [];
+  readonly dispatches: Recorded[] = [];
   private readonly held = new Set<PooledBuffer>();
   private readonly reusable: PooledBuffer[] = [];
 
-  constructor(private readonly device: GPUDevice, private readonly shared: SharedDevice, private readonly memory: DeviceMemory) {}
+  constructor(private readonly device: GPUDevice, private readonly shared: SharedDevice, private readonly memory: DeviceMemory, private readonly mode: GpuMode) {}
+
+  get workgroupMemory(): boolean {
+    return this.mode.workgroupMemory;
+  }
+
+  uploading({ uploading }: PackedWeights): void {
+    if (uploading) this.uploads.add(uploading);
+  }
 
   /** An uninitialised tensor, for an op that writes all of it. */
   tensor(shape: Shape, what: string): GpuTensor {
-    const bytes = elements(shape) * 4;
+    const bytes = Math.ceil((elements(shape) * (this.mode.half ? 2 : 4)) / 4) * 4; // bindings and copies are whole words
     return { shape, buffer: this.output(bytes, what), bytes, freed: false };
   }
 
@@ -62,7 +93,14 @@ export class Recording {
     return { width, height, buffer: this.output(bytes, what), bytes, freed: false };
   }
 
-  upload(data: Float32Array | Uint8ClampedArray, bytes: number, what: string): Resident {
+  input(data: Float32Array, shape: Shape): GpuTensor {
+    if (!this.mode.half) return { shape, ...this.upload(data, elements(shape) * 4, 'input') };
+    const halves = new Uint16Array(Math.ceil(data.length / 2) * 2);
+    halves.set(toHalves(data));
+    return { shape, ...this.upload(halves, halves.byteLength, 'input') };
+  }
+
+  upload(data: Float32Array | Uint16Array | Uint8ClampedArray, bytes: number, what: string): Resident {
     const buffer = this.acquire(bytes, 'storage', what);
     this.device.queue.writeBuffer(buffer.gpu, 0, data.buffer as ArrayBuffer, data.byteOffset, bytes);
     return { buffer, bytes, freed: false };
@@ -77,13 +115,13 @@ export class Recording {
   dispatch(work: Dispatch): void {
     const bound = [...work.inputs, ...work.outputs];
     if (bound.some((storage) => (storage as Partial<Resident>).freed)) throw new Error(`Expected live tensors for "${work.shader.name}", got one that was freed`);
-    const entries: GPUBindGroupEntry[] = [{ binding: 0, resource: { buffer: this.memory.uniform(work.params) } }];
-    for (const { buffer, bytes } of bound) entries.push({ binding: entries.length, resource: { buffer: buffer.gpu, size: bytes } });
-    const groups = Math.ceil(work.invocations / workgroup);
+    const resources = [{ buffer: this.memory.uniform(work.params) }, ...bound.map(({ buffer, bytes }) => ({ buffer: buffer.gpu, size: bytes }))];
+    const groups = work.workgroups ?? Math.ceil(work.invocations! / workgroup);
     const rows = Math.ceil(groups / this.device.limits.maxComputeWorkgroupsPerDimension);
     this.dispatches.push({
-      pipeline: this.shared.pipeline(work),
-      bindGroup: this.device.createBindGroup({ label: work.shader.name, layout: this.shared.bindGroupLayout(work.reads, work.writes), entries }),
+      work,
+      pipeline: this.shared.pipeline(work, this.mode.half),
+      bindGroup: this.memory.bindGroup(this.shared.bindGroupLayout(work.reads, work.writes), `${work.reads},${work.writes}`, resources),
       workgroups: [Math.ceil(groups / rows), rows],
     });
   }
@@ -98,19 +136,32 @@ export class Recording {
     return this.dispatches.filter(({ pipeline }) => !pipeline.value).map(({ pipeline }) => pipeline.ready);
   }
 
-  /** Everything in one pass, then the copy of the result. All pipelines must be compiled. */
-  encode(result: Resident, readback: PooledBuffer): GPUCommandBuffer {
+  /** Everything, then the copy of the result, as command buffers to submit one by one: most programs are one. All pipelines must be compiled. */
+  encode(result: Resident, readback: PooledBuffer, flopsPerSubmit = mostFlops): GPUCommandBuffer[] {
     if (result.freed) throw new Error('Expected a live tensor for "the result", got one that was freed');
-    const encoder = this.device.createCommandEncoder({ label: 'carafe' });
-    const pass = encoder.beginComputePass({ label: 'carafe' });
-    for (const { pipeline, bindGroup, workgroups } of this.dispatches) {
-      pass.setPipeline(pipeline.value!);
-      pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(...workgroups);
+    const batches: Recorded[][] = [[]];
+    let flops = 0;
+    for (const recorded of this.dispatches) {
+      const { flops: more = 0 } = recorded.work;
+      if (flops > 0 && flops + more > flopsPerSubmit) {
+        batches.push([]);
+        flops = 0;
+      }
+      batches.at(-1)!.push(recorded);
+      flops += more;
     }
-    pass.end();
-    encoder.copyBufferToBuffer(result.buffer.gpu, 0, readback.gpu, 0, result.bytes);
-    return encoder.finish();
+    return batches.map((batch, i) => {
+      const encoder = this.device.createCommandEncoder({ label: 'carafe' });
+      const pass = encoder.beginComputePass({ label: 'carafe' });
+      for (const { pipeline, bindGroup, workgroups } of batch) {
+        pass.setPipeline(pipeline.value!);
+        pass.setBindGroup(0, bindGroup);
+        pass.dispatchWorkgroups(...workgroups);
+      }
+      pass.end();
+      if (i === batches.length - 1) encoder.copyBufferToBuffer(result.buffer.gpu, 0, readback.gpu, 0, result.bytes);
+      return encoder.finish();
+    });
   }
 
   /** After submission: the queue orders all later use behind it. */

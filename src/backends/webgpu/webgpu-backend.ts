@@ -1,13 +1,14 @@
-// The ops on a GPU: a program is recorded, then runs as one compute pass and one submit, and its result is read back.
-// Any number of runs may be in flight. Every way a run can fail ends in a rejection with a CarafeError: 'OutOfMemory' (also above
+// The ops on a GPU: a program is recorded, then runs as one compute pass and one submit (more if it is long), and its result is read back.
+// Any number of runs may be in flight, so that one is read back while the next computes. Every way a run can fail ends in a rejection with a CarafeError: 'OutOfMemory' (also above
 // the device's limits), 'DeviceLost', 'Disposed', 'BackendUnavailable' (the driver refuses a shader); never in a hang or in zeros.
 import type { Backend, ConvWeights, DevicePixels, DeviceTensor, Ops } from '../backend.js';
 import { CarafeError } from '../../core/errors.js';
+import { fromHalf } from '../../core/half.js';
 import { elements } from '../../core/tensor.js';
-import { describeAdapter } from './adapter.js';
+import { describeAdapter, isSoftwareAdapter } from './adapter.js';
 import { carafePack } from './carafe-pack.js';
-import { conv2d, type GpuConv, packWeights } from './conv2d.js';
-import { deviceLost, guarded, mapModeRead, SharedDevice, usage } from './device.js';
+import { conv2d } from './conv2d.js';
+import { deviceLost, guarded, mapModeRead, SharedDevice } from './device.js';
 import { nchwToNhwc, nhwcToNchw } from './layout.js';
 import { DeviceMemory, type PooledBuffer } from './memory.js';
 import { normalizeKernels } from './normalize-kernels.js';
@@ -15,17 +16,22 @@ import { pixelShuffle, pixelUnshuffle } from './pixel-shuffle.js';
 import { pixelsToPlanes, planesToPixels } from './pixels.js';
 import { reassembleSum } from './reassemble-sum.js';
 import { reassemble } from './reassemble.js';
-import { type GpuPixels, type GpuTensor, Recording, type Resident } from './recording.js';
+import { type GpuMode, type GpuPixels, type GpuTensor, Recording, type Resident } from './recording.js';
 import { resize } from './resize.js';
+import { GpuConv } from './weights.js';
 
 export interface WebgpuBackendOptions {
   /** The device was opened for this backend alone: dispose() destroys it. By default it is borrowed and stays the caller's. */
   readonly destroyDevice?: boolean;
+  /** Tensors are stored as f16 where the device has `shader-f16`; sums are f32. For programs whose results are bytes. Default false. */
+  readonly half?: boolean;
+  /** Kernels that share memory in a workgroup; by default on real GPUs. */
+  readonly workgroupMemory?: boolean;
 }
 
 /** @throws {CarafeError} DeviceLost if the device is gone already. */
-export async function createWebgpuBackend(device: GPUDevice, { destroyDevice = false }: WebgpuBackendOptions = {}): Promise<Backend> {
-  const backend = new WebgpuBackend(device, destroyDevice);
+export async function createWebgpuBackend(device: GPUDevice, { destroyDevice = false, half = false, workgroupMemory = !isSoftwareAdapter(device.adapterInfo) }: WebgpuBackendOptions = {}): Promise<Backend> {
+  const backend = new WebgpuBackend(device, destroyDevice, { half: half && device.features.has('shader-f16'), workgroupMemory });
   await backend.settled();
   return backend;
 }
@@ -35,15 +41,15 @@ class WebgpuBackend implements Backend {
   readonly details: string;
   private readonly shared: SharedDevice;
   private readonly memory: DeviceMemory;
-  private readonly weights = new Set<GPUBuffer>();
+  private readonly convs = new Set<GpuConv>();
   private readonly pending = new Set<(error: CarafeError) => void>(); // rejects a run
   private recordings = 0; // being recorded or waiting to be submitted
   private ended: CarafeError | undefined; // lost or disposed
 
-  constructor(private readonly device: GPUDevice, private readonly destroyDevice: boolean) {
+  constructor(private readonly device: GPUDevice, private readonly destroyDevice: boolean, private readonly mode: GpuMode) {
     this.shared = SharedDevice.of(device);
     this.memory = new DeviceMemory(device);
-    this.details = describeAdapter(device.adapterInfo);
+    this.details = describeAdapter(device.adapterInfo) + (mode.half ? ', f16' : '');
     if (this.shared.lost) this.ended = this.shared.lost;
     else this.shared.onLost.add(this.end);
   }
@@ -56,22 +62,19 @@ class WebgpuBackend implements Backend {
 
   conv(weights: ConvWeights): GpuConv {
     this.assertUsable();
-    const { data, coVectors, vectors } = packWeights(weights);
-    this.memory.check(data.byteLength, 'weights');
-    const { value: gpu, errors } = guarded(this.device, () => {
-      const buffer = this.device.createBuffer({ label: 'carafe weights', size: data.byteLength, usage: usage.storage | usage.copyDst });
-      this.device.queue.writeBuffer(buffer, 0, data);
-      return buffer;
-    });
-    this.weights.add(gpu);
-    const { cOut, cIn, k } = weights;
-    const conv: GpuConv = { cOut, cIn, k, storage: { buffer: { gpu }, bytes: data.byteLength }, coVectors, vectors, uploading: errors };
-    void errors.then((error) => { if (!error) conv.uploading = undefined; });
+    const conv = new GpuConv(this.device, this.memory, weights);
+    this.convs.add(conv);
     return conv;
   }
 
   async run(program: (ops: Ops) => DeviceTensor, into?: Float32Array): Promise<Float32Array> {
-    const values = new Float32Array(await this.execute((ops) => program(ops) as GpuTensor));
+    let length = 0;
+    const bytes = await this.execute((ops) => {
+      const result = program(ops) as GpuTensor;
+      length = elements(result.shape);
+      return result;
+    });
+    const values = this.mode.half ? Float32Array.from(new Uint16Array(bytes, 0, length), fromHalf) : new Float32Array(bytes);
     if (!into) return values;
     into.set(values);
     return into;
@@ -85,8 +88,8 @@ class WebgpuBackend implements Backend {
     this.shared.onLost.delete(this.end);
     this.end(new CarafeError('Disposed', 'Expected a live webgpu backend, got one that was disposed'));
     this.memory.dispose();
-    for (const buffer of this.weights) buffer.destroy();
-    this.weights.clear();
+    for (const conv of this.convs) conv.dispose();
+    this.convs.clear();
     if (this.destroyDevice) this.device.destroy();
   }
 
@@ -115,7 +118,7 @@ class WebgpuBackend implements Backend {
   }
 
   private async work(program: (ops: Ops) => Resident): Promise<ArrayBuffer> {
-    const recording = new Recording(this.device, this.shared, this.memory);
+    const recording = new Recording(this.device, this.shared, this.memory, this.mode);
     let readback: PooledBuffer | undefined;
     try {
       const { bytes, mapped, errors, submitErrors } = await this.submit(program, recording, (buffer) => { readback = buffer; });
@@ -162,7 +165,7 @@ class WebgpuBackend implements Backend {
       this.assertUsable();
       const { bytes } = result;
       const { value: mapped, errors: submitErrors } = guarded(this.device, () => {
-        this.device.queue.submit([recording.encode(result, readback)]);
+        for (const commands of recording.encode(result, readback)) this.device.queue.submit([commands]);
         return readback.gpu.mapAsync(mapModeRead, 0, bytes).then(() => undefined, (error: unknown) => error);
       });
       recording.release();
@@ -179,10 +182,11 @@ class WebgpuBackend implements Backend {
   }
 }
 
-function createOps(recording: Recording): Ops {
+/** The ops, recorded. */
+export function createOps(recording: Recording): Ops {
   const gpu = (x: DeviceTensor): GpuTensor => x as GpuTensor;
   return {
-    input: (data, shape): GpuTensor => ({ shape, ...recording.upload(data, elements(shape) * 4, 'input') }),
+    input: (data, shape) => recording.input(data, shape),
     inputPixels: ({ data, width, height }): GpuPixels => ({ width, height, ...recording.upload(data, width * height * 4, 'image') }),
     free: (...tensors) => { for (const x of tensors) recording.free(gpu(x)); },
     nchwToNhwc: (x) => nchwToNhwc(recording, gpu(x)),

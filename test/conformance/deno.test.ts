@@ -1,0 +1,53 @@
+// The conformance suite in Deno on lavapipe: the other WGSL compiler, and the one software adapter with shader-f16.
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { DenoReport } from './deno/run.js';
+import { halfTestNames, testNames } from './suite.js';
+
+const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const LAVAPIPE = '/usr/share/vulkan/icd.d/lvp_icd.x86_64.json'; // Debian's mesa-vulkan-drivers
+
+let folder: string;
+let report: DenoReport;
+let errors: Map<string, string | undefined>;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'carafe-web-deno-'));
+  const script = join(folder, 'run.js');
+  await build({ entryPoints: [path('deno/run.ts')], outfile: script, bundle: true, format: 'esm', target: 'es2022', logLevel: 'silent', loader: { '.wgsl': 'text', '.wasm': 'binary' } });
+  const models = (await readdir(path('../../models'))).filter((name) => name.endsWith('.safetensors')).map((name) => path(`../../models/${name}`));
+  const { stdout } = await promisify(execFile)(path('../../node_modules/.bin/deno'), ['run', '-A', '--no-config', script, ...models], {
+    env: { ...process.env, VK_ICD_FILENAMES: LAVAPIPE, DENO_DIR: join(folder, 'cache'), NO_COLOR: '1', DENO_NO_UPDATE_CHECK: '1' }, maxBuffer: 2 ** 26,
+  });
+  report = JSON.parse(stdout);
+  errors = new Map(report.results.map(({ name, error }) => [name, error]));
+}, 600_000);
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('Deno on lavapipe', () => {
+  it('ran all of it, on that adapter, with f16 storage', () => {
+    expect(report.details.f32).toMatch(/llvmpipe/);
+    expect(report.details.f16).toBe(`${report.details.f32}, f16`);
+    expect(report.results.map(({ name }) => name)).toEqual([...testNames, ...testNames.map((name) => `shared ${name}`), ...halfTestNames, ...halfTestNames.map((name) => `shared ${name}`)]);
+  });
+
+  it('an image in f16 storage is within 1 of one in f32, whatever the model', () => {
+    expect(Object.keys(report.images).length).toBeGreaterThanOrEqual(4);
+    for (const most of Object.values(report.images)) expect(most).toBeLessThanOrEqual(1);
+  });
+
+  for (const name of [...testNames, ...testNames.map((one) => `shared ${one}`), ...halfTestNames, ...halfTestNames.map((one) => `shared ${one}`)]) {
+    it(name, () => {
+      expect(errors.has(name)).toBe(true);
+      const error = errors.get(name);
+      if (error !== undefined) throw new Error(error);
+    });
+  }
+});

@@ -1,0 +1,52 @@
+// What Deno runs: the conformance cases on its WebGPU (wgpu: another WGSL compiler than Chromium's), the upscaler in both storages, a report on stdout.
+import { createWebgpuBackend } from '../../../src/backends/webgpu/webgpu-backend.js';
+import { loadCarafeLuma } from '../../../src/engine/networks/carafe-luma.js';
+import { tileHalo, upscaleTile } from '../../../src/engine/upscale-tile.js';
+import { cutTile } from '../../../src/engine/tiles.js';
+import { parseSafetensors } from '../../../src/models/safetensors.js';
+import type { Backend } from '../../../src/backends/backend.js';
+import { Random } from '../random.js';
+import { conformance, halfConformance } from '../suite.js';
+
+declare const Deno: { args: string[]; readFile(path: string): Promise<Uint8Array>; exit(code: number): never };
+
+export interface DenoReport {
+  readonly details: Record<string, string>;
+  readonly results: readonly { readonly name: string; readonly error?: string }[];
+  /** Of each model: the largest difference between an image in f16 and in f32, in steps of a byte. */
+  readonly images: Record<string, number>;
+}
+
+const adapter = await navigator.gpu.requestAdapter();
+if (!adapter) throw new Error('Deno found no adapter: is Debian\'s mesa-vulkan-drivers installed?');
+const device = await adapter.requestDevice({ requiredFeatures: ['shader-f16'] });
+const f32 = await createWebgpuBackend(device);
+const shared = await createWebgpuBackend(device, { workgroupMemory: true });
+const f16 = await createWebgpuBackend(device, { half: true });
+const sharedF16 = await createWebgpuBackend(device, { half: true, workgroupMemory: true });
+
+const tests: [name: string, body: () => Promise<void>][] = [];
+const under = (prefix: string) => ({ test: (name: string, body: () => Promise<void>) => void tests.push([prefix + name, body]) });
+conformance(async () => f32, under(''));
+conformance(async () => shared, under('shared '));
+halfConformance(async () => f16, under(''));
+halfConformance(async () => sharedF16, under('shared '));
+const results: { name: string; error?: string }[] = [];
+// 16 at a time: a readback takes Deno 12 ms, most of them asleep.
+for (let first = 0; first < tests.length; first += 16) {
+  results.push(...await Promise.all(tests.slice(first, first + 16).map(([name, body]) => body().then(() => ({ name }), (error: unknown) => ({ name, error: error instanceof Error ? error.message : String(error) })))));
+}
+
+const images: Record<string, number> = {};
+for (const path of Deno.args) {
+  const model = parseSafetensors(await Deno.readFile(path));
+  const image = { data: new Uint8ClampedArray(new Random(1).bytes(40 * 32 * 4)).map((v, i) => i % 4 === 3 ? 255 : (i >> 6) % 2 ? v : (i >> 2) * 3), width: 40, height: 32 };
+  const big = async (backend: Backend): Promise<Uint8ClampedArray> => {
+    const net = loadCarafeLuma(backend, model);
+    return (await upscaleTile(backend, net, { ...cutTile(image, { x: 0, y: 0, width: 40, height: 32 }, tileHalo(net, false)), alpha: false })).data;
+  };
+  const [a, b] = [await big(f32), await big(f16)];
+  images[model.metadata.name] = a.reduce((most, v, i) => Math.max(most, Math.abs(v - b[i])), 0);
+}
+console.log(JSON.stringify({ details: { f32: f32.details, f16: f16.details }, results, images } satisfies DenoReport));
+Deno.exit(0);

@@ -1,0 +1,42 @@
+// How many dispatches a CARAFE module and an upscaled tile are, and how many bytes they move against what their layers must (bench/traffic.ts).
+import { readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { moduleTraffic, tileTraffic } from '../bench/traffic.js';
+import { operators } from '../bench/shapes.js';
+import { nodeGpuDevice } from './backends.js';
+
+let device: GPUDevice;
+beforeAll(async () => { device = await nodeGpuDevice(); });
+const model = (name: string): Uint8Array => readFileSync(new URL(`../models/${name}.safetensors`, import.meta.url));
+const mode = { half: false, workgroupMemory: false };
+
+describe('a CARAFE module', () => {
+  test.each(operators)('$name: 3 dispatches, no byte beyond its layers but padding', (shape) => {
+    const { dispatches, bytes, layers } = moduleTraffic(device, shape, mode);
+    expect(dispatches.map(({ what }) => what.split('.')[0])).toEqual(['conv2d', 'carafe-pack', 'reassemble']);
+    expect(bytes).toBeGreaterThanOrEqual(layers);
+    if (shape.cMid % 4 === 0 && shape.scale % 2 === 0 && shape.c % 4 === 0) expect(bytes).toBe(layers);
+    else expect(bytes).toBeLessThan(1.3 * layers);
+  });
+
+  test('C=256 50x50: the bytes of each dispatch, by hand', () => {
+    const [pixels, weights] = [2500 * 4, 4];
+    expect(moduleTraffic(device, operators[0], mode).dispatches.map(({ read, written }) => [read, written])).toEqual([
+      [256 * pixels + 64 * 257 * weights, 64 * pixels],
+      [64 * pixels + 100 * 577 * weights, 100 * pixels],
+      [256 * pixels + 100 * pixels, 4 * 256 * pixels],
+    ]);
+  });
+});
+
+describe('a tile of 256x256', () => {
+  // At x4 the enlarged chroma, written and read, is as much as two layers of the small network.
+  test.each([['base-x2', 5, 1.3], ['small-x2', 5, 1.3], ['base-x4', 4, 1.35], ['small-x4', 3, 1.67]])('%s: a dispatch for each convolution and four more, at most %3$d times what the layers must move', (name, body, limit) => {
+    const { dispatches, bytes, layers } = tileTraffic(device, model(name), name, 256, mode);
+    const convolutions = dispatches.filter(({ what }) => what.startsWith('conv2d') || what.startsWith('reassemble-sum'));
+    expect(convolutions.length).toBe(1 + body + 2); // head, body, maps, encode
+    expect(dispatches.length).toBe(convolutions.length + 4); // planes, two bicubics, pixels
+    expect(bytes / layers).toBeGreaterThan(1);
+    expect(bytes / layers).toBeLessThanOrEqual(limit);
+  });
+});
