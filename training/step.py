@@ -6,6 +6,7 @@ import subprocess
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from carafe_luma import halo, residual
 
@@ -39,19 +40,19 @@ class Step:
 
     @staticmethod
     def fits(config):
-        """Whether step.cpp can be built for these sizes: its vectors hold 8 channels, or 8 (group, sub-pixel) lanes."""
-        return config['channels'] % 8 == 0 and config['groups'] * config['scale']**2 % 8 == 0
+        """Whether step.cpp can be built for these sizes."""
+        return config['channels'] % 8 == 0
 
     def flat(self, weights):
-        """The weights as step.cpp wants them: [ky][kx][ci][co], maps repeated per sub-pixel, encoder as [tap][group][sub-pixel]."""
+        """The weights as step.cpp wants them: [ky][kx][ci][co], encoder as [tap][group][sub-pixel]; outputs of maps and encoder padded to whole vectors."""
         c, g, k, s = (self.config[name] for name in ('channels', 'groups', 'kUp', 'scale'))
+        whole = lambda n: -n % self.library.step_width()
         parts = []
         for name in ['head'] + [f'body.{i}' for i in range(self.config['body'])]:
             parts += [weights[name + '.weights'].permute(2, 3, 1, 0).reshape(-1), weights[name + '.bias']]
-        parts += [weights['maps.weights'].repeat_interleave(s * s, 0).permute(2, 3, 1, 0).reshape(-1),
-                  weights['maps.bias'].repeat_interleave(s * s)]
-        encode = weights['encode.weights'].view(g, k * k, s * s, c).transpose(0, 1)
-        parts += [encode.reshape(-1, c).t().reshape(-1), weights['encode.bias'].view(g, k * k, s * s).transpose(0, 1).reshape(-1)]
+        parts += [F.pad(weights['maps.weights'].permute(2, 3, 1, 0), (0, whole(g))).reshape(-1), F.pad(weights['maps.bias'], (0, whole(g)))]
+        lanes = lambda encode: F.pad(encode.reshape(-1, g, k * k, s * s).transpose(1, 2).reshape(-1, k * k, g * s * s), (0, whole(g * s * s))).reshape(-1)
+        parts += [lanes(weights['encode.weights'].view(-1, c).t()), lanes(weights['encode.bias'])]
         return torch.cat(parts)
 
     def backward(self, weights, y, target, l2=False):

@@ -211,16 +211,17 @@ def main():
         adam.param_groups[0]['lr'] = rate * min(1, (done + 1) / o.warmup)
         adam.zero_grad(set_to_none=True)
         y, target = patches.batch(o.batch)
-        loss = step.backward(model.collapse(), y, target, o.loss == 'l2')
+        weights = model.collapse()
+        decay = min(o.ema, (1 + done) / (10 + done))
+        with torch.no_grad():
+            for key, value in weights.items():
+                ema[key].mul_(decay).add_(value, alpha=1 - decay)
+        loss = step.backward(weights, y, target, o.loss == 'l2')
         norm = float(torch.nn.utils.clip_grad_norm_(values, o.clip * usual_norm if done > o.warmup else float('inf')))
         usual_norm = norm if done == 0 else 0.99 * usual_norm + 0.01 * min(norm, 4 * usual_norm)
         adam.step()
         done += 1
         losses.append(loss)
-        decay = min(o.ema, (1 + done) / (10 + done))
-        with torch.no_grad():
-            for key, value in model.collapse().items():
-                ema[key].mul_(decay).add_(value, alpha=1 - decay)
         if not math.isfinite(loss):
             raise SystemExit(f'Loss is {loss} at step {done}: lower --lr, or resume from the last checkpoint')
         if done % 20 == 0 and sys.stdout.isatty():
