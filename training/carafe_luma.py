@@ -71,39 +71,13 @@ def residual(weights, y, config):
     return reassemble(maps, kernels, config)
 
 
-class Collapsible:
-    """The training-time form: each 3x3 weight is (1x1: width -> out) times (3x3: in -> width), plus the identity
-    where in == out. collapse() multiplies out to the plain weights; the network only ever runs on those.
-    """
-
-    def __init__(self, config, width=256, seed=0):
-        generator = torch.Generator().manual_seed(seed)
-
-        def uniform(shape, fan_in):  # torch's own default for a convolution
-            return (torch.rand(shape, generator=generator) * 2 - 1) * fan_in**-0.5
-
-        self.config, self.width, self.parameters = config, width, {}
-        for name, shape in shapes(config).items():
-            if name.endswith('bias'):
-                self.parameters[name] = torch.zeros(shape)
-            elif shape[2] == 3 and width:
-                self.parameters[name + '.wide'] = uniform((width, shape[1] * 9), shape[1] * 9)
-                self.parameters[name + '.narrow'] = uniform((shape[0], width), width)
-            else:
-                self.parameters[name] = uniform(shape, shape[1] * shape[2] * shape[3])
-        for parameter in self.parameters.values():
-            parameter.requires_grad_(True)
-
-    def collapse(self):
-        weights = {}
-        for name, shape in shapes(self.config).items():
-            if name in self.parameters:
-                weights[name] = self.parameters[name]
-                continue
-            plain = (self.parameters[name + '.narrow'] @ self.parameters[name + '.wide']).view(shape)
-            if shape[0] == shape[1]:
-                identity = torch.zeros(shape)
-                identity[range(shape[0]), range(shape[0]), 1, 1] = 1
-                plain = plain + identity
-            weights[name] = plain
-        return weights
+def initial(config, seed=0):
+    """Random weights: torch's own default for a convolution, biases of zero."""
+    generator = torch.Generator().manual_seed(seed)
+    weights = {}
+    for name, shape in shapes(config).items():
+        if name.endswith('bias'):
+            weights[name] = torch.zeros(shape)
+        else:
+            weights[name] = (torch.rand(shape, generator=generator) * 2 - 1) * (shape[1] * shape[2] * shape[3])**-0.5
+    return weights

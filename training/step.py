@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from carafe_luma import halo, residual
+from carafe_luma import halo
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -38,11 +38,6 @@ class Step:
         assert self.halo == halo(config)
         self.grad = np.zeros(self.total, np.float32)
 
-    @staticmethod
-    def fits(config):
-        """Whether step.cpp can be built for these sizes."""
-        return config['channels'] % 8 == 0
-
     def flat(self, weights):
         """The weights as step.cpp wants them: [ky][kx][ci][co], encoder as [tap][group][sub-pixel]; outputs of maps and encoder padded to whole vectors."""
         c, g, k, s = (self.config[name] for name in ('channels', 'groups', 'kUp', 'scale'))
@@ -65,17 +60,3 @@ class Step:
                                      ctypes.c_float(self.config['slope']), int(l2), self.threads, pointer(self.grad))
         flat.backward(torch.from_numpy(self.grad))
         return loss
-
-
-class TorchStep:
-    """The same by autograd, about 5 times slower on a CPU, for sizes that step.cpp does not fit."""
-
-    def __init__(self, config):
-        self.config = config
-
-    def backward(self, weights, y, target, l2=False):
-        got = residual(weights, torch.from_numpy(y)[:, None], self.config)
-        difference = got - torch.from_numpy(target)[:, None]
-        loss = (difference**2).mean() if l2 else difference.abs().mean()
-        loss.backward()
-        return float(loss)

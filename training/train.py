@@ -23,8 +23,9 @@ import numpy as np
 import torch
 
 import images
-from carafe_luma import CONFIG, Collapsible, halo, params, residual
-from step import Step, TorchStep
+from carafe_luma import CONFIG, halo, initial, params, residual
+from muon import Muon
+from step import Step
 
 
 def prepare(path, config):
@@ -55,9 +56,9 @@ def load_folder(folder, config, cache):
                 'y': np.concatenate([y.ravel() for y, _ in prepared]),
                 'target': np.concatenate([target.ravel() for _, target in prepared])}
         os.makedirs(cache, exist_ok=True)
-        with open(file + '.part', 'wb') as part:
+        with open(f'{file}.{os.getpid()}', 'wb') as part:
             np.savez(part, **flat)
-        os.replace(file + '.part', file)
+        os.replace(part.name, file)
     with np.load(file) as stored:
         sizes, y, target = stored['sizes'], stored['y'], stored['target']
     pairs, y_at, t_at, n = [], 0, 0, 2 * halo(config)
@@ -116,11 +117,10 @@ def options():
     arg.add_argument('--stop', type=int, help='end at this step of the schedule of --steps')
     arg.add_argument('--batch', type=int, default=8)
     arg.add_argument('--patch', type=int, default=48, help='LR pixels of a patch that count in the loss')
-    arg.add_argument('--lr', type=float, default=1e-3)
+    arg.add_argument('--lr', type=float, default=7e-3)
     arg.add_argument('--final-lr', type=float, default=1e-6)
     arg.add_argument('--warmup', type=int, default=100)
     arg.add_argument('--clip', type=float, default=3, help='gradient norm is clipped to this many times its running mean')
-    arg.add_argument('--width', type=int, default=256, help='over-parameterisation; 0 trains the plain weights')
     arg.add_argument('--ema', type=float, default=0.999)
     arg.add_argument('--loss', choices=('l1', 'l2'), default='l1')
     arg.add_argument('--start', help='begin from the weights of this checkpoint (fine-tuning)')
@@ -171,26 +171,27 @@ def main():
     config = {**CONFIG, **{key: getattr(o, key) for key in ('channels', 'body', 'groups', 'kUp', 'scale')}}
     os.makedirs(o.out, exist_ok=True)
     cache = o.cache or os.path.join(o.out, 'cache')
-    step = Step(config, cache, o.threads) if Step.fits(config) else TorchStep(config)
+    step = Step(config, cache, o.threads)
     if o.smoke:
         check_step(step, config)
 
     sources = load_sources(o.data, config, cache)
     patches = Patches([train for _, _, train, _ in sources], [share for _, share, _, _ in sources], config, o.patch, o.seed)
-    model = Collapsible(config, o.width, o.seed)
-    values = list(model.parameters.values())
-    if o.start:
-        for key, value in torch.load(o.start)['parameters'].items():
-            model.parameters[key].data.copy_(value)
-    adam = torch.optim.Adam(values, lr=o.lr, betas=(0.9, 0.999), foreach=True)
-    ema = {key: value.detach().clone() for key, value in model.collapse().items()}
+    weights = initial(config, o.seed)
+    if o.start:  # the layers that fit: a network of another scale shares head and body
+        for key, value in torch.load(o.start)['ema'].items():
+            if key in weights and weights[key].shape == value.shape:
+                weights[key] = value
+    values = [value.requires_grad_(True) for value in weights.values()]
+    optimizer = Muon(values, o.lr)
+    ema = {key: value.detach().clone() for key, value in weights.items()}
     done, spent, usual_norm, losses, checkpoint = 0, 0.0, 0.0, [], os.path.join(o.out, 'checkpoint.pt')
     log = os.path.join(o.out, 'train.log')
     if os.path.exists(checkpoint):
         saved = torch.load(checkpoint)
         for key, value in saved['parameters'].items():
-            model.parameters[key].data.copy_(value)
-        adam.load_state_dict(saved['adam'])
+            weights[key].data.copy_(value)
+        optimizer.load_state_dict(saved['optimizer'])
         ema, done, spent, usual_norm = saved['ema'], saved['step'], saved['seconds'], saved['norm']
         losses = saved['losses']
         patches.rng.bit_generator.state = saved['rng']
@@ -199,7 +200,7 @@ def main():
         start_log(log, o, config, sources)
 
     def save():
-        torch.save({'parameters': {key: value.detach() for key, value in model.parameters.items()}, 'adam': adam.state_dict(),
+        torch.save({'parameters': {key: value.detach() for key, value in weights.items()}, 'optimizer': optimizer.state_dict(),
                     'ema': ema, 'step': done, 'norm': usual_norm, 'losses': losses[-o.eval_steps:], 'config': config,
                     'seconds': spent + time.time() - started, 'rng': patches.rng.bit_generator.state}, checkpoint + '.part')
         os.replace(checkpoint + '.part', checkpoint)
@@ -208,10 +209,9 @@ def main():
     while done < o.stop:
         progress = done / o.steps
         rate = o.final_lr + (o.lr - o.final_lr) * 0.5 * (1 + math.cos(math.pi * progress))
-        adam.param_groups[0]['lr'] = rate * min(1, (done + 1) / o.warmup)
-        adam.zero_grad(set_to_none=True)
+        optimizer.param_groups[0]['lr'] = rate * min(1, (done + 1) / o.warmup)
+        optimizer.zero_grad(set_to_none=True)
         y, target = patches.batch(o.batch)
-        weights = model.collapse()
         decay = min(o.ema, (1 + done) / (10 + done))
         with torch.no_grad():
             for key, value in weights.items():
@@ -219,7 +219,7 @@ def main():
         loss = step.backward(weights, y, target, o.loss == 'l2')
         norm = float(torch.nn.utils.clip_grad_norm_(values, o.clip * usual_norm if done > o.warmup else float('inf')))
         usual_norm = norm if done == 0 else 0.99 * usual_norm + 0.01 * min(norm, 4 * usual_norm)
-        adam.step()
+        optimizer.step()
         done += 1
         losses.append(loss)
         if not math.isfinite(loss):
@@ -246,17 +246,14 @@ def check_step(step, config):
     generator = torch.Generator().manual_seed(5)
     y = torch.rand(2, 1, n + 2 * halo(config), n + 2 * halo(config), generator=generator)
     target = torch.randn(2, 1, n * s, n * s, generator=generator) * 0.1
-    model = Collapsible(config, 16)
+    weights = {key: value.requires_grad_(True) for key, value in initial(config).items()}
     for l2 in (False, True):
-        got = residual(model.collapse(), y, config)
+        got = residual(weights, y, config)
         expected = ((got - target)**2).mean() if l2 else (got - target).abs().mean()
-        expected.backward()
-        gradients = {key: value.grad for key, value in model.parameters.items()}
-        for value in model.parameters.values():
-            value.grad = None
-        loss = step.backward(model.collapse(), y[:, 0].numpy(), target[:, 0].numpy(), l2)
-        worst = max(float((value.grad - gradients[key]).abs().max() / gradients[key].abs().max()) for key, value in model.parameters.items())
-        for value in model.parameters.values():
+        gradients = torch.autograd.grad(expected, list(weights.values()))
+        loss = step.backward(weights, y[:, 0].numpy(), target[:, 0].numpy(), l2)
+        worst = max(float((value.grad - gradient).abs().max() / gradient.abs().max()) for value, gradient in zip(weights.values(), gradients))
+        for value in weights.values():
             value.grad = None
         assert abs(loss - expected.item()) < 1e-5 * expected.item() and worst < 1e-4, (l2, loss, expected.item(), worst)
         print(f'step.cpp equals torch ({"l2" if l2 else "l1"}): worst relative gradient difference {worst:.1e}')
