@@ -10,6 +10,8 @@ caller gives the context (halo() LR pixels each side), so no layer ever sees a z
 import torch
 import torch.nn.functional as F
 
+import upsamplers
+
 CONFIG = {'scale': 2, 'channels': 16, 'body': 5, 'groups': 4, 'kUp': 3, 'slope': 0.1}
 
 
@@ -23,6 +25,9 @@ def shapes(config):
     table = {'head.weights': (c, 1, 3, 3), 'head.bias': (c,)}
     for i in range(config['body']):
         table[f'body.{i}.weights'], table[f'body.{i}.bias'] = (c, c, 3, 3), (c,)
+    if 'upsampler' in config:
+        table['maps.weights'], table['maps.bias'] = upsamplers.shape(config['upsampler'], c, s), (1,)
+        return table
     table['encode.weights'], table['encode.bias'] = (g * k * k * s * s, c, 1, 1), (g * k * k * s * s,)
     table['maps.weights'], table['maps.bias'] = (g, c, 3, 3), (g,)
     return table
@@ -62,6 +67,8 @@ def residual(weights, y, config):
     h = f
     for i in range(config['body']):
         h = F.leaky_relu(F.conv2d(h, weights[f'body.{i}.weights'], weights[f'body.{i}.bias']), slope) + crop(f, i + 1)
+    if 'upsampler' in config:
+        return F.pixel_shuffle(F.conv2d(h, upsamplers.per_sub_pixel(weights['maps.weights'], config['upsampler'], s)) + weights['maps.bias'], s)
     maps = F.conv2d(h, weights['maps.weights'], weights['maps.bias'])
     inner = crop(h, 1 + k // 2).permute(0, 2, 3, 1)  # torch 1.13's 1x1 conv takes a slow path: F.linear
     logits = F.linear(inner, weights['encode.weights'].reshape(-1, c), weights['encode.bias']).permute(0, 3, 1, 2)

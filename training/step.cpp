@@ -41,7 +41,12 @@ typedef int VI __attribute__((vector_size(WIDTH * 4)));
 constexpr int whole(int n) { return (n + WIDTH - 1) / WIDTH * WIDTH; }
 constexpr int C = CHANNELS, SUB = SCALE * SCALE, TAPS = KUP * KUP, HALO = BODY + 2 + KUP / 2;
 constexpr int LANES = GROUPS * SUB, L = whole(LANES), LV = L / WIDTH, E = TAPS * L;
-constexpr int M = whole(GROUPS);
+#ifdef OWN_MAPS  // the upsamplers that CARAFE is compared with: a map for each sub-pixel instead of one for each group
+constexpr int SHARE = 1;
+#else
+constexpr int SHARE = SUB;
+#endif
+constexpr int M = whole(LANES / SHARE);  // maps
 static_assert(C % 8 == 0, "channels must be a multiple of 8");
 
 inline V load(const float* p) { V v; memcpy(&v, p, sizeof v); return v; }
@@ -193,7 +198,7 @@ struct Sample {
     for (int x = 0; x < pm * pm; x++) {
       const float* from = maps.at() + x * M;
       float* to = lanes.at() + x * L;
-      for (int l = 0; l < LANES; l++) to[l] = from[l / SUB];
+      for (int l = 0; l < LANES; l++) to[l] = from[l / SHARE];
     }
     const int inner = 1 + r;
     for (int yy = 0; yy < n; yy++)
@@ -248,7 +253,7 @@ struct Sample {
       for (int x = 0; x < pm; x++) {
         const float* from = dlanes.at() + (yy * pm + x) * L;
         float* to = dmaps.at() + ((yy + 2) * pd + x + 2) * M;
-        for (int l = 0; l < LANES; l++) to[l / SUB] += from[l];
+        for (int l = 0; l < LANES; l++) to[l / SHARE] += from[l];
       }
 
     // encoder and maps, back into dh of the last body output [ph][ph]

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import upsamplers
 from carafe_luma import halo
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -18,6 +19,8 @@ def build(config, cache):
     source = os.path.join(HERE, 'step.cpp')
     defines = [f'-D{name}={config[key]}' for name, key in
                (('CHANNELS', 'channels'), ('BODY', 'body'), ('GROUPS', 'groups'), ('KUP', 'kUp'), ('SCALE', 'scale'))]
+    if 'upsampler' in config:
+        defines.append('-DOWN_MAPS')
     command = ['g++', '-O3', '-march=native', '-fno-math-errno', '-fno-trapping-math', '-shared', '-fPIC', '-pthread', *defines]
     with open(source, 'rb') as file:
         key = hashlib.sha256(file.read() + ' '.join(command).encode()).hexdigest()[:16]
@@ -45,6 +48,10 @@ class Step:
         parts = []
         for name in ['head'] + [f'body.{i}' for i in range(self.config['body'])]:
             parts += [weights[name + '.weights'].permute(2, 3, 1, 0).reshape(-1), weights[name + '.bias']]
+        if 'upsampler' in self.config:  # no kernels: softmax over one tap is 1
+            maps, bias, g = upsamplers.per_sub_pixel(weights['maps.weights'], self.config['upsampler'], s), weights['maps.bias'].expand(s * s), s * s
+            parts += [F.pad(maps.permute(2, 3, 1, 0), (0, whole(g))).reshape(-1), F.pad(bias, (0, whole(g))), torch.zeros((c + 1) * (g + whole(g)))]
+            return torch.cat(parts)
         parts += [F.pad(weights['maps.weights'].permute(2, 3, 1, 0), (0, whole(g))).reshape(-1), F.pad(weights['maps.bias'], (0, whole(g)))]
         lanes = lambda encode: F.pad(encode.reshape(-1, g, k * k, s * s).transpose(1, 2).reshape(-1, k * k, g * s * s), (0, whole(g * s * s))).reshape(-1)
         parts += [lanes(weights['encode.weights'].view(-1, c).t()), lanes(weights['encode.bias'])]

@@ -7,6 +7,7 @@ Deterministic: same seed, data and command give the same losses on the same mach
 """
 import argparse
 import hashlib
+import io
 import json
 import math
 import os
@@ -21,34 +22,50 @@ if any(name not in os.environ for name in SETTINGS):
 
 import numpy as np
 import torch
+from PIL import Image, ImageFilter
 
 import images
 from carafe_luma import CONFIG, halo, initial, params, residual
 from muon import Muon
 from step import Step
+import upsamplers
 
 
-def prepare(path, config):
-    """One image -> (LR luma padded by the halo, HR luma minus bicubic), float32 arrays.
+def degrade(lr8, rng):
+    """As on the web: one in four a little noisy, then a JPEG of quality 40 to 95, mostly with chroma at half resolution."""
+    if rng.random() < 0.25:
+        lr8 = images.to8(lr8 + rng.normal(0, rng.uniform(1, 6), lr8.shape[:2])[..., None])
+    file = io.BytesIO()
+    Image.fromarray(lr8).save(file, 'jpeg', quality=int(rng.integers(40, 96)), subsampling=2 if rng.random() < 0.75 else 0)
+    return np.asarray(Image.open(file))
+
+
+def prepare(path, config, web, seed):
+    """One image -> pairs of (LR luma padded by the halo, HR luma minus bicubic), float32 arrays: one, or three small images of it as on the web.
 
     The edges are replicated exactly as the package does it before it cuts tiles, so real borders are trained too.
     """
-    scale = config['scale']
+    scale, rng = config['scale'], np.random.Generator(np.random.PCG64(seed))
     hr8 = images.crop_to_multiple(images.load_rgb(path), scale)
-    y = images.luma(images.downscale(hr8, scale))
-    target = images.luma(hr8) - images.upscale_bicubic(y, scale)
-    return np.pad(y, halo(config), mode='edge').astype(np.float32), target.astype(np.float32)
+    for _ in range(3 if web else 1):
+        seen = hr8
+        if web and rng.random() < 0.25:  # a little out of focus
+            seen = np.asarray(Image.fromarray(hr8).filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.5) * scale)))
+        lr8 = images.downscale(seen, scale)
+        y = images.luma(degrade(lr8, rng) if web else lr8)
+        target = images.luma(hr8) - images.upscale_bicubic(y, scale)
+        yield np.pad(y, halo(config), mode='edge').astype(np.float32), target.astype(np.float32)
 
 
-def load_folder(folder, config, cache):
+def load_folder(folder, config, cache, web):
     """-> (train, kept back). Prepared arrays are cached, as decoding and resizing take a while."""
     paths = images.list_images([folder])
-    digest = hashlib.sha256(json.dumps([config['scale'], halo(config), [[p, os.path.getsize(p)] for p in paths]]).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps([config['scale'], halo(config), *(['web'] if web else []), [[p, os.path.getsize(p)] for p in paths]]).encode()).hexdigest()[:16]
     file = os.path.join(cache, f'images-{digest}.npz')
     if not os.path.exists(file):
         prepared = []
         for i, path in enumerate(paths):
-            prepared.append(prepare(path, config))
+            prepared += prepare(path, config, web, i)
             if i % 50 == 49:
                 print(f'\rpreparing {folder}: {i + 1}/{len(paths)}', end='', flush=True)
         print()
@@ -66,8 +83,8 @@ def load_folder(folder, config, cache):
         ly, lx = h // config['scale'] + n, w // config['scale'] + n
         pairs.append((y[y_at:y_at + ly * lx].reshape(ly, lx), target[t_at:t_at + h * w].reshape(h, w)))
         y_at, t_at = y_at + ly * lx, t_at + h * w
-    return ([p for i, p in enumerate(pairs) if i % images.KEEP_BACK != images.KEEP_BACK - 1],
-            [p for i, p in enumerate(pairs) if i % images.KEEP_BACK == images.KEEP_BACK - 1])
+    kept = lambda i: i // (len(pairs) // len(paths)) % images.KEEP_BACK == images.KEEP_BACK - 1
+    return [p for i, p in enumerate(pairs) if not kept(i)], [p for i, p in enumerate(pairs) if kept(i)]
 
 
 class Patches:
@@ -123,6 +140,7 @@ def options():
     arg.add_argument('--clip', type=float, default=3, help='gradient norm is clipped to this many times its running mean')
     arg.add_argument('--ema', type=float, default=0.999)
     arg.add_argument('--loss', choices=('l1', 'l2'), default='l1')
+    arg.add_argument('--web', action='store_true', help='small images as they are on the web: JPEGs, some blurred or noisy')
     arg.add_argument('--start', help='begin from the weights of this checkpoint (fine-tuning)')
     arg.add_argument('--seed', type=int, default=1)
     arg.add_argument('--threads', type=int, default=1)
@@ -130,6 +148,7 @@ def options():
     arg.add_argument('--eval-steps', type=int, default=1000)
     for key in ('channels', 'body', 'groups', 'kUp', 'scale'):
         arg.add_argument(f'--{key}', type=int, default=CONFIG[key])
+    arg.add_argument('--upsampler', choices=upsamplers.KINDS, help='instead of CARAFE, for comparison: such a network is not exported')
     arg.add_argument('--smoke', action='store_true', help='one minute: checks step.cpp against torch, then trains 150 small steps')
     o = arg.parse_args()
     o.stop = o.stop or o.steps
@@ -138,12 +157,12 @@ def options():
     return o
 
 
-def load_sources(data, config, cache):
+def load_sources(data, config, cache, web):
     """Every --data as (name, share, train, kept back); without a share a folder counts by its pixels."""
     sources = []
     for item in data:
         folder, _, share = item.partition('=')
-        train, kept = load_folder(folder, config, cache)
+        train, kept = load_folder(folder, config, cache, web)
         name = os.path.basename(os.path.normpath(folder))
         sources.append((name, float(share) if share else sum(target.size for _, target in train), train, kept))
     return sources
@@ -169,13 +188,15 @@ def main():
     o = options()
     torch.set_num_threads(o.threads)
     config = {**CONFIG, **{key: getattr(o, key) for key in ('channels', 'body', 'groups', 'kUp', 'scale')}}
+    if o.upsampler:
+        config.update(groups=1, kUp=1, upsampler=o.upsampler)
     os.makedirs(o.out, exist_ok=True)
     cache = o.cache or os.path.join(o.out, 'cache')
     step = Step(config, cache, o.threads)
     if o.smoke:
         check_step(step, config)
 
-    sources = load_sources(o.data, config, cache)
+    sources = load_sources(o.data, config, cache, o.web)
     patches = Patches([train for _, _, train, _ in sources], [share for _, share, _, _ in sources], config, o.patch, o.seed)
     weights = initial(config, o.seed)
     if o.start:  # the layers that fit: a network of another scale shares head and body
