@@ -1,5 +1,5 @@
 // One training step's loss and gradients for `carafe-luma`, on collapsed weights, NHWC, valid convolutions.
-//   f = lrelu(head(y)); h = f; h = lrelu(body_i(h)) + f; out = sum over groups of carafe(maps(h), softmax(encode(h)))
+//   f = lrelu(head(y)); h = f; h = lrelu(body_i(h)) + h; out = sum over groups of carafe(maps(h), softmax(encode(h)))
 //   loss = mean over the batch of |out - target| (loss 0) or (out - target)^2 (loss 1)
 // One lane per (group, sub-pixel), padded to whole vectors: the encoder's outputs are [tap][lane], and the maps are
 // repeated per sub-pixel, so reassembly and softmax are plain vector code over the lanes.
@@ -167,7 +167,7 @@ struct Flipped { alignas(64) float body[BODY][9 * C * C], maps[9 * C * M], encod
 
 struct Sample {
   int p;  // LR patch side with halo
-  Buffer f, a[BODY], h[BODY], maps, lanes, logits, dlogits, dlanes, dmaps, dh, denc, pad, df;
+  Buffer f, a[BODY], h[BODY], maps, lanes, logits, dlogits, dlanes, dmaps, dh, denc, pad, dbefore;
   explicit Sample(int p) : p(p) {
     int n = p - 2 * HALO;
     f.size((p - 2) * (p - 2) * C);
@@ -175,7 +175,7 @@ struct Sample {
     int q = n + 2 * (KUP / 2);
     maps.size(q * q * M); lanes.size(q * q * L); dlanes.size(q * q * L); dmaps.size((q + 4) * (q + 4) * M);
     logits.size(n * n * E); dlogits.size(n * n * E); denc.size(n * n * C);
-    df.size((p - 2) * (p - 2) * C); dh.size((p - 2) * (p - 2) * C); pad.size((p + 2) * (p + 2) * C);
+    dbefore.size((p - 2) * (p - 2) * C); dh.size((p - 2) * (p - 2) * C); pad.size((p + 2) * (p + 2) * C);
   }
 
   double run(const float* y, const float* target, const float* w, const Flipped& t, float slope, int kind, float gscale, float* g) {
@@ -188,9 +188,9 @@ struct Sample {
       const float* bw = w + BODY0 + i * BODY_N;
       conv<C, C, 3>(in, q + 2, a[i].at(), q, q, bw, bw + 9 * C * C, slope);
       for (int yy = 0; yy < q; yy++) {
-        const float *fr = f.at() + ((yy + i + 1) * pf + i + 1) * C, *ar = a[i].at() + yy * q * C;
+        const float *before = in + ((yy + 1) * (q + 2) + 1) * C, *ar = a[i].at() + yy * q * C;
         float* hr = h[i].at() + yy * q * C;
-        for (int x = 0; x < q * C; x += WIDTH) store(hr + x, load(ar + x) + load(fr + x));
+        for (int x = 0; x < q * C; x += WIDTH) store(hr + x, load(ar + x) + load(before + x));
       }
       in = h[i].at();
     }
@@ -265,25 +265,28 @@ struct Sample {
     for (int yy = 0; yy < n; yy++)
       for (int x = 0; x < n * C; x++) dh.at()[((yy + inner) * ph + inner) * C + x] += denc.at()[yy * n * C + x];
 
-    df.zero();
     for (int i = BODY - 1; i >= 0; i--) {
       int q = p - 4 - 2 * i, pp = q + 4;  // dh is [q][q]; pad it by 2 while applying the activation's slope
       memset(pad.at(), 0, pp * pp * C * 4);
       for (int yy = 0; yy < q; yy++) {
         const float *ar = a[i].at() + yy * q * C, *dr = dh.at() + yy * q * C;
-        float *pr = pad.at() + ((yy + 2) * pp + 2) * C, *fr = df.at() + ((yy + i + 1) * pf + i + 1) * C;
+        float* pr = pad.at() + ((yy + 2) * pp + 2) * C;
         for (int x = 0; x < q * C; x += WIDTH) {
           V d = load(dr + x);
-          store(fr + x, load(fr + x) + d);
           store(pr + x, load(ar + x) > splat(0) ? d : d * slope);
         }
       }
       float* gw = g + BODY0 + i * BODY_N;
       wgrad<C, C, 3>(i ? h[i - 1].at() : f.at(), q + 2, pad.at() + (2 * pp + 2) * C, pp, q, q, gw, gw + 9 * C * C);
-      conv<C, C, 3>(pad.at(), pp, dh.at(), q + 2, q + 2, t.body[i], nullptr, 1.f);
+      conv<C, C, 3>(pad.at(), pp, dbefore.at(), q + 2, q + 2, t.body[i], nullptr, 1.f);
+      for (int yy = 0; yy < q; yy++) {
+        float *to = dbefore.at() + ((yy + 1) * (q + 2) + 1) * C, *dr = dh.at() + yy * q * C;
+        for (int x = 0; x < q * C; x += WIDTH) store(to + x, load(to + x) + load(dr + x));
+      }
+      std::swap(dh, dbefore);
     }
-    for (int x = 0; x < pf * pf * C; x++) { float d = df.at()[x] + dh.at()[x]; df.at()[x] = f.at()[x] > 0 ? d : d * slope; }
-    wgrad<1, C, 3>(y, p, df.at(), pf, pf, pf, g + HEAD_W, g + HEAD_B);
+    for (int x = 0; x < pf * pf * C; x++) dh.at()[x] *= f.at()[x] > 0 ? 1.f : slope;
+    wgrad<1, C, 3>(y, p, dh.at(), pf, pf, pf, g + HEAD_W, g + HEAD_B);
     return loss;
   }
 };
