@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 import upsamplers
 
-CONFIG = {'scale': 2, 'channels': 16, 'body': 5, 'groups': 4, 'kUp': 3, 'slope': 0.1}
+CONFIG = {'scale': 2, 'channels': 16, 'body': 5, 'groups': 4, 'kUp': 3, 'slope': 0.2}
 
 
 def halo(config):

@@ -146,8 +146,8 @@ def options():
     arg.add_argument('--threads', type=int, default=1)
     arg.add_argument('--save-minutes', type=float, default=2)
     arg.add_argument('--eval-steps', type=int, default=1000)
-    for key in ('channels', 'body', 'groups', 'kUp', 'scale'):
-        arg.add_argument(f'--{key}', type=int, default=CONFIG[key])
+    for key, value in CONFIG.items():
+        arg.add_argument(f'--{key}', type=type(value), default=value)
     arg.add_argument('--upsampler', choices=upsamplers.KINDS, help='instead of CARAFE, for comparison: such a network is not exported')
     arg.add_argument('--smoke', action='store_true', help='one minute: checks step.cpp against torch, then trains 150 small steps')
     o = arg.parse_args()
@@ -187,7 +187,7 @@ def cut_log(path, done):
 def main():
     o = options()
     torch.set_num_threads(o.threads)
-    config = {**CONFIG, **{key: getattr(o, key) for key in ('channels', 'body', 'groups', 'kUp', 'scale')}}
+    config = {key: getattr(o, key) for key in CONFIG}
     if o.upsampler:
         config.update(groups=1, kUp=1, upsampler=o.upsampler)
     os.makedirs(o.out, exist_ok=True)
