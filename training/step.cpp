@@ -109,7 +109,7 @@ Block pick(int px, std::integer_sequence<int, MORE...>) {
 }
 template <int CI, int CO, int K>
 void conv(const float* in, int wi, float* out, int ho, int wo, const float* w, const float* bias, float slope) {
-  constexpr int N = CO / WIDTH, VB = N % 3 == 0 ? 3 : N % 2 == 0 ? 2 : 1, MOST = VB == 1 ? std::min(REGISTERS, 16) : REGISTERS / VB, FEWEST = MOST / 2;
+  constexpr int N = CO / WIDTH, VB = N % 3 == 0 ? 3 : N % 2 == 0 ? 2 : 1, MOST = VB == 1 ? std::min(REGISTERS, 16) : REGISTERS / VB, FEWEST = K == 1 ? 1 : MOST / 2;
   const int px = (wo + (wo + MOST - 1) / MOST - 1) / ((wo + MOST - 1) / MOST);  // a row in equal blocks
   const Block block = pick<CI, CO, K, VB, FEWEST>(px, std::make_integer_sequence<int, MOST - FEWEST + 1>());
   for (int oy = 0; oy < ho; oy++)
@@ -152,6 +152,125 @@ void wgrad(const float* in, int wi, const float* dout, int ws, int ho, int wo, f
     }
 }
 
+// The body's convolutions by Winograd's F(4x4, 3x3): tiles of 4x4 outputs, transformed row after row of tiles into 36 products of
+// matrices [tiles][channels] by [channels][channels]. Backward are the adjoints of the same three steps. d, u, y, e are 1-D, stride s.
+template <int S> inline void b_transposed(const V* d, V* u) {
+  V a = d[4 * S] - 4.f * d[2 * S], b = d[3 * S] - 4.f * d[S], c = d[4 * S] - d[2 * S], e = 2.f * (d[3 * S] - d[S]);
+  u[0] = 4.f * d[0] - 5.f * d[2 * S] + d[4 * S]; u[S] = a + b; u[2 * S] = a - b; u[3 * S] = c + e; u[4 * S] = c - e;
+  u[5 * S] = 4.f * d[S] - 5.f * d[3 * S] + d[5 * S];
+}
+template <int S> inline void b_plain(const V* u, V* d) {
+  V sum = u[S] + u[2 * S], difference = u[S] - u[2 * S], sum2 = u[3 * S] + u[4 * S], difference2 = u[3 * S] - u[4 * S];
+  d[0] = 4.f * u[0]; d[S] = 4.f * u[5 * S] - 4.f * difference - 2.f * difference2; d[2 * S] = -5.f * u[0] - 4.f * sum - sum2;
+  d[3 * S] = difference + 2.f * difference2 - 5.f * u[5 * S]; d[4 * S] = u[0] + sum + sum2; d[5 * S] = u[5 * S];
+}
+template <int S, int SO> inline void a_transposed(const V* m, V* y) {
+  V sum = m[S] + m[2 * S], difference = m[S] - m[2 * S], sum2 = m[3 * S] + m[4 * S], difference2 = m[3 * S] - m[4 * S];
+  y[0] = m[0] + sum + sum2; y[SO] = difference + 2.f * difference2; y[2 * SO] = sum + 4.f * sum2; y[3 * SO] = difference + 8.f * difference2 + m[5 * S];
+}
+template <int S, int SO> inline void a_plain(const V* y, V* e) {
+  V even = y[0] + y[2 * S], odd = y[S] + y[3 * S], even2 = y[0] + 4.f * y[2 * S], odd2 = 2.f * y[S] + 8.f * y[3 * S];
+  e[0] = y[0]; e[SO] = even + odd; e[2 * SO] = even - odd; e[3 * SO] = even2 + odd2; e[4 * SO] = even2 - odd2; e[5 * SO] = y[3 * S];
+}
+constexpr float G[6][3] = {{1 / 4.f, 0, 0}, {-1 / 6.f, -1 / 6.f, -1 / 6.f}, {-1 / 6.f, 1 / 6.f, -1 / 6.f}, {1 / 24.f, 1 / 12.f, 1 / 6.f}, {1 / 24.f, -1 / 12.f, 1 / 6.f}, {0, 0, 1}};
+
+// w [9][C][C] -> G w G^T [36][C][C], and each of the 36 transposed
+void transform_weights(const float* w, float* t, float* transposed) {
+  memset(t, 0, 36 * C * C * 4);
+  for (int k = 0; k < 36; k++) {
+    for (int i = 0; i < 9; i++) {
+      const float factor = G[k / 6][i / 3] * G[k % 6][i % 3];
+      if (factor) for (int x = 0; x < C * C; x++) t[k * C * C + x] += factor * w[i * C * C + x];
+    }
+    for (int ci = 0; ci < C; ci++)
+      for (int co = 0; co < C; co++) transposed[(k * C + co) * C + ci] = t[(k * C + ci) * C + co];
+  }
+}
+// and its adjoint
+void transform_gradient(const float* t, float* w) {
+  for (int i = 0; i < 9; i++)
+    for (int k = 0; k < 36; k++) {
+      const float factor = G[k / 6][i / 3] * G[k % 6][i % 3];
+      if (factor) for (int x = 0; x < C * C; x++) w[i * C * C + x] += factor * t[k * C * C + x];
+    }
+}
+constexpr int tiles(int q) { return (q + 3) / 4; }
+
+// in [q+2][q+2][C] -> a = lrelu(conv(in)), h = a + in; u [tile row][36][tiles][C] is kept for the weights' gradient; m is scratch
+void body_forward(const float* in, int q, float* u, float* m, float* a, float* h, const float* w, const float* bias, float slope) {
+  const int n = tiles(q), wi = q + 2;
+  for (int ty = 0; ty < n; ty++, u += 36 * n * C) {
+    for (int tx = 0; tx < n; tx++)
+      for (int c = 0; c < C; c += WIDTH) {
+        V d[36], t[36];
+        for (int i = 0; i < 36; i++) {
+          int yy = 4 * ty + i / 6, xx = 4 * tx + i % 6;
+          d[i] = yy < wi && xx < wi ? load(in + (yy * wi + xx) * C + c) : V{};
+        }
+        for (int i = 0; i < 6; i++) b_transposed<6>(d + i, t + i);
+        for (int i = 0; i < 6; i++) b_transposed<1>(t + 6 * i, d + 6 * i);
+        for (int k = 0; k < 36; k++) store(u + (k * n + tx) * C + c, d[k]);
+      }
+    for (int k = 0; k < 36; k++) conv<C, C, 1>(u + k * n * C, n, m + k * n * C, 1, n, w + k * C * C, nullptr, 1.f);
+    for (int tx = 0; tx < n; tx++)
+      for (int c = 0; c < C; c += WIDTH) {
+        V t[24], o[16], d[36], b = load(bias + c);
+        for (int k = 0; k < 36; k++) d[k] = load(m + (k * n + tx) * C + c);
+        for (int i = 0; i < 6; i++) a_transposed<6, 6>(d + i, t + i);
+        for (int i = 0; i < 4; i++) a_transposed<1, 1>(t + 6 * i, o + 4 * i);
+        for (int i = 0; i < 16; i++) {
+          int yy = 4 * ty + i / 4, xx = 4 * tx + i % 4;
+          if (yy >= q || xx >= q) continue;
+          V v = o[i] + b;
+          v = v > splat(0) ? v : v * slope;
+          store(a + (yy * q + xx) * C + c, v);
+          store(h + (yy * q + xx) * C + c, v + load(in + ((yy + 1) * wi + xx + 1) * C + c));
+        }
+      }
+  }
+}
+// dh [q][q][C] -> before [q+2][q+2][C]; adds to dw [36][C][C] and db; e and du are scratch
+void body_backward(const float* dh, const float* a, int q, const float* u, float* e, float* du, float* before, const float* transposed, float* dw, float* db, float slope) {
+  constexpr int VB = C / WIDTH % 2 ? 1 : 2, CB = C % 16 ? 8 : 16 / VB;
+  const int n = tiles(q), wi = q + 2;
+  memset(before, 0, (size_t)wi * wi * C * 4);
+  for (int yy = 0; yy < q; yy++) memcpy(before + ((yy + 1) * wi + 1) * C, dh + yy * q * C, q * C * 4);
+  for (int ty = 0; ty < n; ty++, u += 36 * n * C) {
+    for (int tx = 0; tx < n; tx++)
+      for (int c = 0; c < C; c += WIDTH) {
+        V y[16], t[24], o[36], sum = V{};
+        for (int i = 0; i < 16; i++) {
+          int yy = 4 * ty + i / 4, xx = 4 * tx + i % 4, at = (yy * q + xx) * C + c;
+          if (yy >= q || xx >= q) { y[i] = V{}; continue; }
+          V d = load(dh + at);
+          sum += y[i] = load(a + at) > splat(0) ? d : d * slope;
+        }
+        store(db + c, load(db + c) + sum);
+        for (int i = 0; i < 4; i++) a_plain<4, 4>(y + i, t + i);
+        for (int i = 0; i < 6; i++) a_plain<1, 1>(t + 4 * i, o + 6 * i);
+        for (int k = 0; k < 36; k++) store(e + (k * n + tx) * C + c, o[k]);
+      }
+    for (int k = 0; k < 36; k++) {
+      for (int co = 0; co < C; co += WIDTH * VB)
+        for (int ci = 0; ci < C; ci += CB) wgrad_row<C, C, CB, VB>(u + k * n * C + ci, e + k * n * C + co, n, dw + (k * C + ci) * C + co);
+      conv<C, C, 1>(e + k * n * C, n, du + k * n * C, 1, n, transposed + k * C * C, nullptr, 1.f);
+    }
+    for (int tx = 0; tx < n; tx++)
+      for (int c = 0; c < C; c += WIDTH) {
+        V t[36], d[36];
+        for (int k = 0; k < 36; k++) d[k] = load(du + (k * n + tx) * C + c);
+        for (int i = 0; i < 6; i++) b_plain<6>(d + i, t + i);
+        for (int i = 0; i < 6; i++) b_plain<1>(t + 6 * i, d + 6 * i);
+        for (int i = 0; i < 36; i++) {
+          int yy = 4 * ty + i / 6, xx = 4 * tx + i % 6;
+          if (yy >= wi || xx >= wi) continue;
+          float* to = before + (yy * wi + xx) * C + c;
+          store(to, load(to) + d[i]);
+        }
+      }
+  }
+}
+
 // [K*K][CI][CO] -> flipped and transposed [K*K][CO][CI]
 template <int CI, int CO, int K> void flip(const float* w, float* t) {
   for (int k = 0; k < K * K; k++)
@@ -163,19 +282,20 @@ template <int CI, int CO, int K> void flip(const float* w, float* t) {
 constexpr int HEAD_W = 0, HEAD_B = 9 * C, BODY0 = HEAD_B + C, BODY_N = 9 * C * C + C;
 constexpr int MAPS_W = BODY0 + BODY * BODY_N, MAPS_B = MAPS_W + 9 * C * M, ENC_W = MAPS_B + M, ENC_B = ENC_W + C * E, TOTAL = ENC_B + E;
 
-struct Flipped { alignas(64) float body[BODY][9 * C * C], maps[9 * C * M], encode[C * E]; };
+struct Flipped { alignas(64) float body[BODY][36 * C * C], transposed[BODY][36 * C * C], maps[9 * C * M], encode[C * E]; };
 
 struct Sample {
   int p;  // LR patch side with halo
-  Buffer f, a[BODY], h[BODY], maps, lanes, logits, dlogits, dlanes, dmaps, dh, denc, pad, dbefore;
+  Buffer f, a[BODY], h[BODY], u[BODY], m, du, dw, maps, lanes, logits, dlogits, dlanes, dmaps, dh, denc, dbefore;
   explicit Sample(int p) : p(p) {
     int n = p - 2 * HALO;
     f.size((p - 2) * (p - 2) * C);
-    for (int i = 0; i < BODY; i++) { int q = p - 4 - 2 * i; a[i].size(q * q * C); h[i].size(q * q * C); }
+    for (int i = 0; i < BODY; i++) { int q = p - 4 - 2 * i; a[i].size(q * q * C); h[i].size(q * q * C); u[i].size(36 * tiles(q) * tiles(q) * C); }
+    m.size(36 * tiles(p) * C); du.size(36 * tiles(p) * C); dw.size(36 * C * C);
     int q = n + 2 * (KUP / 2);
     maps.size(q * q * M); lanes.size(q * q * L); dlanes.size(q * q * L); dmaps.size((q + 4) * (q + 4) * M);
     logits.size(n * n * E); dlogits.size(n * n * E); denc.size(n * n * C);
-    dbefore.size((p - 2) * (p - 2) * C); dh.size((p - 2) * (p - 2) * C); pad.size((p + 2) * (p + 2) * C);
+    dbefore.size((p - 2) * (p - 2) * C); dh.size((p - 2) * (p - 2) * C);
   }
 
   double run(const float* y, const float* target, const float* w, const Flipped& t, float slope, int kind, float gscale, float* g) {
@@ -185,13 +305,7 @@ struct Sample {
     const float* in = f.at();
     for (int i = 0; i < BODY; i++) {
       int q = p - 4 - 2 * i;
-      const float* bw = w + BODY0 + i * BODY_N;
-      conv<C, C, 3>(in, q + 2, a[i].at(), q, q, bw, bw + 9 * C * C, slope);
-      for (int yy = 0; yy < q; yy++) {
-        const float *before = in + ((yy + 1) * (q + 2) + 1) * C, *ar = a[i].at() + yy * q * C;
-        float* hr = h[i].at() + yy * q * C;
-        for (int x = 0; x < q * C; x += WIDTH) store(hr + x, load(ar + x) + load(before + x));
-      }
+      body_forward(in, q, u[i].at(), m.at(), a[i].at(), h[i].at(), t.body[i], w + BODY0 + i * BODY_N + 9 * C * C, slope);
       in = h[i].at();
     }
     conv<C, M, 3>(in, ph, maps.at(), pm, pm, w + MAPS_W, w + MAPS_B, 1.f);
@@ -266,23 +380,10 @@ struct Sample {
       for (int x = 0; x < n * C; x++) dh.at()[((yy + inner) * ph + inner) * C + x] += denc.at()[yy * n * C + x];
 
     for (int i = BODY - 1; i >= 0; i--) {
-      int q = p - 4 - 2 * i, pp = q + 4;  // dh is [q][q]; pad it by 2 while applying the activation's slope
-      memset(pad.at(), 0, pp * pp * C * 4);
-      for (int yy = 0; yy < q; yy++) {
-        const float *ar = a[i].at() + yy * q * C, *dr = dh.at() + yy * q * C;
-        float* pr = pad.at() + ((yy + 2) * pp + 2) * C;
-        for (int x = 0; x < q * C; x += WIDTH) {
-          V d = load(dr + x);
-          store(pr + x, load(ar + x) > splat(0) ? d : d * slope);
-        }
-      }
       float* gw = g + BODY0 + i * BODY_N;
-      wgrad<C, C, 3>(i ? h[i - 1].at() : f.at(), q + 2, pad.at() + (2 * pp + 2) * C, pp, q, q, gw, gw + 9 * C * C);
-      conv<C, C, 3>(pad.at(), pp, dbefore.at(), q + 2, q + 2, t.body[i], nullptr, 1.f);
-      for (int yy = 0; yy < q; yy++) {
-        float *to = dbefore.at() + ((yy + 1) * (q + 2) + 1) * C, *dr = dh.at() + yy * q * C;
-        for (int x = 0; x < q * C; x += WIDTH) store(to + x, load(to + x) + load(dr + x));
-      }
+      dw.zero();
+      body_backward(dh.at(), a[i].at(), p - 4 - 2 * i, u[i].at(), m.at(), du.at(), dbefore.at(), t.transposed[i], dw.at(), gw + 9 * C * C, slope);
+      transform_gradient(dw.at(), gw);
       std::swap(dh, dbefore);
     }
     for (int x = 0; x < pf * pf * C; x++) dh.at()[x] *= f.at()[x] > 0 ? 1.f : slope;
@@ -308,7 +409,7 @@ double step_run(const float* y, const float* target, int batch, int p, const flo
   weights.size(TOTAL);
   memcpy(weights.at(), w, TOTAL * 4);
   w = weights.at();
-  for (int i = 0; i < BODY; i++) flip<C, C, 3>(w + BODY0 + i * BODY_N, t.body[i]);
+  for (int i = 0; i < BODY; i++) transform_weights(w + BODY0 + i * BODY_N, t.body[i], t.transposed[i]);
   flip<C, M, 3>(w + MAPS_W, t.maps);
   flip<C, E, 1>(w + ENC_W, t.encode);
   grads.size((size_t)batch * TOTAL);
