@@ -1,6 +1,6 @@
 """The network `carafe-luma` in plain torch: the definition that step.cpp, golden.py and the package must equal.
 
-  f = lrelu(head(y)); h = f; for each body conv: h = lrelu(body(h)) + f
+  h = lrelu(head(y)); for each body conv: h = lrelu(body(h)) + h
   kernels = softmax over the kUp^2 taps of each group of pixelShuffle(encode(h), scale)
   out = bicubic(y) + sum over groups of carafe(maps(h)[g], kernels[g])
 
@@ -10,7 +10,9 @@ caller gives the context (halo() LR pixels each side), so no layer ever sees a z
 import torch
 import torch.nn.functional as F
 
-CONFIG = {'scale': 2, 'channels': 16, 'body': 5, 'groups': 4, 'kUp': 3, 'slope': 0.1}
+import upsamplers
+
+CONFIG = {'scale': 2, 'channels': 16, 'body': 5, 'groups': 4, 'kUp': 3, 'slope': 0.2}
 
 
 def halo(config):
@@ -23,6 +25,9 @@ def shapes(config):
     table = {'head.weights': (c, 1, 3, 3), 'head.bias': (c,)}
     for i in range(config['body']):
         table[f'body.{i}.weights'], table[f'body.{i}.bias'] = (c, c, 3, 3), (c,)
+    if 'upsampler' in config:
+        table['maps.weights'], table['maps.bias'] = upsamplers.shape(config['upsampler'], c, s), (1,)
+        return table
     table['encode.weights'], table['encode.bias'] = (g * k * k * s * s, c, 1, 1), (g * k * k * s * s,)
     table['maps.weights'], table['maps.bias'] = (g, c, 3, 3), (g,)
     return table
@@ -58,10 +63,11 @@ def reassemble(maps, kernels, config):
 def residual(weights, y, config):
     """y [n, 1, h + 2 halo, w + 2 halo] -> what is added to the bicubic, [n, 1, h*s, w*s]."""
     c, g, k, s, slope = (config[name] for name in ('channels', 'groups', 'kUp', 'scale', 'slope'))
-    f = F.leaky_relu(F.conv2d(y, weights['head.weights'], weights['head.bias']), slope)
-    h = f
+    h = F.leaky_relu(F.conv2d(y, weights['head.weights'], weights['head.bias']), slope)
     for i in range(config['body']):
-        h = F.leaky_relu(F.conv2d(h, weights[f'body.{i}.weights'], weights[f'body.{i}.bias']), slope) + crop(f, i + 1)
+        h = F.leaky_relu(F.conv2d(h, weights[f'body.{i}.weights'], weights[f'body.{i}.bias']), slope) + crop(h, 1)
+    if 'upsampler' in config:
+        return F.pixel_shuffle(F.conv2d(h, upsamplers.per_sub_pixel(weights['maps.weights'], config['upsampler'], s)) + weights['maps.bias'], s)
     maps = F.conv2d(h, weights['maps.weights'], weights['maps.bias'])
     inner = crop(h, 1 + k // 2).permute(0, 2, 3, 1)  # torch 1.13's 1x1 conv takes a slow path: F.linear
     logits = F.linear(inner, weights['encode.weights'].reshape(-1, c), weights['encode.bias']).permute(0, 3, 1, 2)
@@ -71,39 +77,13 @@ def residual(weights, y, config):
     return reassemble(maps, kernels, config)
 
 
-class Collapsible:
-    """The training-time form: each 3x3 weight is (1x1: width -> out) times (3x3: in -> width), plus the identity
-    where in == out. collapse() multiplies out to the plain weights; the network only ever runs on those.
-    """
-
-    def __init__(self, config, width=256, seed=0):
-        generator = torch.Generator().manual_seed(seed)
-
-        def uniform(shape, fan_in):  # torch's own default for a convolution
-            return (torch.rand(shape, generator=generator) * 2 - 1) * fan_in**-0.5
-
-        self.config, self.width, self.parameters = config, width, {}
-        for name, shape in shapes(config).items():
-            if name.endswith('bias'):
-                self.parameters[name] = torch.zeros(shape)
-            elif shape[2] == 3 and width:
-                self.parameters[name + '.wide'] = uniform((width, shape[1] * 9), shape[1] * 9)
-                self.parameters[name + '.narrow'] = uniform((shape[0], width), width)
-            else:
-                self.parameters[name] = uniform(shape, shape[1] * shape[2] * shape[3])
-        for parameter in self.parameters.values():
-            parameter.requires_grad_(True)
-
-    def collapse(self):
-        weights = {}
-        for name, shape in shapes(self.config).items():
-            if name in self.parameters:
-                weights[name] = self.parameters[name]
-                continue
-            plain = (self.parameters[name + '.narrow'] @ self.parameters[name + '.wide']).view(shape)
-            if shape[0] == shape[1]:
-                identity = torch.zeros(shape)
-                identity[range(shape[0]), range(shape[0]), 1, 1] = 1
-                plain = plain + identity
-            weights[name] = plain
-        return weights
+def initial(config, seed=0):
+    """Random weights: torch's own default for a convolution, biases of zero."""
+    generator = torch.Generator().manual_seed(seed)
+    weights = {}
+    for name, shape in shapes(config).items():
+        if name.endswith('bias'):
+            weights[name] = torch.zeros(shape)
+        else:
+            weights[name] = (torch.rand(shape, generator=generator) * 2 - 1) * (shape[1] * shape[2] * shape[3])**-0.5
+    return weights

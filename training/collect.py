@@ -1,9 +1,9 @@
 """Make the additional training images from free Debian packages (nothing here is committed).
 
   apt-get download PACKAGES; unpack each into DEBS/<package>/ (dpkg -x), then
-  python3 collect.py --debs DEBS --out DIR
+  python3 collect.py --debs DEBS --photographs BSDS400 --out DIR
 
-writes DIR/wallpapers (photographs and renderings, downsampled at least 2x to clean HR, cut into tiles, flat tiles left
+writes DIR/shrunk (the photographs at 0.5 to 0.8 of their size: sharper, without JPEG artefacts), DIR/wallpapers (photographs and renderings, downsampled at least 2x to clean HR, cut into tiles, flat tiles left
 out), DIR/clipart (openclipart-png on white) and DIR/text (text, UI boxes and charts drawn with the packaged fonts).
 Deterministic. See README.md for the packages and their licences.
 """
@@ -25,6 +25,15 @@ def detail(rgb):
     """Mean absolute luma gradient, 0..255."""
     y = images.luma(rgb) * 255
     return np.abs(np.diff(y, axis=0)).mean() + np.abs(np.diff(y, axis=1)).mean()
+
+
+def shrunk(photographs, out):
+    rng, paths = random.Random(5), images.list_images([photographs])
+    for path in paths:
+        image, factor = Image.open(path).convert('RGB'), rng.uniform(0.5, 0.8)
+        size = round(image.width * factor), round(image.height * factor)
+        image.resize(size, Image.LANCZOS).save(os.path.join(out, os.path.splitext(os.path.basename(path))[0] + '.png'))
+    print('shrunk', len(paths))
 
 
 def wallpapers(debs, out):
@@ -123,9 +132,10 @@ def text(debs, out, count=300):
 if __name__ == '__main__':
     arg = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arg.add_argument('--debs', required=True)
+    arg.add_argument('--photographs', required=True)
     arg.add_argument('--out', required=True)
     o = arg.parse_args()
-    for name, make in (('wallpapers', wallpapers), ('clipart', clipart), ('text', text)):
+    for name, make, source in (('shrunk', shrunk, o.photographs), ('wallpapers', wallpapers, o.debs), ('clipart', clipart, o.debs), ('text', text, o.debs)):
         folder = os.path.join(o.out, name)
         os.makedirs(folder, exist_ok=True)
-        make(o.debs, folder)
+        make(source, folder)

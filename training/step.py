@@ -6,8 +6,10 @@ import subprocess
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
-from carafe_luma import halo, residual
+import upsamplers
+from carafe_luma import halo
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -17,6 +19,8 @@ def build(config, cache):
     source = os.path.join(HERE, 'step.cpp')
     defines = [f'-D{name}={config[key]}' for name, key in
                (('CHANNELS', 'channels'), ('BODY', 'body'), ('GROUPS', 'groups'), ('KUP', 'kUp'), ('SCALE', 'scale'))]
+    if 'upsampler' in config:
+        defines.append('-DOWN_MAPS')
     command = ['g++', '-O3', '-march=native', '-fno-math-errno', '-fno-trapping-math', '-shared', '-fPIC', '-pthread', *defines]
     with open(source, 'rb') as file:
         key = hashlib.sha256(file.read() + ' '.join(command).encode()).hexdigest()[:16]
@@ -37,21 +41,20 @@ class Step:
         assert self.halo == halo(config)
         self.grad = np.zeros(self.total, np.float32)
 
-    @staticmethod
-    def fits(config):
-        """Whether step.cpp can be built for these sizes: its vectors hold 8 channels, or 8 (group, sub-pixel) lanes."""
-        return config['channels'] % 8 == 0 and config['groups'] * config['scale']**2 % 8 == 0
-
     def flat(self, weights):
-        """The weights as step.cpp wants them: [ky][kx][ci][co], maps repeated per sub-pixel, encoder as [tap][group][sub-pixel]."""
+        """The weights as step.cpp wants them: [ky][kx][ci][co], encoder as [tap][group][sub-pixel]; outputs of maps and encoder padded to whole vectors."""
         c, g, k, s = (self.config[name] for name in ('channels', 'groups', 'kUp', 'scale'))
+        whole = lambda n: -n % self.library.step_width()
         parts = []
         for name in ['head'] + [f'body.{i}' for i in range(self.config['body'])]:
             parts += [weights[name + '.weights'].permute(2, 3, 1, 0).reshape(-1), weights[name + '.bias']]
-        parts += [weights['maps.weights'].repeat_interleave(s * s, 0).permute(2, 3, 1, 0).reshape(-1),
-                  weights['maps.bias'].repeat_interleave(s * s)]
-        encode = weights['encode.weights'].view(g, k * k, s * s, c).transpose(0, 1)
-        parts += [encode.reshape(-1, c).t().reshape(-1), weights['encode.bias'].view(g, k * k, s * s).transpose(0, 1).reshape(-1)]
+        if 'upsampler' in self.config:  # no kernels: softmax over one tap is 1
+            maps, bias, g = upsamplers.per_sub_pixel(weights['maps.weights'], self.config['upsampler'], s), weights['maps.bias'].expand(s * s), s * s
+            parts += [F.pad(maps.permute(2, 3, 1, 0), (0, whole(g))).reshape(-1), F.pad(bias, (0, whole(g))), torch.zeros((c + 1) * (g + whole(g)))]
+            return torch.cat(parts)
+        parts += [F.pad(weights['maps.weights'].permute(2, 3, 1, 0), (0, whole(g))).reshape(-1), F.pad(weights['maps.bias'], (0, whole(g)))]
+        lanes = lambda encode: F.pad(encode.reshape(-1, g, k * k, s * s).transpose(1, 2).reshape(-1, k * k, g * s * s), (0, whole(g * s * s))).reshape(-1)
+        parts += [lanes(weights['encode.weights'].view(-1, c).t()), lanes(weights['encode.bias'])]
         return torch.cat(parts)
 
     def backward(self, weights, y, target, l2=False):
@@ -64,17 +67,3 @@ class Step:
                                      ctypes.c_float(self.config['slope']), int(l2), self.threads, pointer(self.grad))
         flat.backward(torch.from_numpy(self.grad))
         return loss
-
-
-class TorchStep:
-    """The same by autograd, about 5 times slower on a CPU, for sizes that step.cpp does not fit."""
-
-    def __init__(self, config):
-        self.config = config
-
-    def backward(self, weights, y, target, l2=False):
-        got = residual(weights, torch.from_numpy(y)[:, None], self.config)
-        difference = got - torch.from_numpy(target)[:, None]
-        loss = (difference**2).mean() if l2 else difference.abs().mean()
-        loss.backward()
-        return float(loss)

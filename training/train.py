@@ -7,6 +7,7 @@ Deterministic: same seed, data and command give the same losses on the same mach
 """
 import argparse
 import hashlib
+import io
 import json
 import math
 import os
@@ -21,33 +22,50 @@ if any(name not in os.environ for name in SETTINGS):
 
 import numpy as np
 import torch
+from PIL import Image, ImageFilter
 
 import images
-from carafe_luma import CONFIG, Collapsible, halo, params, residual
-from step import Step, TorchStep
+from carafe_luma import CONFIG, halo, initial, params, residual
+from muon import Muon
+from step import Step
+import upsamplers
 
 
-def prepare(path, config):
-    """One image -> (LR luma padded by the halo, HR luma minus bicubic), float32 arrays.
+def degrade(lr8, rng):
+    """As on the web: one in four a little noisy, then a JPEG of quality 40 to 95, mostly with chroma at half resolution."""
+    if rng.random() < 0.25:
+        lr8 = images.to8(lr8 + rng.normal(0, rng.uniform(1, 6), lr8.shape[:2])[..., None])
+    file = io.BytesIO()
+    Image.fromarray(lr8).save(file, 'jpeg', quality=int(rng.integers(40, 96)), subsampling=2 if rng.random() < 0.75 else 0)
+    return np.asarray(Image.open(file))
+
+
+def prepare(path, config, web, seed):
+    """One image -> pairs of (LR luma padded by the halo, HR luma minus bicubic), float32 arrays: one, or three small images of it as on the web.
 
     The edges are replicated exactly as the package does it before it cuts tiles, so real borders are trained too.
     """
-    scale = config['scale']
+    scale, rng = config['scale'], np.random.Generator(np.random.PCG64(seed))
     hr8 = images.crop_to_multiple(images.load_rgb(path), scale)
-    y = images.luma(images.downscale(hr8, scale))
-    target = images.luma(hr8) - images.upscale_bicubic(y, scale)
-    return np.pad(y, halo(config), mode='edge').astype(np.float32), target.astype(np.float32)
+    for _ in range(3 if web else 1):
+        seen = hr8
+        if web and rng.random() < 0.25:  # a little out of focus
+            seen = np.asarray(Image.fromarray(hr8).filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.5) * scale)))
+        lr8 = images.downscale(seen, scale)
+        y = images.luma(degrade(lr8, rng) if web else lr8)
+        target = images.luma(hr8) - images.upscale_bicubic(y, scale)
+        yield np.pad(y, halo(config), mode='edge').astype(np.float32), target.astype(np.float32)
 
 
-def load_folder(folder, config, cache):
+def load_folder(folder, config, cache, web):
     """-> (train, kept back). Prepared arrays are cached, as decoding and resizing take a while."""
     paths = images.list_images([folder])
-    digest = hashlib.sha256(json.dumps([config['scale'], halo(config), [[p, os.path.getsize(p)] for p in paths]]).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps([config['scale'], halo(config), *(['web'] if web else []), [[p, os.path.getsize(p)] for p in paths]]).encode()).hexdigest()[:16]
     file = os.path.join(cache, f'images-{digest}.npz')
     if not os.path.exists(file):
         prepared = []
         for i, path in enumerate(paths):
-            prepared.append(prepare(path, config))
+            prepared += prepare(path, config, web, i)
             if i % 50 == 49:
                 print(f'\rpreparing {folder}: {i + 1}/{len(paths)}', end='', flush=True)
         print()
@@ -55,9 +73,9 @@ def load_folder(folder, config, cache):
                 'y': np.concatenate([y.ravel() for y, _ in prepared]),
                 'target': np.concatenate([target.ravel() for _, target in prepared])}
         os.makedirs(cache, exist_ok=True)
-        with open(file + '.part', 'wb') as part:
+        with open(f'{file}.{os.getpid()}', 'wb') as part:
             np.savez(part, **flat)
-        os.replace(file + '.part', file)
+        os.replace(part.name, file)
     with np.load(file) as stored:
         sizes, y, target = stored['sizes'], stored['y'], stored['target']
     pairs, y_at, t_at, n = [], 0, 0, 2 * halo(config)
@@ -65,8 +83,8 @@ def load_folder(folder, config, cache):
         ly, lx = h // config['scale'] + n, w // config['scale'] + n
         pairs.append((y[y_at:y_at + ly * lx].reshape(ly, lx), target[t_at:t_at + h * w].reshape(h, w)))
         y_at, t_at = y_at + ly * lx, t_at + h * w
-    return ([p for i, p in enumerate(pairs) if i % images.KEEP_BACK != images.KEEP_BACK - 1],
-            [p for i, p in enumerate(pairs) if i % images.KEEP_BACK == images.KEEP_BACK - 1])
+    kept = lambda i: i // (len(pairs) // len(paths)) % images.KEEP_BACK == images.KEEP_BACK - 1
+    return [p for i, p in enumerate(pairs) if not kept(i)], [p for i, p in enumerate(pairs) if kept(i)]
 
 
 class Patches:
@@ -116,20 +134,21 @@ def options():
     arg.add_argument('--stop', type=int, help='end at this step of the schedule of --steps')
     arg.add_argument('--batch', type=int, default=8)
     arg.add_argument('--patch', type=int, default=48, help='LR pixels of a patch that count in the loss')
-    arg.add_argument('--lr', type=float, default=1e-3)
+    arg.add_argument('--lr', type=float, default=7e-3)
     arg.add_argument('--final-lr', type=float, default=1e-6)
     arg.add_argument('--warmup', type=int, default=100)
     arg.add_argument('--clip', type=float, default=3, help='gradient norm is clipped to this many times its running mean')
-    arg.add_argument('--width', type=int, default=256, help='over-parameterisation; 0 trains the plain weights')
     arg.add_argument('--ema', type=float, default=0.999)
     arg.add_argument('--loss', choices=('l1', 'l2'), default='l1')
+    arg.add_argument('--web', action='store_true', help='small images as they are on the web: JPEGs, some blurred or noisy')
     arg.add_argument('--start', help='begin from the weights of this checkpoint (fine-tuning)')
     arg.add_argument('--seed', type=int, default=1)
     arg.add_argument('--threads', type=int, default=1)
     arg.add_argument('--save-minutes', type=float, default=2)
     arg.add_argument('--eval-steps', type=int, default=1000)
-    for key in ('channels', 'body', 'groups', 'kUp', 'scale'):
-        arg.add_argument(f'--{key}', type=int, default=CONFIG[key])
+    for key, value in CONFIG.items():
+        arg.add_argument(f'--{key}', type=type(value), default=value)
+    arg.add_argument('--upsampler', choices=upsamplers.KINDS, help='instead of CARAFE, for comparison: such a network is not exported')
     arg.add_argument('--smoke', action='store_true', help='one minute: checks step.cpp against torch, then trains 150 small steps')
     o = arg.parse_args()
     o.stop = o.stop or o.steps
@@ -138,12 +157,12 @@ def options():
     return o
 
 
-def load_sources(data, config, cache):
+def load_sources(data, config, cache, web):
     """Every --data as (name, share, train, kept back); without a share a folder counts by its pixels."""
     sources = []
     for item in data:
         folder, _, share = item.partition('=')
-        train, kept = load_folder(folder, config, cache)
+        train, kept = load_folder(folder, config, cache, web)
         name = os.path.basename(os.path.normpath(folder))
         sources.append((name, float(share) if share else sum(target.size for _, target in train), train, kept))
     return sources
@@ -168,29 +187,32 @@ def cut_log(path, done):
 def main():
     o = options()
     torch.set_num_threads(o.threads)
-    config = {**CONFIG, **{key: getattr(o, key) for key in ('channels', 'body', 'groups', 'kUp', 'scale')}}
+    config = {key: getattr(o, key) for key in CONFIG}
+    if o.upsampler:
+        config.update(groups=1, kUp=1, upsampler=o.upsampler)
     os.makedirs(o.out, exist_ok=True)
     cache = o.cache or os.path.join(o.out, 'cache')
-    step = Step(config, cache, o.threads) if Step.fits(config) else TorchStep(config)
+    step = Step(config, cache, o.threads)
     if o.smoke:
         check_step(step, config)
 
-    sources = load_sources(o.data, config, cache)
+    sources = load_sources(o.data, config, cache, o.web)
     patches = Patches([train for _, _, train, _ in sources], [share for _, share, _, _ in sources], config, o.patch, o.seed)
-    model = Collapsible(config, o.width, o.seed)
-    values = list(model.parameters.values())
-    if o.start:
-        for key, value in torch.load(o.start)['parameters'].items():
-            model.parameters[key].data.copy_(value)
-    adam = torch.optim.Adam(values, lr=o.lr, betas=(0.9, 0.999), foreach=True)
-    ema = {key: value.detach().clone() for key, value in model.collapse().items()}
+    weights = initial(config, o.seed)
+    if o.start:  # the layers that fit: a network of another scale shares head and body
+        for key, value in torch.load(o.start)['ema'].items():
+            if key in weights and weights[key].shape == value.shape:
+                weights[key] = value
+    values = [value.requires_grad_(True) for value in weights.values()]
+    optimizer = Muon(values, o.lr)
+    ema = {key: value.detach().clone() for key, value in weights.items()}
     done, spent, usual_norm, losses, checkpoint = 0, 0.0, 0.0, [], os.path.join(o.out, 'checkpoint.pt')
     log = os.path.join(o.out, 'train.log')
     if os.path.exists(checkpoint):
         saved = torch.load(checkpoint)
         for key, value in saved['parameters'].items():
-            model.parameters[key].data.copy_(value)
-        adam.load_state_dict(saved['adam'])
+            weights[key].data.copy_(value)
+        optimizer.load_state_dict(saved['optimizer'])
         ema, done, spent, usual_norm = saved['ema'], saved['step'], saved['seconds'], saved['norm']
         losses = saved['losses']
         patches.rng.bit_generator.state = saved['rng']
@@ -199,7 +221,7 @@ def main():
         start_log(log, o, config, sources)
 
     def save():
-        torch.save({'parameters': {key: value.detach() for key, value in model.parameters.items()}, 'adam': adam.state_dict(),
+        torch.save({'parameters': {key: value.detach() for key, value in weights.items()}, 'optimizer': optimizer.state_dict(),
                     'ema': ema, 'step': done, 'norm': usual_norm, 'losses': losses[-o.eval_steps:], 'config': config,
                     'seconds': spent + time.time() - started, 'rng': patches.rng.bit_generator.state}, checkpoint + '.part')
         os.replace(checkpoint + '.part', checkpoint)
@@ -208,19 +230,19 @@ def main():
     while done < o.stop:
         progress = done / o.steps
         rate = o.final_lr + (o.lr - o.final_lr) * 0.5 * (1 + math.cos(math.pi * progress))
-        adam.param_groups[0]['lr'] = rate * min(1, (done + 1) / o.warmup)
-        adam.zero_grad(set_to_none=True)
+        optimizer.param_groups[0]['lr'] = rate * min(1, (done + 1) / o.warmup)
+        optimizer.zero_grad(set_to_none=True)
         y, target = patches.batch(o.batch)
-        loss = step.backward(model.collapse(), y, target, o.loss == 'l2')
-        norm = float(torch.nn.utils.clip_grad_norm_(values, o.clip * usual_norm if done > o.warmup else float('inf')))
-        usual_norm = norm if done == 0 else 0.99 * usual_norm + 0.01 * min(norm, 4 * usual_norm)
-        adam.step()
-        done += 1
-        losses.append(loss)
         decay = min(o.ema, (1 + done) / (10 + done))
         with torch.no_grad():
-            for key, value in model.collapse().items():
+            for key, value in weights.items():
                 ema[key].mul_(decay).add_(value, alpha=1 - decay)
+        loss = step.backward(weights, y, target, o.loss == 'l2')
+        norm = float(torch.nn.utils.clip_grad_norm_(values, o.clip * usual_norm if done > o.warmup else float('inf')))
+        usual_norm = norm if done == 0 else 0.99 * usual_norm + 0.01 * min(norm, 4 * usual_norm)
+        optimizer.step()
+        done += 1
+        losses.append(loss)
         if not math.isfinite(loss):
             raise SystemExit(f'Loss is {loss} at step {done}: lower --lr, or resume from the last checkpoint')
         if done % 20 == 0 and sys.stdout.isatty():
@@ -245,17 +267,14 @@ def check_step(step, config):
     generator = torch.Generator().manual_seed(5)
     y = torch.rand(2, 1, n + 2 * halo(config), n + 2 * halo(config), generator=generator)
     target = torch.randn(2, 1, n * s, n * s, generator=generator) * 0.1
-    model = Collapsible(config, 16)
+    weights = {key: value.requires_grad_(True) for key, value in initial(config).items()}
     for l2 in (False, True):
-        got = residual(model.collapse(), y, config)
+        got = residual(weights, y, config)
         expected = ((got - target)**2).mean() if l2 else (got - target).abs().mean()
-        expected.backward()
-        gradients = {key: value.grad for key, value in model.parameters.items()}
-        for value in model.parameters.values():
-            value.grad = None
-        loss = step.backward(model.collapse(), y[:, 0].numpy(), target[:, 0].numpy(), l2)
-        worst = max(float((value.grad - gradients[key]).abs().max() / gradients[key].abs().max()) for key, value in model.parameters.items())
-        for value in model.parameters.values():
+        gradients = torch.autograd.grad(expected, list(weights.values()))
+        loss = step.backward(weights, y[:, 0].numpy(), target[:, 0].numpy(), l2)
+        worst = max(float((value.grad - gradient).abs().max() / gradient.abs().max()) for value, gradient in zip(weights.values(), gradients))
+        for value in weights.values():
             value.grad = None
         assert abs(loss - expected.item()) < 1e-5 * expected.item() and worst < 1e-4, (l2, loss, expected.item(), worst)
         print(f'step.cpp equals torch ({"l2" if l2 else "l1"}): worst relative gradient difference {worst:.1e}')

@@ -116,11 +116,10 @@ function imageProgram(c: ImageCase, random: Random): PixelsProgram {
     pixels: (ops, [headConv, encodeConv, mapsConv, ...bodyConvs]) => {
       const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels(image), c.alpha);
       const options = { activation: 'leaky-relu', slope: 0.1 } as const;
-      const first = ops.conv2d(luma, headConv, options);
-      let hidden = first;
+      let hidden = ops.conv2d(luma, headConv, options);
       for (const conv of bodyConvs) {
-        const next = ops.conv2d(hidden, conv, { ...options, residual: first });
-        if (hidden !== first) ops.free(hidden);
+        const next = ops.conv2d(hidden, conv, { ...options, residual: hidden });
+        ops.free(hidden);
         hidden = next;
       }
       const groups = ops.conv2d(hidden, mapsConv);

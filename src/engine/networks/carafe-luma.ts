@@ -1,6 +1,6 @@
 // carafe-luma: the image upscaler. A small convolutional body predicts, for each of `groups` groups, a map at the input's resolution
 // and the kernels that reassemble it; the reassembled maps are summed onto the bicubic enlargement. Luma only; chroma is bicubic.
-//   f = act(head(y)); h = f; for each body convolution: h = act(body_i(h)) + f
+//   h = act(head(y)); for each body convolution: h = act(body_i(h)) + h
 //   out = bicubic(y) + sum_g reassemble(maps(h)_g, softmax(encode(h))_g)
 // Trained by training/; the tensors' names and the metadata are those of the .safetensors file.
 import { expected } from '../../core/errors.js';
@@ -66,14 +66,12 @@ function values(model: ModelFile, name: string, shape: number[]): Float32Array {
 export function upscaleLuma(ops: Ops, net: CarafeLuma, y: DeviceTensor): DeviceTensor {
   const act = { activation: 'leaky-relu', slope: net.slope } as const;
   const [, height, width] = y.shape;
-  const first = ops.conv2d(y, net.head, act);
-  let h = first;
+  let h = ops.conv2d(y, net.head, act);
   for (const conv of net.body) {
-    const next = ops.conv2d(h, conv, { ...act, residual: first });
-    if (h !== first) ops.free(h);
+    const next = ops.conv2d(h, conv, { ...act, residual: h });
+    ops.free(h);
     h = next;
   }
-  if (h !== first) ops.free(first);
   const maps = ops.conv2d(h, net.maps);
   const base = ops.resize(y, height * net.scale, width * net.scale, 'bicubic', -0.5);
   const out = ops.reassembleSum(maps, h, net.encode, base, net);
