@@ -16,5 +16,7 @@ export function nhwcToNchw(program: Program, x: DeviceTensor): Planes {
   const rows = program.rows(x);
   const [n, h, w, c] = rows.shape;
   const shape: Shape = [n, c, h, w];
-  return new Planes(shape, [same(rows)], 1, 0, (image, y, _height, address, plane) => program.wasm.nhwcToNchw(rows.at(image, y, 0), address, w, c, plane));
+  return new Planes(shape, { inputs: [same(rows)] }, ({ image, y, left, right, address, plane }) => {
+    program.wasm.nhwcToNchw(rows.at(image, y, left), address, right - left, c, plane);
+  });
 }

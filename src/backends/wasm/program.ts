@@ -5,11 +5,13 @@ import { elements, type Shape } from '../../core/tensor.js';
 import type { DeviceTensor } from '../backend.js';
 import type { Arena } from './arena.js';
 import type { Exports } from './exports.js';
-import { execute, type Input, Producer, type Range, Rows, type Step } from './rows.js';
+import { ceilTo, execute, type Input, Producer, type ProducerOptions, type Range, Rows, type Step } from './rows.js';
 
-const STRIPE_BYTES = 512 * 1024; // of planes at a time: they stay in the L2 cache until they are copied out
+const PART_BYTES = 512 * 1024; // of planes at a time: they stay in the L2 cache until they are copied out
 const PLANE_SKEW = 64; // bytes between planes, so that they do not fall on the same cache sets
 const MAX_ADDRESSES = 1024;
+
+type ProduceOptions = Omit<ProducerOptions, 'height' | 'compute'>;
 
 export interface Program {
   readonly arena: Arena;
@@ -38,6 +40,18 @@ class Source implements DeviceTensor {
   }
 }
 
+/** Rows y..y+block-1, columns left..right-1 of an image: to be written to `address`, rows `row` and channels `plane` bytes apart. */
+export interface PlanesPart {
+  readonly image: number;
+  readonly y: number;
+  readonly left: number;
+  readonly right: number;
+  readonly address: number;
+  readonly row: number;
+  readonly plane: number;
+  readonly scratch: number;
+}
+
 /** A result [n, c, h, w] that only exists where it is written. */
 export class Planes implements DeviceTensor {
   readonly shape: Shape;
@@ -45,24 +59,22 @@ export class Planes implements DeviceTensor {
   /** Output rows that are written together. */
   readonly block: number;
   readonly scratchBytes: number;
-  /** Writes output rows y..y+height-1 of an image, channels `plane` bytes apart. */
-  readonly write: (image: number, y: number, height: number, address: number, plane: number, scratch: number) => void;
+  /** Output columns begin on multiples of it. */
+  readonly grid: number;
+  readonly write: (part: PlanesPart) => void;
 
-  constructor(shape: Shape, inputs: readonly Input[], block: number, scratchBytes: number, write: Planes['write']) {
+  constructor(shape: Shape, { inputs, block = 1, grid = 1, scratchBytes = 0 }: ProduceOptions, write: Planes['write']) {
     this.shape = shape;
     this.inputs = inputs;
     this.block = block;
+    this.grid = grid;
     this.scratchBytes = scratchBytes;
     this.write = write;
   }
 }
 
 /** A tensor made by one op from others. */
-export function produce(
-  shape: Shape,
-  options: { readonly inputs: readonly Input[]; readonly block?: number; readonly grid?: number; readonly scratchBytes?: number },
-  compute: (y: Rows, step: Step) => void,
-): Rows {
+export function produce(shape: Shape, options: ProduceOptions, compute: (y: Rows, step: Step) => void): Rows {
   const producer = new Producer({ ...options, height: shape[1], compute: (step) => compute(rows, step) });
   const rows = new Rows(shape, producer);
   return rows;
@@ -130,17 +142,26 @@ function writeRows(arena: Arena, x: Rows, into: Float32Array): void {
 
 function writePlanes(arena: Arena, x: Planes, into: Float32Array): void {
   const [n, c, h, w] = x.shape;
-  const block = x.block * Math.max(1, Math.floor(STRIPE_BYTES / (c * w * x.block * 4)));
-  const plane = block * w * 4 + PLANE_SKEW;
-  const reads = (read: Input['reads']) => (y: number): Range => [read(y)[0], read(y + block - x.block)[1]];
-  const inputs = x.inputs.map((input) => ({ ...input, reads: reads(input.reads) }));
+  const rowsAtOnce = Math.floor(PART_BYTES / (c * w * x.block * 4));
+  const block = x.block * Math.max(1, Math.min(rowsAtOnce, Math.ceil(h / x.block)));
+  const width = rowsAtOnce > 0 ? w : Math.min(w, Math.max(x.grid * 8, ceilTo(PART_BYTES / (c * x.block * 4), x.grid)));
+  const plane = block * width * 4 + PLANE_SKEW;
+  const inputs = x.inputs.map((input) => ({ ...input, reads: (y: number): Range => [input.reads(y)[0], input.reads(y + block - x.block)[1]] }));
   const compute = ({ y, height, scratch }: Step): void => {
     const values = arena.f32(0, arena.memory.buffer.byteLength / 4);
-    for (let i = 0; i < n; i++) {
-      for (let row = 0; row < height; row += x.block) x.write(i, y + row, x.block, scratch + row * w * 4, plane, scratch + c * plane);
-      for (let ci = 0; ci < c; ci++) {
-        const from = (scratch + ci * plane) / 4;
-        into.set(values.subarray(from, from + height * w), ((i * c + ci) * h + y) * w);
+    for (let image = 0; image < n; image++) {
+      for (let left = 0; left < w; left += width) {
+        const right = Math.min(left + width, w);
+        const row = (right - left) * 4;
+        for (let i = 0; i < height; i += x.block) x.write({ image, y: y + i, left, right, address: scratch + i * row, row, plane, scratch: scratch + c * plane });
+        const pieces = right - left === w ? 1 : height; // whole rows are one piece
+        const length = (height / pieces) * (right - left);
+        for (let ci = 0; ci < c; ci++) {
+          for (let piece = 0; piece < pieces; piece++) {
+            const from = (scratch + ci * plane + piece * row) / 4;
+            into.set(values.subarray(from, from + length), ((image * c + ci) * h + y + piece) * w + left);
+          }
+        }
       }
     }
   };

@@ -10,7 +10,7 @@ export function reassemble(program: Program, features: DeviceTensor, kernels: De
   const { scale: s, kUp, groups } = window;
   const [rows, unpadded] = [program.rows(kernels), program.rows(features)];
   const shape = reassembleShape(unpadded.shape, rows.shape, window, layout);
-  const [n, h, w, c] = unpadded.shape;
+  const [n, h, , c] = unpadded.shape;
   const r = (kUp - 1) / 2;
   const sides = padding === 'zero' ? 0 : r; // columns that x already has on both sides
   const x = sides === 0 ? unpadded : padColumns(program, unpadded, sides, padding);
@@ -25,7 +25,9 @@ export function reassemble(program: Program, features: DeviceTensor, kernels: De
     wasm.reassemble(windowRows, rows.at(image, y, left), out, outRow, plane, table, right - left, c, s, kUp, groups);
   };
   if (layout === 'NCHW') {
-    return new Planes(shape, inputs, s, tableBytes, (image, y, _height, address, plane, scratch) => write(image, y / s, 0, w, address, w * s * 4, plane, scratch));
+    return new Planes(shape, { inputs, block: s, grid: s, scratchBytes: tableBytes }, ({ image, y, left, right, address, row, plane, scratch }) => {
+      write(image, y / s, left / s, right / s, address, row, plane, scratch);
+    });
   }
   return produce(shape, { inputs, block: s, grid: s, scratchBytes: tableBytes }, (y, { y: row, left, right, scratch }) => {
     for (let i = 0; i < n; i++) write(i, row / s, left / s, Math.ceil(right / s), y.at(i, row, left), y.rowBytes, 0, scratch);

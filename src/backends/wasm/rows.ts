@@ -63,7 +63,7 @@ export interface Step {
   readonly scratch: number;
 }
 
-interface ProducerOptions {
+export interface ProducerOptions {
   readonly inputs: readonly Input[];
   /** Rows of each output. */
   readonly height: number;
