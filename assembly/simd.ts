@@ -22,14 +22,36 @@ const EXP = memory.data<f32>([
 ], 16);
 
 /**
- * exp(x), x <= 0, on four lanes: 2^(n + f) with n an integer and |f| <= 1/2, 2^f by a minimax polynomial of degree 5 with p(0) = 1; n goes
- * straight into the exponent. Within (2 + |x|) ulp: 1.6 of the polynomial, the rest is x / ln 2 rounded. Below -87.3 it stays 2^-126.
- * pmin and pmax are one instruction, min and max eight.
+ * exp(x), x <= 0, on four lanes. Within (2 + |x|) ulp: 1.6 of the polynomial, the rest is x / ln 2 rounded. Below -87.3 it stays 2^-126.
  */
 // @ts-ignore: decorator
 @inline
 export function exp(x: v128): v128 {
-  const t = f32x4.pmax(f32x4.mul(x, v128.load(EXP)), v128.load(EXP, 16));
+  return exp2(f32x4.mul(x, v128.load(EXP)));
+}
+
+/** exp(x + ln 2 * minusMax), x at most its negative: a softmax's term with the subtraction and the change of base in one operation. */
+// @ts-ignore: decorator
+@inline
+export function expAbove(x: v128, minusMax: v128): v128 {
+  return exp2(madd(x, v128.load(EXP), minusMax));
+}
+
+/** 1 / ln 2, four lanes. */
+// @ts-ignore: decorator
+@inline
+export function log2e(): v128 {
+  return v128.load(EXP);
+}
+
+/**
+ * 2^t, t <= 0: 2^(n + f) with n an integer and |f| <= 1/2, 2^f by a minimax polynomial of degree 5 with p(0) = 1; n goes straight into the
+ * exponent. pmin and pmax are one instruction, min and max eight.
+ */
+// @ts-ignore: decorator
+@inline
+function exp2(x: v128): v128 {
+  const t = f32x4.pmax(x, v128.load(EXP, 16));
   const rounder = v128.load(EXP, 32);
   const n = f32x4.add(t, rounder);
   const f = f32x4.sub(t, f32x4.sub(n, rounder));

@@ -84,7 +84,8 @@ export function produce(shape: Shape, options: ProduceOptions, compute: (y: Rows
 export const same = (rows: Rows): Input => ({ rows, reads: (y) => [y, y + 1], columns: (range) => range });
 
 export function createProgram(arena: Arena, wasm: Exports): Program {
-  let table: { address: number; view: Int32Array } | undefined;
+  const table = arena.allocate(MAX_ADDRESSES * 4);
+  let view: Int32Array = new Int32Array();
   const program: Program = {
     arena,
     wasm,
@@ -111,10 +112,9 @@ export function createProgram(arena: Arena, wasm: Exports): Program {
     },
 
     addresses(count, address) {
-      table ??= { address: arena.allocate(MAX_ADDRESSES * 4), view: new Int32Array() };
-      if (table.view.length === 0) table.view = arena.i32(table.address, MAX_ADDRESSES); // memory that grew has detached it
-      for (let i = 0; i < count; i++) table.view[i] = address(i);
-      return table.address;
+      if (view.length === 0) view = arena.i32(table, MAX_ADDRESSES); // memory that grew has detached it
+      for (let i = 0; i < count; i++) view[i] = address(i);
+      return table;
     },
   };
   return program;

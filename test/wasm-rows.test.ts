@@ -1,0 +1,94 @@
+// Programs by rows (src/backends/wasm/rows.ts) with producers that only keep books: every row is computed once, in order, before it is read
+// and is still there when it is; memory does not grow with the height; rows and columns that nobody needs are not computed.
+import { describe, expect, test } from 'vitest';
+import { Arena } from '../src/backends/wasm/arena.js';
+import { execute, type Input, Producer, type Range, Rows } from '../src/backends/wasm/rows.js';
+import type { Shape } from '../src/core/tensor.js';
+
+interface Books {
+  readonly rows: Rows;
+  /** First row of each step. */
+  readonly steps: number[];
+  columns: Range;
+}
+
+const all: Range = [0, Infinity];
+
+/** A producer of [1, height, width, 1] that reads `radius` rows and columns around its own of each input, and checks that they are there. */
+function booked(height: number, width: number, { block = 1, grid = 1, radius = 0, inputs = [], together = 1 }: { block?: number; grid?: number; radius?: number; inputs?: Books[]; together?: number }): Books {
+  const shape: Shape = [1, height, width, 1];
+  const read: Input[] = inputs.map(({ rows }) => ({ rows, reads: (y) => [y - radius, y + block + radius], columns: ([left, right]) => [left - radius, right + radius], together }));
+  const producer = new Producer({
+    inputs: read, height, block, grid,
+    compute({ y, left, right }) {
+      for (const input of inputs) {
+        const newest = input.steps.at(-1)! + input.rows.producer.block;
+        const [from, to] = [Math.max(0, y - radius), Math.min(height, y + block + radius)];
+        expect(newest).toBeGreaterThanOrEqual(to);
+        expect(newest - from).toBeLessThanOrEqual(input.rows.slots);
+        expect(input.columns[0]).toBeLessThanOrEqual(Math.max(0, left - radius));
+        expect(input.columns[1]).toBeGreaterThanOrEqual(Math.min(width, right + radius));
+      }
+      books.steps.push(y);
+      books.columns = [left, right];
+    },
+  });
+  const books: Books = { rows: new Rows(shape, producer), steps: [], columns: all };
+  return books;
+}
+
+/** A network in the small: blocks of 4 rows, a skip connection, an input that is read early and late. */
+function network(height: number, width: number): { tensors: Books[]; last: Books } {
+  const source = booked(height, width, {});
+  const a = booked(height, width, { inputs: [source], block: 4, grid: 4, radius: 1 });
+  const b = booked(height, width, { inputs: [a], block: 4, grid: 4, radius: 1 });
+  const skip = booked(height, width, { inputs: [b, source], block: 2, radius: 2, together: 2 });
+  return { tensors: [source, a, b, skip], last: skip };
+}
+
+function run({ rows }: Books, rowRange: Range, columnRange: Range): Arena {
+  const arena = new Arena(new WebAssembly.Memory({ initial: 1 }));
+  const [, height] = rows.shape;
+  execute(arena, new Producer({ inputs: [{ rows, reads: (y) => [y, y + 1], columns: (range) => range }], height, compute() {} }), rowRange, columnRange);
+  return arena;
+}
+
+describe('programs by rows', () => {
+  test.each([1, 3, 8, 37])('every row is computed once, in order (height %i)', (height) => {
+    const { tensors, last } = network(height, 21);
+    run(last, [0, height], [0, 21]);
+    for (const { rows, steps } of tensors) {
+      const { block } = rows.producer;
+      expect(steps).toEqual(Array.from({ length: Math.ceil(height / block) }, (_, i) => i * block));
+    }
+  });
+
+  test('rings do not grow with the height', () => {
+    const slots = [64, 4096].map((height) => {
+      const { tensors, last } = network(height, 21);
+      run(last, [0, height], [0, 21]);
+      return tensors.map(({ rows }) => rows.slots);
+    });
+    expect(slots[1]).toEqual(slots[0]);
+    expect(Math.max(...slots[0])).toBeLessThan(24);
+  });
+
+  test('rows and columns that nobody needs are not computed', () => {
+    const { tensors: [source, a, b, skip], last } = network(100, 100);
+    run(last, [40, 60], [44, 52]);
+    expect([skip.steps[0], skip.steps.at(-1)]).toEqual([40, 58]);
+    expect(skip.columns).toEqual([44, 52]);
+    expect([b.steps[0], b.steps.at(-1)]).toEqual([36, 60]);
+    expect(b.columns).toEqual([40, 54]);
+    expect(a.columns).toEqual([36, 55]);
+    expect([source.steps[0], source.steps.at(-1)]).toEqual([31, 68]);
+    expect(source.columns).toEqual([35, 56]);
+  });
+
+  test('outside a tensor there are zeros, above, below and beside it', () => {
+    const { tensors: [source], last } = network(9, 5);
+    const arena = run(last, [0, 9], [0, 5]);
+    expect(source.rows.margin).toBe(2);
+    for (const address of [source.rows.at(0, -1, 0), source.rows.at(0, 9, -2), source.rows.at(0, 4, -2), source.rows.at(0, 4, 5)]) expect([...arena.f32(address, 2)]).toEqual([0, 0]);
+  });
+});
