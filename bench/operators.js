@@ -5,10 +5,12 @@ import { interleave, ratio, summary } from './measure.js';
 import { createProbe } from './probe.js';
 import { operatorFlops } from './shapes.js';
 
-const OURS = { // how the package is run; the first is what others are compared with
+const OURS = { // how the package is run; `into`: results go into memory that is there already
   worker: { backend: 'wasm', thread: 'worker' },
+  'worker, into': { backend: 'wasm', thread: 'worker', into: true },
   inline: { backend: 'wasm', thread: 'inline' },
-  'inline, plain SIMD': { backend: 'wasm', thread: 'inline', wasm: new URL('../dist/carafe-simd.wasm', import.meta.url) },
+  'inline, into': { backend: 'wasm', thread: 'inline', into: true },
+  'inline, plain SIMD': { backend: 'wasm', thread: 'inline', into: true, wasm: new URL('../dist/carafe-simd.wasm', import.meta.url) },
 };
 
 /**
@@ -44,12 +46,14 @@ async function benchShape(shape, withPeers, timing) {
   const contenders = [];
   const close = [];
   let build;
-  for (const [name, options] of Object.entries(OURS)) {
+  for (const [name, { into, ...options }] of Object.entries(OURS)) {
     const module = await createCarafe(weights, { ...window, ...options });
     close.push(() => module.dispose());
     build ??= module.info.details;
-    largestError = Math.max(largestError, check(`carafe-web (${name})`, (await module.upsample(x)).data));
-    contenders.push({ name, run: () => module.upsample(x) });
+    const first = await module.upsample(x);
+    largestError = Math.max(largestError, check(`carafe-web (${name})`, first.data));
+    let { data } = first;
+    contenders.push({ name, run: into ? async () => { ({ data } = await module.upsample(x, { into: data })); } : () => module.upsample(x) });
   }
   const probes = { relaxed: await createProbe(true), plain: await createProbe(false) };
   for (const [name, probe] of Object.entries(probes)) if (probe) contenders.push({ name: `probe ${name}`, run: probe.run });

@@ -19,24 +19,31 @@ function provenance({ command, date, cpu, cores, node, v8, browser, package: ver
 /** @returns {Record<string, string>} markdown by section, of what was measured */
 export function sections({ meta, ...measured }) {
   const writers = {
-    operators: operatorTable, operatorPeers: operatorPeersTable, upscale: upscaleTable, upscalePeers: upscalePeersTable, linear: linearTable, processes: processTable,
+    kernels: kernelTable, operators: operatorTable, operatorPeers: operatorPeersTable, upscale: upscaleTable, upscalePeers: upscalePeersTable, linear: linearTable, processes: processTable,
   };
   return Object.fromEntries(Object.entries(measured).map(([name, value]) => [name, `${provenance(meta)}\n\n${writers[name](value)}`]));
 }
 
+function kernelTable(kernels) {
+  return table(['kernel', 'build', 'GF/s', 'of the peak', 'best round: GF/s'], kernels.map(({ name, build, gfs, share, bestMs, cpuMs }) => [
+    name, build, number(gfs), percent(share), number(gfs * cpuMs / bestMs),
+  ]));
+}
+
 function operatorTable(shapes) {
-  const head = ['shape', 'MFLOP', 'worker: CPU ms (wall)', 'inline: CPU ms (wall)', 'GF/s', 'of the peak', 'best round: GF/s', 'plain SIMD: GF/s', 'of its peak', 'peak, plain', 'largest error'];
-  return table(head, shapes.map(({ name, gflop, ours: { worker, inline, 'inline, plain SIMD': plain }, peaks, largestError }) => [
-    name, number(gflop * 1e3), `${number(worker.cpuMs, 2)} (${number(worker.wallMs, 2)})`, `${number(inline.cpuMs, 2)} (${number(inline.wallMs, 2)})`,
-    number(inline.gfs), percent(inline.share), number(gflop * 1e3 / inline.bestMs), number(plain.gfs), percent(plain.share), [peaks.relaxed, peaks.plain].map((p) => p === undefined ? 'none' : number(p)).join(', '), largestError.toExponential(0),
+  const head = ['shape', 'MFLOP', 'worker: CPU ms (wall)', 'worker, into', 'inline', 'inline, into', 'GF/s', 'of the peak', 'best round: GF/s', 'plain SIMD: GF/s', 'of its peak', 'peak, plain', 'largest error'];
+  const milliseconds = ({ cpuMs, wallMs }) => `${number(cpuMs, 2)} (${number(wallMs, 2)})`;
+  return table(head, shapes.map(({ name, gflop, ours: { worker, 'worker, into': workerInto, inline, 'inline, into': into, 'inline, plain SIMD': plain }, peaks, largestError }) => [
+    name, number(gflop * 1e3), ...[worker, workerInto, inline, into].map(milliseconds),
+    number(into.gfs), percent(into.share), number(gflop * 1e3 / into.bestMs), number(plain.gfs), percent(plain.share), [peaks.relaxed, peaks.plain].map((p) => p === undefined ? 'none' : number(p)).join(', '), largestError.toExponential(0),
   ]));
 }
 
 function operatorPeersTable(shapes) {
-  const head = ['shape', 'peer', 'best graph', 'CPU ms (wall)', 'other graph', 'over ours (worker)', 'over ours (inline)', 'over plain SIMD (inline)', 'best round over our best (inline)'];
+  const head = ['shape', 'peer', 'best graph', 'CPU ms (wall)', 'other graph', 'over ours (worker)', 'worker, into', 'inline', 'inline, into', 'plain SIMD, into', 'best rounds (inline, into)'];
   return table(head, shapes.flatMap(({ name, ours, peers }) => peers.map(({ runtime, graph, others, cpuMs, wallMs, bestMs, ratios }) => [
     name, runtime, graph, `${number(cpuMs)} (${number(wallMs)})`, others.map((other) => `${other.graph} ${number(other.cpuMs)} ms`).join(', '),
-    times(ratios.worker), times(ratios.inline), times(ratios['inline, plain SIMD']), `${short(bestMs / ours.inline.bestMs)}x`,
+    ...['worker', 'worker, into', 'inline', 'inline, into', 'inline, plain SIMD'].map((how) => times(ratios[how])), `${short(bestMs / ours['inline, into'].bestMs)}x`,
   ])));
 }
 

@@ -1,7 +1,7 @@
 // npm run bench [-- --quick] [--only ops,upscale,peers] [--json FILE] [--write] [--node24]
 //   everything is checked first (against the reference backend; peers against it or against each other), then timed, on one thread
 //   --quick    tiny shapes and few rounds, no peers: shows that the bench works, the numbers mean nothing
-//   --only     ops: the operator; upscale: images; with peers in the list beside other runtimes too; peers alone: only what has peers
+//   --only     ops: the operator and its kernels; upscale: images; with peers in the list beside other runtimes too; peers alone: only what has peers
 //   --json     the numbers
 //   --write    the tables in BENCHMARKS.md, bench/results/ and bench/plots/
 //   --node24   on the Node 24 that comes with the peers, instead of the one that runs this
@@ -36,6 +36,7 @@ ensureBuild();
 if (peers) ensurePeers();
 
 const { describeRun } = await import('./machine.js');
+const { benchKernels } = await import('./kernels.js');
 const { benchOperators } = await import('./operators.js');
 const { benchUpscale } = await import('./upscale.js');
 const { benchLinear } = await import('./linear.js');
@@ -54,6 +55,7 @@ const keep = (ours, beside, rows) => {
   if (!peersAlone) results[ours] = rows;
   if (peers) results[beside] = rows.filter((row) => row.peers.length);
 };
+if (ops && !peersAlone) results.kernels = await benchKernels({ timing });
 if (ops) keep('operators', 'operatorPeers', await benchOperators(pick(shapes.operators, shapes.quickOperators), { peers, timing, log }));
 if (upscale) keep('upscale', 'upscalePeers', await benchUpscale(pick(shapes.images, shapes.quickImages), { peers, timing, log }));
 if (upscale && !peersAlone) results.linear = await benchLinear(quick ? shapes.quickSides : shapes.sides, { log });

@@ -1,0 +1,76 @@
+// The kernels of assembly/ alone, on one row (or block of rows) whose data is in the cache: what is left when memory costs nothing. Sums
+// are checked against plain loops.
+import { readFileSync } from 'node:fs';
+import { values } from './data.js';
+import { interleave, summary } from './measure.js';
+import { createProbe } from './probe.js';
+import { root } from '../scripts/ensure.js';
+
+const BATCH = 40; // blocks of Winograd at a time, as src/backends/wasm/conv2d.ts has it
+
+/** @param {{ timing: Parameters<typeof interleave>[1] }} options */
+export async function benchKernels({ timing }) {
+  const probes = { relaxed: await createProbe(true), simd: await createProbe(false) };
+  const results = [];
+  for (const build of Object.keys(probes).filter((name) => probes[name])) {
+    const kernels = await openKernels(build);
+    const contenders = [{ name: 'probe', run: probes[build].run }, ...kernels];
+    const samples = await interleave(contenders, timing);
+    const probe = { flops: probes[build].flops, samples: samples.probe };
+    for (const { name, flops } of kernels) results.push({ name, build, ...summary(samples[name], flops, probe) });
+  }
+  return results;
+}
+
+async function openKernels(build) {
+  const memory = new WebAssembly.Memory({ initial: 600 });
+  const bytes = readFileSync(`${root}dist/carafe-${build}.wasm`);
+  const { exports: wasm } = (await WebAssembly.instantiate(bytes, { env: { memory } })).instance;
+  let top = 65536;
+  const place = (data) => {
+    const pointer = top;
+    new data.constructor(memory.buffer, pointer, data.length).set(data);
+    top += Math.ceil(data.byteLength / 64) * 64 + 4096 + 64; // rows may be read past their end, and should not share cache sets
+    return pointer;
+  };
+  const room = (length) => place(new Float32Array(length));
+  const floats = (length, seed, amplitude = 1) => place(values(length, seed, amplitude));
+  const addresses = (...list) => place(Uint32Array.from(list));
+  const read = (pointer, index) => new Float32Array(memory.buffer, pointer)[index];
+  const kernels = [];
+  const add = (name, flops, run, got, want) => {
+    run();
+    if (!(Math.abs(got() - want()) < 1e-4)) throw new Error(`Expected ${want()} from ${name}, got ${got()}`);
+    kernels.push({ name, flops, run });
+  };
+  const sum = (length, term) => Array.from({ length }, (_, i) => term(i)).reduce((a, b) => a + b, 0);
+
+  { // a 1x1 convolution of 50 pixels: the GEMM tile
+    const [pixels, cIn, cOut] = [50, 256, 64];
+    const [x, weights, bias, y, spare] = [floats((pixels + 5) * cIn, 1), floats(cIn * cOut, 2, 0.1), room(cOut), room(pixels * cOut), room(64)];
+    const rows = addresses(x);
+    add('GEMM 256 -> 64 channels', 2 * pixels * cIn * cOut, () => wasm.conv2d(rows, weights, bias, 0, y, 0, spare, pixels, cIn, cOut, 1, 1, 1),
+      () => read(y, 7 * cOut + 3), () => sum(cIn, (k) => read(x, 7 * cIn + k) * read(weights, k * 8 + 3)));
+  }
+  for (const [cIn, cOut, w] of [[64, 100, 48], [16, 16, 160]]) { // a row of 4x4 blocks; transformed weights of zero, so that the bias is the result
+    const channels = Math.min(32, Math.ceil(cOut / 4) * 4);
+    const x = floats(6 * (w + 2) * cIn, 3);
+    const rows = addresses(...Array.from({ length: 6 }, (_, i) => x + i * (w + 2) * cIn * 4));
+    const [weights, bias, y] = [room(36 * cIn * Math.ceil(cOut / 4) * 4), floats(cOut + 4, 4), room(4 * w * cOut)];
+    const [columns, inputs, products, halves] = [room(36 * BATCH * cIn), room(6 * (BATCH * cIn + 16)), room(6 * (BATCH * channels + 16)), room(24 * BATCH * channels)];
+    add(`Winograd 3x3 ${cIn} -> ${cOut} channels`, 2 * 4 * w * 9 * cIn * cOut,
+      () => wasm.winograd(rows, weights, bias, 0, 0, y, w * cOut * 4, columns, inputs, products, halves, 4, w, cIn, cOut, BATCH, 1), () => read(y, cOut + 3), () => read(bias, 3));
+  }
+  for (const layout of ['planes', 'NHWC']) {
+    const [w, c, s, kUp] = [50, 256, 2, 5];
+    const taps = kUp * kUp;
+    const x = floats(kUp * (w + kUp) * c, 5);
+    const rows = addresses(...Array.from({ length: kUp }, (_, ky) => x + ky * (w + kUp) * c * 4));
+    const [kernel, out, table] = [floats(w * taps * s * s, 6), room(c * (s * s * w + 16)), room(taps)];
+    const plane = layout === 'planes' ? (s * s * w + 16) * 4 : 0;
+    add(`reassemble to ${layout}, 256 channels, kUp 5, scale 2`, 2 * w * c * taps * s * s,
+      () => wasm.reassemble(rows, kernel, out, plane ? w * s * 4 : w * s * c * 4, plane, table, w, c, s, kUp, 1),
+      () => read(out, plane ? 9 * (plane / 4) + 2 * 3 : 2 * 3 * c + 9), () => sum(taps, (tap) => read(kernel, (3 * taps + tap) * s * s) * read(x, ((Math.floor(tap / kUp)) * (w + kUp) + 3 + (tap % kUp)) * c + 9)));
+  }
+  return kernels;
+}
