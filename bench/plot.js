@@ -36,7 +36,7 @@ const COST = [
 
 /** What the cards of the shipped x2 models for clean photographs say. */
 function ownModels() {
-  return ['small', 'base'].map((name) => {
+  return ['small', 'base', 'large'].map((name) => {
     const text = readFileSync(join(folder, `../models/${name}-x2.md`), 'utf8');
     return {
       name: `carafe-web ${name}`, own: true, how: name === 'base' ? 'worker' : `worker, ${name}`,

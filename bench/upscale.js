@@ -14,7 +14,7 @@ const OURS = {
   'inline, plain SIMD': { backend: 'wasm', thread: 'inline', wasm: new URL('../dist/carafe-simd.wasm', import.meta.url) },
 };
 const TWO_WORKERS = { '2 workers': { backend: 'wasm', thread: 'worker', workers: 2 } };
-const OTHER_MODELS = { 'worker, small': { ...OURS.worker, model: 'small' } };
+const OTHER_MODELS = { 'worker, small': { ...OURS.worker, model: 'small' }, 'worker, large': { ...OURS.worker, model: 'large' } };
 const CORNER = 96; // side of what is checked against the reference in a larger image
 
 /**

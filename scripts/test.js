@@ -7,6 +7,10 @@ ensureDebian({
   '/usr/bin/chromium': 'chromium', // also brings SwiftShader, the software GPU that Node's WebGPU tests run on
   '/usr/share/vulkan/icd.d/lvp_icd.x86_64.json': 'mesa-vulkan-drivers', // lavapipe, the one that Deno's run on
 });
+if (process.env.CI) { // who only changes the package need not install torch: the training test is skipped without it
+  const python = '/usr/lib/python3/dist-packages';
+  ensureDebian({ [`${python}/torch`]: 'python3-torch', [`${python}/numpy`]: 'python3-numpy', [`${python}/PIL`]: 'python3-pil', '/usr/bin/g++': 'g++' });
+}
 ensureBuild();
 run('npx', ['--no-install', 'tsc', '--noEmit']);
 const { status } = spawnSync('npx', ['--no-install', 'vitest', 'run', ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' });

@@ -3,8 +3,9 @@
   apt-get download PACKAGES; unpack each into DEBS/<package>/ (dpkg -x), then
   python3 collect.py --debs DEBS --photographs BSDS400 --out DIR
 
-writes DIR/shrunk (the photographs at 0.5 to 0.8 of their size: sharper, without JPEG artefacts), DIR/wallpapers (photographs and renderings, downsampled at least 2x to clean HR, cut into tiles, flat tiles left
-out), DIR/clipart (openclipart-png on white) and DIR/text (text, UI boxes and charts drawn with the packaged fonts).
+writes DIR/shrunk (the photographs at 0.5 to 0.8 of their size: sharper, without JPEG artefacts), DIR/wallpapers
+(photographs and renderings, downsampled at least 2x to clean HR, cut into tiles, flat tiles left out), DIR/clipart
+(openclipart-png on white) and DIR/text (text, UI boxes and charts drawn with the packaged fonts).
 Deterministic. See README.md for the packages and their licences.
 """
 import argparse

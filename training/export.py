@@ -21,6 +21,6 @@ o = arg.parse_args()
 saved = torch.load(o.checkpoint)
 config = saved['config']
 tensors = {name: saved['ema'][name].numpy() for name in shapes(config)}
-metadata = {'architecture': 'carafe-luma', **config, 'name': o.name, 'licence': o.licence, 'trained_on': o.trained_on, 'steps': saved['step']}
+metadata = {'architecture': 'carafe-luma', **config, 'skip': 'input', 'name': o.name, 'licence': o.licence, 'trained_on': o.trained_on, 'steps': saved['step']}
 weights.save(o.out, tensors, metadata, o.dtype)
 print(f'{o.out}: {o.dtype}, step {saved["step"]}')

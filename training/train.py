@@ -235,8 +235,8 @@ def main():
         y, target = patches.batch(o.batch)
         decay = min(o.ema, (1 + done) / (10 + done))
         with torch.no_grad():
-            for key, value in weights.items():
-                ema[key].mul_(decay).add_(value, alpha=1 - decay)
+            torch._foreach_mul_(list(ema.values()), decay)
+            torch._foreach_add_(list(ema.values()), values, alpha=1 - decay)
         loss = step.backward(weights, y, target, o.loss == 'l2')
         norm = float(torch.nn.utils.clip_grad_norm_(values, o.clip * usual_norm if done > o.warmup else float('inf')))
         usual_norm = norm if done == 0 else 0.99 * usual_norm + 0.01 * min(norm, 4 * usual_norm)

@@ -67,8 +67,9 @@ function luma(file, h, w, variant) {
   const y = g.input('x', [1, 1, h, w]);
   const layer = (x, name, k) => conv(g, x, { weights: tensor(`${name}.weights`), bias: tensor(`${name}.bias`) }, k);
   const act = (x) => g.node('LeakyRelu', [x], { alpha: { float: Number(metadata.slope) } });
-  let f = act(layer(y, 'head', 3));
-  for (let i = 0; i < body; i++) f = g.node('Add', [act(layer(f, `body.${i}`, 3)), f]);
+  const first = act(layer(y, 'head', 3));
+  let f = first;
+  for (let i = 0; i < body; i++) f = g.node('Add', [act(layer(f, `body.${i}`, 3)), metadata.skip === 'input' ? f : first]);
   const taps = kUp * kUp;
   const logit = g.node('Reshape', [layer(f, 'encode', 1), g.ints(groups, taps, s * s, h, w)]);
   const kernels = variant === 'exp' ? g.node('Exp', [logit]) : g.node('Softmax', [logit], { axis: 1 });

@@ -1,5 +1,5 @@
 // The models that ship in the package, by scale and name. Each is a chunk of its own, loaded when it is asked for.
-export type ModelName = 'small' | 'base';
+export type ModelName = 'small' | 'base' | 'large';
 
 type Weights = Uint8Array<ArrayBuffer>;
 const read = async (file: Promise<{ default: Weights }>): Promise<Weights> => (await file).default;
@@ -8,9 +8,16 @@ export const BUILTIN_MODELS: Readonly<Record<number, Readonly<Record<ModelName, 
   2: {
     small: () => read(import('../../models/small-x2.safetensors')),
     base: () => read(import('../../models/base-x2.safetensors')),
+    large: () => read(import('../../models/large-x2.safetensors')),
+  },
+  3: {
+    small: () => read(import('../../models/small-x3.safetensors')),
+    base: () => read(import('../../models/base-x3.safetensors')),
+    large: () => read(import('../../models/large-x3.safetensors')),
   },
   4: {
     small: () => read(import('../../models/small-x4.safetensors')),
     base: () => read(import('../../models/base-x4.safetensors')),
+    large: () => read(import('../../models/large-x4.safetensors')),
   },
 };

@@ -29,7 +29,7 @@ export function placeConv(arena: Arena, conv: ConvWeights): WasmConv {
 
 /** Where the transforms cost less than they save. */
 function winogradPays({ k, cIn, cOut, exact = false }: ConvWeights): boolean {
-  return !exact && k === 3 && cIn % 4 === 0 && cIn >= 8 && cOut >= 8;
+  return !exact && k === 3 && cIn % 4 === 0 && cIn >= 8 && cOut >= 4;
 }
 
 export function conv2d(program: Program, x: DeviceTensor, conv: DeviceConv, { dilation = 1, activation = 'none', slope = 0.01, residual }: ConvOptions = {}): Rows {
