@@ -22,7 +22,7 @@ async function quick(script: string): Promise<Record<string, { value: any }>> {
 
 test('npm run bench -- --quick: all match, and each section has numbers', async () => {
   const results = await quick('bench/run.js');
-  expect(Object.keys(results).sort()).toEqual(['linear', 'operators', 'processes', 'upscale']);
+  expect(Object.keys(results).sort()).toEqual(['kernels', 'linear', 'operators', 'processes', 'upscale']);
   for (const { ours } of [...results.operators.value, ...results.upscale.value]) {
     expect(Object.keys(ours)).toEqual(expect.arrayContaining(['worker', 'inline', 'inline, plain SIMD']));
     for (const { cpuMs, gfs, share } of Object.values<Record<string, number>>(ours)) for (const value of [cpuMs, gfs, share]) expect(value).toBeGreaterThan(0);
