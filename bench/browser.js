@@ -46,7 +46,7 @@ try {
   for (const image of (options.quick ? quickImages : browserImages).filter(wanted)) rows.push(await measure(image.name, { image }, [...OURS, ...(options.peers && image.peers ? await networkPeers(image) : [])]));
   const { traffic } = await moved();
   const all = options.write ? merged(rows) : rows;
-  const text = `${provenance()}\n\n${table(['what', 'how', 'first result, ms', 'stall, ms', 'steady, ms', 'steady, times ours', 'first, times ours', 'runs on'], all.flatMap(toRows))}`;
+  const text = `${[...new Set(all.map(({ run }) => run))].map((run) => `- ${run}`).join('\n')}\n\n${table(['what', 'how', 'first result, ms', 'stall, ms', 'steady, ms', 'steady, times ours', 'first, times ours', 'runs on'], all.flatMap(toRows))}`;
   const trafficText = trafficTable(traffic);
   console.log(`all match\n\n${text}\n\n${trafficText}`);
   if (options.json) mergeJson(options.json, { meta, browser: rows, traffic });
@@ -65,7 +65,7 @@ async function measure(name, job, contenders) {
   for (const contender of contenders) firsts[contender.name] = await inPage('first', contender, job);
   const { contenders: steady, wrong } = await inPage('steady', contenders, job, TIMING);
   console.error(`${name}: ${Object.entries(steady).map(([how, { wallMs }]) => `${how} ${wallMs.toFixed(1)} ms`).join(', ')}`);
-  return { name, wrong, contenders: contenders.map((contender) => ({ name: contender.name, ...firsts[contender.name], ...steady[contender.name] })) };
+  return { name, wrong, run: provenance(), contenders: contenders.map((contender) => ({ name: contender.name, ...firsts[contender.name], ...steady[contender.name] })) };
 }
 
 /** Calls a function of bench/page.js in a fresh page. */

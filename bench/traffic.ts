@@ -60,7 +60,7 @@ export function tileTraffic(device: GPUDevice, file: Uint8Array, name: string, s
   const [luma, chroma, maps, big] = [1, 2, groups, scale ** 2].map((values) => 4 * values * pixels);
   const [rgba, result] = [4 * pixels, 4 * (side * scale) ** 2];
   const parameters = [net.head, ...body, net.encode, net.maps].reduce((sum, { cIn, cOut, k }) => sum + 4 * cOut * (cIn * k * k + 1), 0);
-  const bodyBytes = body.reduce((sum, _, i) => sum + (i === 0 ? 2 : 3) * feature, 0); // the residual of the first is its input
+  const bodyBytes = body.reduce((sum, _, i) => sum + (model.metadata.skip === 'input' || i === 0 ? 2 : 3) * feature, 0); // what is added may be the input, which is there already
   const layers = rgba + luma + chroma + luma + feature + bodyBytes + feature + maps + feature + maps + luma + big + big + chroma + result + parameters;
   return total(name, dispatches, { layers, ends: rgba + result + parameters });
 }

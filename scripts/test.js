@@ -5,7 +5,8 @@ import { ensureBuild, ensureDebian, ensurePackages, root, run } from './ensure.j
 ensurePackages();
 ensureDebian({
   '/usr/bin/chromium': 'chromium', // also brings SwiftShader, the software GPU that Node's WebGPU tests run on
-  '/usr/share/vulkan/icd.d/lvp_icd.x86_64.json': 'mesa-vulkan-drivers', // lavapipe, the one that Deno's run on
+  '/usr/bin/firefox-esr': 'firefox-esr',
+  '/usr/share/vulkan/icd.d/lvp_icd.x86_64.json': 'mesa-vulkan-drivers', // lavapipe, the one that Deno's and Firefox's run on
 });
 if (process.env.CI) { // who only changes the package need not install torch: the training test is skipped without it
   const python = '/usr/lib/python3/dist-packages';

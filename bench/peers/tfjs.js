@@ -68,7 +68,7 @@ export function network(tf, { metadata, tensor }, h, w) {
     const y = tf.tidy(() => {
       const x = tf.tensor(luma, [1, h, w, 1]);
       const first = act(head(x));
-      const f = bodies.reduce((hidden, conv) => tf.add(act(conv(hidden)), first), first);
+      const f = bodies.reduce((hidden, conv) => tf.add(act(conv(hidden)), metadata.skip === 'input' ? hidden : first), first);
       const kernels = tf.softmax(tf.transpose(tf.reshape(encode(f), [h * w, groups, taps, s * s]), [0, 1, 3, 2])); // [h w, groups, s^2, taps]
       const padded = tf.pad(maps(f), [[0, 0], [r, r], [r, r], [0, 0]]);
       const windows = tf.stack(Array.from({ length: taps }, (_, tap) => tf.slice(padded, [0, Math.floor(tap / kUp), tap % kUp, 0], [1, h, w, groups])), 4); // [1, h, w, groups, taps]

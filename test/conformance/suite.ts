@@ -10,6 +10,24 @@ export interface Runner {
   test(name: string, body: () => Promise<void>): void;
 }
 
+/** A test's name, and what went wrong. */
+export interface Outcome {
+  readonly name: string;
+  readonly error?: string;
+}
+
+/** Where there is no test runner: runs what was registered, so many at once (where a readback is mostly waiting), and reports as plain data. */
+export async function outcomes(register: (runner: Runner) => void, atOnce = 1): Promise<Outcome[]> {
+  const tests: { name: string; body: () => Promise<void> }[] = [];
+  register({ test: (name, body) => void tests.push({ name, body }) });
+  const results: Outcome[] = [];
+  for (let first = 0; first < tests.length; first += atOnce) {
+    results.push(...await Promise.all(tests.slice(first, first + atOnce).map(({ name, body }) =>
+      body().then(() => ({ name }), (error: unknown) => ({ name, error: error instanceof Error ? error.message : String(error) })))));
+  }
+  return results;
+}
+
 /** Registers one test for each case and each contract. `open` is called once; if it fails, so does every test. */
 export function conformance(open: () => Promise<Backend>, { test }: Runner): void {
   let opened: Promise<Backend> | undefined;

@@ -3,13 +3,13 @@ import { type BrowserBackend, type Report, run } from './run.js';
 
 declare global {
   interface Window {
-    conformance(backend: BrowserBackend, thread: Report['thread']): Promise<Report>;
+    conformance(backend: BrowserBackend, thread: Report['thread'], atOnce?: number): Promise<Report>;
   }
 }
 
-window.conformance = (backend, thread) => thread === 'page' ? run(backend) : runInWorker(backend);
+window.conformance = (backend, thread, atOnce) => thread === 'page' ? run(backend, atOnce) : runInWorker(backend, atOnce);
 
-function runInWorker(backend: BrowserBackend): Promise<Report> {
+function runInWorker(backend: BrowserBackend, atOnce?: number): Promise<Report> {
   return new Promise((resolve, reject) => {
     const worker = new Worker('/worker.js', { type: 'module' });
     worker.onmessage = ({ data }: MessageEvent<Report>) => {
@@ -17,6 +17,6 @@ function runInWorker(backend: BrowserBackend): Promise<Report> {
       worker.terminate();
     };
     worker.onerror = (event) => reject(new Error(`the worker failed: ${event.message}`));
-    worker.postMessage(backend);
+    worker.postMessage([backend, atOnce]);
   });
 }

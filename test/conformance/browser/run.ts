@@ -2,15 +2,15 @@
 import type { Backend } from '../../../src/backends/backend.js';
 import { createWebgpuBackend } from '../../../src/backends/webgpu/webgpu-backend.js';
 import { openWasmBuild } from '../../../src/backends/wasm/builds.js';
-import { conformance } from '../suite.js';
+import { conformance, halfConformance, type Outcome, outcomes } from '../suite.js';
 
-export type BrowserBackend = 'wasm-simd' | 'wasm-relaxed' | 'webgpu';
+export type BrowserBackend = 'wasm-simd' | 'wasm-relaxed' | 'webgpu' | 'webgpu-f16';
 
 export interface Report {
   /** Which build or adapter ran, and whether in a page or a worker. */
   readonly details: string;
   readonly thread: 'page' | 'worker';
-  readonly results: readonly { readonly name: string; readonly error?: string }[];
+  readonly results: readonly Outcome[];
 }
 
 const OPEN: Record<BrowserBackend, () => Promise<Backend>> = {
@@ -21,16 +21,16 @@ const OPEN: Record<BrowserBackend, () => Promise<Backend>> = {
     if (!adapter) throw new Error('navigator.gpu gave no adapter');
     return createWebgpuBackend(await adapter.requestDevice());
   },
+  async 'webgpu-f16'() {
+    const adapter = await navigator.gpu?.requestAdapter();
+    if (!adapter) throw new Error('navigator.gpu gave no adapter');
+    return createWebgpuBackend(await adapter.requestDevice({ requiredFeatures: ['shader-f16'] }), { half: true });
+  },
 };
 
-export async function run(name: BrowserBackend): Promise<Report> {
-  const tests: [name: string, body: () => Promise<void>][] = [];
+export async function run(name: BrowserBackend, atOnce?: number): Promise<Report> {
   const opened = OPEN[name]();
-  conformance(() => opened, { test: (title, body) => void tests.push([title, body]) });
-  const results: Report['results'][number][] = [];
-  for (const [title, body] of tests) {
-    results.push(await body().then(() => ({ name: title }), (error: unknown) => ({ name: title, error: error instanceof Error ? error.message : String(error) })));
-  }
+  const results = await outcomes((runner) => (name === 'webgpu-f16' ? halfConformance : conformance)(() => opened, runner), atOnce);
   const details = await opened.then((backend) => backend.details, (error: Error) => `not opened: ${error.message}`);
   return { details, thread: typeof window === 'undefined' ? 'worker' : 'page', results };
 }

@@ -6,13 +6,13 @@ import { cutTile } from '../../../src/engine/tiles.js';
 import { parseSafetensors } from '../../../src/models/safetensors.js';
 import type { Backend } from '../../../src/backends/backend.js';
 import { Random } from '../random.js';
-import { conformance, halfConformance } from '../suite.js';
+import { conformance, halfConformance, type Outcome, outcomes } from '../suite.js';
 
 declare const Deno: { args: string[]; readFile(path: string): Promise<Uint8Array>; exit(code: number): never };
 
 export interface DenoReport {
   readonly details: Record<string, string>;
-  readonly results: readonly { readonly name: string; readonly error?: string }[];
+  readonly results: readonly Outcome[];
   /** Of each model: the largest difference between an image in f16 and in f32, in steps of a byte. */
   readonly images: Record<string, number>;
 }
@@ -25,17 +25,14 @@ const shared = await createWebgpuBackend(device, { workgroupMemory: true });
 const f16 = await createWebgpuBackend(device, { half: true });
 const sharedF16 = await createWebgpuBackend(device, { half: true, workgroupMemory: true });
 
-const tests: [name: string, body: () => Promise<void>][] = [];
-const under = (prefix: string) => ({ test: (name: string, body: () => Promise<void>) => void tests.push([prefix + name, body]) });
-conformance(async () => f32, under(''));
-conformance(async () => shared, under('shared '));
-halfConformance(async () => f16, under(''));
-halfConformance(async () => sharedF16, under('shared '));
-const results: { name: string; error?: string }[] = [];
-// 16 at a time: a readback takes Deno 12 ms, most of them asleep.
-for (let first = 0; first < tests.length; first += 16) {
-  results.push(...await Promise.all(tests.slice(first, first + 16).map(([name, body]) => body().then(() => ({ name }), (error: unknown) => ({ name, error: error instanceof Error ? error.message : String(error) })))));
-}
+const prefixed = (prefix: string, results: Outcome[]): Outcome[] => results.map((one) => ({ ...one, name: prefix + one.name }));
+const AT_ONCE = 16; // a readback takes Deno 12 ms
+const results = [
+  ...await outcomes((runner) => conformance(async () => f32, runner), AT_ONCE),
+  ...prefixed('shared ', await outcomes((runner) => conformance(async () => shared, runner), AT_ONCE)),
+  ...await outcomes((runner) => halfConformance(async () => f16, runner), AT_ONCE),
+  ...prefixed('shared ', await outcomes((runner) => halfConformance(async () => sharedF16, runner), AT_ONCE)),
+];
 
 const images: Record<string, number> = {};
 for (const path of Deno.args) {
