@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig, type Plugin } from 'vitest/config';
 
-/** What scripts/build.js does with esbuild's loaders: `.wgsl` and what ends in `?text` as text, `.wasm` and `.safetensors` as bytes. */
+/** What scripts/build.js does with esbuild's loaders: `.wgsl` and what ends in `?text` as text, `.deflate` and `.safetensors` as bytes. */
 const assets: Plugin = {
   name: 'assets',
   enforce: 'pre',
   async load(id) {
     if (id.endsWith('.wgsl') || id.endsWith('?text')) return `export default ${JSON.stringify(await readFile(id.replace(/\?text$/, ''), 'utf8'))};`;
-    if (!id.endsWith('.wasm') && !id.endsWith('.safetensors')) return undefined;
+    if (!id.endsWith('.deflate') && !id.endsWith('.safetensors')) return undefined;
     const base64 = (await readFile(id)).toString('base64');
     return `export default new Uint8Array(Buffer.from(${JSON.stringify(base64)}, 'base64'));`;
   },

@@ -101,7 +101,7 @@ async function networkPeers({ width, height }) {
 /** What bench/traffic.ts counts, in a page: it needs a device. */
 async function moved() {
   const { build } = await import('esbuild');
-  const { outputFiles: [{ text }] } = await build({ entryPoints: [join(root, 'bench/traffic.ts')], bundle: true, write: false, format: 'iife', globalName: 'moved', target: 'es2022', loader: { '.wgsl': 'text', '.wasm': 'binary' } });
+  const { outputFiles: [{ text }] } = await build({ entryPoints: [join(root, 'bench/traffic.ts')], bundle: true, write: false, format: 'iife', globalName: 'moved', target: 'es2022', loader: { '.wgsl': 'text', '.deflate': 'binary' } });
   const page = await browser.newPage();
   try {
     await page.goto(`${site.origin}/bench/page.html`);

@@ -1,6 +1,6 @@
 // assembly/ -> dist/*.wasm, src/ -> dist/*.js and dist/types. The worker comes first: its text is also carried inside the package
 // for bundlers that do not find the file.
-import { gzipSync } from 'node:zlib';
+import { deflateRawSync, gzipSync } from 'node:zlib';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, run } from './ensure.js';
@@ -12,6 +12,11 @@ mkdirSync(dist, { recursive: true });
 
 for (const target of ['simd', 'relaxed']) run('npx', ['--no-install', 'asc', '--config', 'asconfig.json', '--target', target]);
 
+const [simd, relaxed] = ['simd', 'relaxed'].map((target) => readFileSync(join(dist, `carafe-${target}.wasm`)));
+const length = Buffer.alloc(4);
+length.writeUInt32LE(simd.length);
+writeFileSync(join(dist, 'wasm-builds.deflate'), deflateRawSync(Buffer.concat([length, simd, relaxed]), { level: 9 })); // unpacked by src/backends/wasm/builds.ts
+
 const options = {
   absWorkingDir: root,
   bundle: true,
@@ -20,7 +25,7 @@ const options = {
   outdir: 'dist',
   entryNames: '[name]',
   legalComments: 'none',
-  loader: { '.wasm': 'binary', '.safetensors': 'binary' },
+  loader: { '.deflate': 'binary', '.safetensors': 'binary' },
   external: ['sharp', 'node:*'],
   plugins: [{
     name: 'text', // imports that end in ?text are the file's text; shaders come without comments and indentation

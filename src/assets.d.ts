@@ -3,7 +3,7 @@ declare module '*.wgsl' {
   const source: string;
   export default source;
 }
-declare module '*.wasm' {
+declare module '*.deflate' {
   const bytes: Uint8Array<ArrayBuffer>;
   export default bytes;
 }

@@ -20,7 +20,7 @@ export interface Site {
 /** Bundles each entry into `/<name>.js` and serves them with an empty page at `/` that loads `/page.js`. */
 export async function serveBundles(entryPoints: Record<string, string>): Promise<Site> {
   const { outputFiles } = await build({
-    entryPoints, bundle: true, format: 'esm', target: 'es2022', write: false, outdir: '/', logLevel: 'silent', loader: { '.wgsl': 'text', '.wasm': 'binary' },
+    entryPoints, bundle: true, format: 'esm', target: 'es2022', write: false, outdir: '/', logLevel: 'silent', loader: { '.wgsl': 'text', '.deflate': 'binary' },
   });
   const scripts = new Map(outputFiles.map(({ path, contents }) => [path, contents]));
   const server = createServer((request, response) => {

@@ -20,7 +20,7 @@ let errors: Map<string, string | undefined>;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'carafe-web-deno-'));
   const script = join(folder, 'run.js');
-  await build({ entryPoints: [path('deno/run.ts')], outfile: script, bundle: true, format: 'esm', target: 'es2022', logLevel: 'silent', loader: { '.wgsl': 'text', '.wasm': 'binary' } });
+  await build({ entryPoints: [path('deno/run.ts')], outfile: script, bundle: true, format: 'esm', target: 'es2022', logLevel: 'silent', loader: { '.wgsl': 'text', '.deflate': 'binary' } });
   const models = (await readdir(path('../../models'))).filter((name) => name.endsWith('.safetensors')).map((name) => path(`../../models/${name}`));
   const { stdout } = await promisify(execFile)(path('../../node_modules/.bin/deno'), ['run', '-A', '--no-config', script, ...models], {
     env: { ...process.env, VK_ICD_FILENAMES: LAVAPIPE, DENO_DIR: join(folder, 'cache'), NO_COLOR: '1', DENO_NO_UPDATE_CHECK: '1' }, maxBuffer: 2 ** 26,
