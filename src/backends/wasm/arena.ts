@@ -1,5 +1,4 @@
-// The one owner of wasm memory: a bump allocator with mark and release, whose freed blocks serve later requests of the same size,
-// and the one place that grows the memory. Pointers are bytes. Kernels may read up to SLACK bytes after a block's end.
+// The one owner of wasm memory: a bump allocator with mark and release, and the one place that grows the memory. Pointers are bytes. Kernels may read up to SLACK bytes after a block's end.
 import { CarafeError } from '../../core/errors.js';
 
 const PAGE = 65536;
@@ -10,7 +9,6 @@ const ALIGNMENT = 64; // a cache line
 export class Arena {
   readonly memory: WebAssembly.Memory;
   #top: number;
-  #freed = new Map<number, number[]>();
 
   constructor(memory: WebAssembly.Memory) {
     this.memory = memory;
@@ -20,8 +18,6 @@ export class Arena {
   /** @throws {CarafeError} OutOfMemory if the engine cannot give that much. */
   allocate(bytes: number): number {
     const size = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
-    const reused = this.#freed.get(size)?.pop();
-    if (reused !== undefined) return reused;
     const pointer = this.#top;
     this.#ensure(pointer + size + SLACK);
     this.#top += size;
@@ -33,20 +29,11 @@ export class Arena {
     this.#ensure(this.#top + bytes);
   }
 
-  free(pointer: number, bytes: number): void {
-    const size = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
-    const list = this.#freed.get(size);
-    if (list) list.push(pointer);
-    else this.#freed.set(size, [pointer]);
-  }
-
   mark(): number {
-    this.#freed.clear(); // blocks below the mark belong to whoever made them
     return this.#top;
   }
 
   release(mark: number): void {
-    this.#freed.clear();
     this.#top = mark;
   }
 

@@ -1,5 +1,5 @@
 // conv2d on assembly/conv2d.ts, and on assembly/winograd.ts where that pays: places their weights, and says which rows they read.
-import { convShape } from '../../core/shapes.js';
+import { type Activation, convShape } from '../../core/shapes.js';
 import { BLOCK, type ConvOptions, type ConvWeights, type DeviceConv, type DeviceTensor } from '../backend.js';
 import type { Arena } from './arena.js';
 import { packConv, packWinograd } from './pack.js';
@@ -32,56 +32,72 @@ function winogradPays({ k, cIn, cOut, exact = false }: ConvWeights): boolean {
   return !exact && k === 3 && cIn % 4 === 0 && cIn >= 8 && cOut >= 4;
 }
 
-export function conv2d(program: Program, x: DeviceTensor, conv: DeviceConv, { dilation = 1, activation = 'none', slope = 0.01, residual }: ConvOptions = {}): Rows {
-  const { wasm } = program;
-  const input = program.rows(x);
-  const added = residual && program.rows(residual);
-  const curve = activation === 'silu' ? 0 : activation === 'hardswish' ? 1 : activation === 'leaky-relu' && slope > 1 ? 2 : -1; // as assembly/conv2d.ts numbers them
-  const curved = curve >= 0;
-  const factor = activation === 'relu' ? 0 : activation === 'leaky-relu' ? slope : 1;
-  const convolve = (conv as WasmConv).winograd !== 0 && dilation === 1 ? winograd : direct;
-  return convolve(program, input, conv as WasmConv, added, dilation, curved ? 1 : factor, curved, (y, i, row, { left, right }) => {
-    if (curved) wasm.activate(y.at(i, row, left), added ? added.at(i, row, left) : 0, (right - left) * conv.cOut, curve, slope);
-  });
+/** What is done to a sum when it is complete: by the tile itself, or, with a `curve`, by assembly's activate(), residual included. */
+interface Ending {
+  readonly slope: number;
+  readonly curve?: number;
+  readonly residual?: Rows;
 }
 
-/** What is done to a row when its sums are complete. */
-type Finish = (y: Rows, image: number, row: number, step: Step) => void;
+const CURVES: Partial<Record<Activation, number>> = { silu: 0, hardswish: 1 }; // as assembly/conv2d.ts numbers them
+const ANY_SLOPE = 2;
 
-function direct(program: Program, x: Rows, { weights, bias, cIn, cOut, k }: WasmConv, residual: Rows | undefined, dilation: number, slope: number, curved: boolean, finish: Finish): Rows {
+export function conv2d(program: Program, x: DeviceTensor, conv: DeviceConv, { dilation = 1, activation = 'none', slope = 0.01, residual }: ConvOptions = {}): Rows {
+  const ending: Ending = {
+    slope: activation === 'relu' ? 0 : activation === 'leaky-relu' ? slope : 1,
+    curve: activation === 'leaky-relu' && slope > 1 ? ANY_SLOPE : CURVES[activation],
+    residual: residual && program.rows(residual),
+  };
+  const placed = conv as WasmConv;
+  return placed.winograd !== 0 && dilation === 1 ? winograd(program, program.rows(x), placed, ending) : direct(program, program.rows(x), placed, dilation, ending);
+}
+
+/** What a tile does of the ending of the row at (image, row, left). */
+function inTile({ slope, curve, residual }: Ending, image: number, row: number, left: number): { slope: number; residual: number } {
+  if (curve !== undefined) return { slope: 1, residual: 0 };
+  return { slope, residual: residual ? residual.at(image, row, left) : 0 };
+}
+
+/** And what is left to do. */
+function finish(program: Program, { slope, curve, residual }: Ending, y: Rows, image: number, row: number, { left, right }: Step): void {
+  if (curve === undefined) return;
+  program.wasm.activate(y.at(image, row, left), residual ? residual.at(image, row, left) : 0, (right - left) * y.shape[3], curve, slope);
+}
+
+function direct(program: Program, x: Rows, { weights, bias, cIn, cOut, k }: WasmConv, dilation: number, ending: Ending): Rows {
   const [n, , w] = x.shape;
   const p = ((k - 1) / 2) * dilation;
   const inputs: Input[] = [{ rows: x, reads: (y) => [y - p, y + p + 1], columns: ([left, right]) => [left - p, right + p] }];
-  if (residual) inputs.push(same(residual));
+  if (ending.residual) inputs.push(same(ending.residual));
   const lineBytes = k === 1 ? 0 : (w + 2 * p + TILE_PIXELS * dilation) * k * cIn * 4;
   return produce(convShape(x.shape, cIn, cOut), { inputs, scratchBytes: SPARE_BYTES + lineBytes }, (y, step) => {
     const { y: row, left, right, scratch } = step;
     for (let i = 0; i < n; i++) {
       const rows = program.addresses(k, (ky) => x.at(i, row - p + ky * dilation, left - p));
-      const added = residual && !curved ? residual.at(i, row, left) : 0;
-      program.wasm.conv2d(rows, weights, bias, added, y.at(i, row, left), scratch + SPARE_BYTES, scratch, right - left, cIn, cOut, k, dilation, slope);
-      finish(y, i, row, step);
+      const { slope, residual } = inTile(ending, i, row, left);
+      program.wasm.conv2d(rows, weights, bias, residual, y.at(i, row, left), scratch + SPARE_BYTES, scratch, right - left, cIn, cOut, k, dilation, slope);
+      finish(program, ending, y, i, row, step);
     }
   });
 }
 
-function winograd(program: Program, x: Rows, { winograd: weights, bias, cIn, cOut }: WasmConv, residual: Rows | undefined, _: number, slope: number, curved: boolean, finish: Finish): Rows {
+function winograd(program: Program, x: Rows, { winograd: weights, bias, cIn, cOut }: WasmConv, ending: Ending): Rows {
   const [n, h, w] = x.shape;
-  const across = Math.ceil(w / BLOCK);
-  const block = BLOCK * blockRows(across, Math.ceil(h / BLOCK));
+  const block = BLOCK * blockRows(Math.ceil(w / BLOCK), Math.ceil(h / BLOCK));
   const channels = Math.min(ceilTo(cOut, 4), RANGE);
   const bytes = { columns: 36 * BATCH * cIn * 4, inputs: 6 * (BATCH * cIn * 4 + SKEW), products: 6 * (BATCH * channels * 4 + SKEW), halves: 24 * BATCH * channels * 4 };
   const inputs: Input[] = [{ rows: x, reads: (y) => [y - 1, y + block + 1], columns: ([left, right]) => [left - 1, left + ceilTo(right - left, BLOCK) + 1] }];
-  if (residual) inputs.push({ rows: residual, reads: (y) => [y, y + block], columns: (range) => range, together: block });
+  if (ending.residual) inputs.push({ rows: ending.residual, reads: (y) => [y, y + block], columns: (range) => range, together: block });
   const scratchBytes = bytes.columns + bytes.inputs + bytes.products + bytes.halves;
   return produce(convShape(x.shape, cIn, cOut), { inputs, block, grid: BLOCK, scratchBytes }, (y, step) => {
     const { y: row, height, left, right, scratch } = step;
     const transformed = scratch + bytes.columns, products = transformed + bytes.inputs, halves = products + bytes.products;
     for (let i = 0; i < n; i++) {
       const rows = program.addresses(ceilTo(height, BLOCK) + 2, (j) => x.at(i, row - 1 + j, left - 1));
-      program.wasm.winograd(rows, weights, bias, residual && !curved ? residual.at(i, row, left) : 0, residual ? residual.rowBytes : 0, y.at(i, row, left), y.rowBytes,
+      const { slope, residual } = inTile(ending, i, row, left);
+      program.wasm.winograd(rows, weights, bias, residual, ending.residual?.rowBytes ?? 0, y.at(i, row, left), y.rowBytes,
         scratch, transformed, products, halves, height, right - left, cIn, cOut, BATCH, slope);
-      for (let j = 0; j < height; j++) finish(y, i, row + j, step);
+      for (let j = 0; j < height; j++) finish(program, ending, y, i, row + j, step);
     }
   });
 }

@@ -77,7 +77,7 @@ export class Planes implements DeviceTensor {
 export function produce(shape: Shape, options: ProduceOptions, compute: (y: Rows, step: Step) => void): Rows {
   const producer = new Producer({ ...options, height: shape[1], compute: (step) => compute(rows, step) });
   const rows = new Rows(shape, producer);
-  return rows;
+  return rows; // which `compute` closes over
 }
 
 /** Of an input whose rows and columns are read one for one. */
