@@ -1,4 +1,5 @@
-// The one owner of wasm memory: a bump allocator with mark and release, and the one place that grows the memory. Pointers are bytes. Kernels may read up to SLACK bytes after a block's end.
+// The one owner of wasm memory: a bump allocator with mark and release, and the one place that grows the memory. Pointers are bytes.
+// Kernels may read up to SLACK bytes after a block's end.
 import { CarafeError } from '../../core/errors.js';
 
 const PAGE = 65536;

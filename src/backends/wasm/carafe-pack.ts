@@ -7,11 +7,6 @@ export function carafePack(ops: Ops, x: DeviceTensor, module: CarafePack, layout
   const features = layout === 'NCHW' ? ops.nchwToNhwc(x) : x;
   const compressed = module.compress ? ops.conv2d(features, module.compress, { activation: module.activation, slope: module.slope }) : features;
   const rows = ops.conv2d(compressed, module.encode, { dilation: module.dilation });
-  if (compressed !== features) ops.free(compressed);
   const kernels = ops.normalizeKernels(rows, module, module.normalizer);
-  ops.free(rows);
-  const y = ops.reassemble(features, kernels, module, module.padding, layout);
-  ops.free(kernels);
-  if (features !== x) ops.free(features);
-  return y;
+  return ops.reassemble(features, kernels, module, module.padding, layout);
 }
