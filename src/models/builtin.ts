@@ -4,7 +4,7 @@ export type ModelName = 'small' | 'base' | 'large';
 type Weights = Uint8Array<ArrayBuffer>;
 const read = async (file: Promise<{ default: Weights }>): Promise<Weights> => (await file).default;
 
-export const BUILTIN_MODELS: Readonly<Record<number, Readonly<Partial<Record<ModelName, () => Promise<Weights>>>>>> = {
+export const BUILTIN_MODELS: Readonly<Record<number, Readonly<Record<ModelName, () => Promise<Weights>>>>> = {
   2: {
     small: () => read(import('../../models/small-x2.safetensors')),
     base: () => read(import('../../models/base-x2.safetensors')),
@@ -13,5 +13,6 @@ export const BUILTIN_MODELS: Readonly<Record<number, Readonly<Partial<Record<Mod
   4: {
     small: () => read(import('../../models/small-x4.safetensors')),
     base: () => read(import('../../models/base-x4.safetensors')),
+    large: () => read(import('../../models/large-x4.safetensors')),
   },
 };
