@@ -30,7 +30,7 @@ export interface ThreadOptions {
 }
 
 export interface UpscalerOptions extends BackendOptions, ThreadOptions {
-  /** Default 2; the built-in models do 2 and 4. A model of your own has to be of this scale if it is given. */
+  /** Default 2; the built-in models do 2, 3 and 4. A model of your own has to be of this scale if it is given. */
   scale?: 2 | 3 | 4;
   /**
    * Default 'base'; 'small' costs a third of it, 'large' three times as much (README.md has what each is worth). A URL or the bytes of a .safetensors file of architecture carafe-luma.

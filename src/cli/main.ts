@@ -10,9 +10,9 @@ import type sharp from 'sharp';
 import { CarafeError, createUpscaler, type BackendName, type RawImage, type Upscaler } from '../index.js';
 
 const USAGE = `Usage: carafe-web [options] photo [photo ...]
-Writes photo@2x.png (or @4x) beside each photo.
+Writes photo@2x.png (or @3x, @4x) beside each photo.
 
-  -s, --scale N          2 (default) or 4
+  -s, --scale N          2 (default), 3 or 4
   -m, --model NAME       base (default), small, large or a .safetensors file
   -o, --output FILE      where to write (one photo only); the extension picks the format
   --backend NAME         auto (default), wasm, webgpu or reference

@@ -12,6 +12,7 @@ const IMAGES = { photo: 'examples/sample.jpg', 'clip art': 'test/images/car.png'
 
 const FLOORS: Record<string, Record<keyof typeof IMAGES, number>> = {
   'base-x2': { photo: 1.15, 'clip art': 7.6, text: 2.95 },
+  'base-x3': { photo: 0.5, 'clip art': 3.7, text: 0.95 },
   'base-x4': { photo: 0.45, 'clip art': 2.45, text: 0.6 },
   'large-x2': { photo: 1.2, 'clip art': 7.7, text: 2.9 },
   'large-x4': { photo: 0.5, 'clip art': 2.75, text: 0.7 },
