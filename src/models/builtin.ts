@@ -4,14 +4,16 @@ export type ModelName = 'small' | 'base' | 'large';
 type Weights = Uint8Array<ArrayBuffer>;
 const read = async (file: Promise<{ default: Weights }>): Promise<Weights> => (await file).default;
 
-export const BUILTIN_MODELS: Readonly<Record<number, Readonly<Partial<Record<ModelName, () => Promise<Weights>>>>>> = {
+export const BUILTIN_MODELS: Readonly<Record<number, Readonly<Record<ModelName, () => Promise<Weights>>>>> = {
   2: {
     small: () => read(import('../../models/small-x2.safetensors')),
     base: () => read(import('../../models/base-x2.safetensors')),
     large: () => read(import('../../models/large-x2.safetensors')),
   },
   3: {
+    small: () => read(import('../../models/small-x3.safetensors')),
     base: () => read(import('../../models/base-x3.safetensors')),
+    large: () => read(import('../../models/large-x3.safetensors')),
   },
   4: {
     small: () => read(import('../../models/small-x4.safetensors')),
