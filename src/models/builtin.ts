@@ -1,14 +1,15 @@
 // The models that ship in the package, by scale and name. Each is a chunk of its own, loaded when it is asked for.
-export type ModelName = 'small' | 'base' | 'large';
+export type ModelName = 'small' | 'base' | 'large' | 'base-web';
 
 type Weights = Uint8Array<ArrayBuffer>;
 const read = async (file: Promise<{ default: Weights }>): Promise<Weights> => (await file).default;
 
-export const BUILTIN_MODELS: Readonly<Record<number, Readonly<Record<ModelName, () => Promise<Weights>>>>> = {
+export const BUILTIN_MODELS: Readonly<Record<number, Readonly<Partial<Record<ModelName, () => Promise<Weights>>>>>> = {
   2: {
     small: () => read(import('../../models/small-x2.safetensors')),
     base: () => read(import('../../models/base-x2.safetensors')),
     large: () => read(import('../../models/large-x2.safetensors')),
+    'base-web': () => read(import('../../models/base-web-x2.safetensors')),
   },
   3: {
     small: () => read(import('../../models/small-x3.safetensors')),
