@@ -8,40 +8,33 @@ const RUN: i32 = 64; // pixels
 
 /** `w` pixels of c planes, `plane` bytes apart -> [w][c]. */
 export function nchwToNhwc(x: usize, y: usize, w: i32, c: i32, plane: usize): void {
-  const pixel: usize = <usize>c << 2;
-  if (w < 4 || c < 4) { one(x, y, w, c, plane, 4, 4, pixel); return; }
-  for (let first = 0; first < w; first += RUN) {
-    const last = min(first + RUN, w);
-    for (let c0 = 0; c0 < c; c0 += 4) {
-      const ci = min(c0, c - 4);
-      for (let p0 = first; p0 < last; p0 += 4) {
-        const p = min(p0, w - 4);
-        transpose4x4(x + plane * ci + (<usize>p << 2), y + pixel * p + (<usize>ci << 2), plane, pixel);
-      }
-    }
-  }
+  transpose(x, y, w, c, plane, 4, 4, <usize>c << 2);
 }
 
 /** [w][c] -> `w` pixels of c planes, `plane` bytes apart. */
 export function nhwcToNchw(x: usize, y: usize, w: i32, c: i32, plane: usize): void {
-  const pixel: usize = <usize>c << 2;
-  if (w < 4 || c < 4) { one(x, y, w, c, 4, pixel, plane, 4); return; }
+  transpose(x, y, w, c, 4, <usize>c << 2, plane, 4);
+}
+
+/** Channels and pixels lie xChannel and xPixel bytes apart in x, yChannel and yPixel in y; what is 4 in one is not in the other. */
+function transpose(x: usize, y: usize, w: i32, c: i32, xChannel: usize, xPixel: usize, yChannel: usize, yPixel: usize): void {
+  if (w < 4 || c < 4) { // no room for a block
+    for (let ci = 0; ci < c; ci++) {
+      for (let p = 0; p < w; p++) f32.store(y + yChannel * ci + yPixel * p, f32.load(x + xChannel * ci + xPixel * p));
+    }
+    return;
+  }
+  const xRow = xPixel == 4 ? xChannel : xPixel;
+  const yRow = yPixel == 4 ? yChannel : yPixel;
   for (let first = 0; first < w; first += RUN) {
     const last = min(first + RUN, w);
     for (let c0 = 0; c0 < c; c0 += 4) {
       const ci = min(c0, c - 4);
       for (let p0 = first; p0 < last; p0 += 4) {
         const p = min(p0, w - 4);
-        transpose4x4(x + pixel * p + (<usize>ci << 2), y + plane * ci + (<usize>p << 2), pixel, plane);
+        transpose4x4(x + xChannel * ci + xPixel * p, y + yChannel * ci + yPixel * p, xRow, yRow);
       }
     }
-  }
-}
-
-/** Value by value, where there is no room for a block. */
-function one(x: usize, y: usize, w: i32, c: i32, xChannel: usize, xPixel: usize, yChannel: usize, yPixel: usize): void {
-  for (let ci = 0; ci < c; ci++) {
-    for (let p = 0; p < w; p++) f32.store(y + yChannel * ci + yPixel * p, f32.load(x + xChannel * ci + xPixel * p));
   }
 }
 
