@@ -61,13 +61,16 @@ export function plotAll() {
   }
 }
 
+/** Results of earlier versions do not have `into`. */
+const quickest = (ours) => ours['inline, into'] ?? ours.inline;
+
 function gfsByShape({ meta, value: shapes }, major) {
-  const highest = Math.max(...shapes.flatMap(({ peaks, ours }) => [peaks.relaxed ?? peaks.plain, ours['inline, into'].gfs]));
+  const highest = Math.max(...shapes.flatMap(({ peaks, ours }) => [peaks.relaxed ?? peaks.plain, quickest(ours).gfs]));
   const y = linearScale(0, Math.ceil(highest / 10) * 10 + 5, HEIGHT - BOX.bottom, BOX.top);
   const step = (WIDTH - BOX.left - BOX.right) / shapes.length;
   const bars = shapes.map(({ name, ours, peaks }, i) => {
     const x = BOX.left + i * step;
-    const { gfs } = ours['inline, into'];
+    const { gfs } = quickest(ours);
     const top = peaks.relaxed ?? peaks.plain;
     return `${rect(x + step * 0.15, y(gfs), step * 0.7, y(0) - y(gfs), OURS)}${line(x + step * 0.05, y(top), x + step * 0.95, y(top), INK, 2)}
 ${text(x + step / 2, y(gfs) - 4, gfs.toFixed(0), 'middle')}<text transform="translate(${x + step / 2 + 4},${y(0) + 8}) rotate(60)">${escape(name)}</text>`;
