@@ -4,7 +4,7 @@
 // Schedule: the s^2 sub-pixels of a source pixel share one window, so each feature vector is loaded once for four of them: tiles of
 // 4 sub-pixels x 2 vectors of channels (8 accumulators, 2 features, 1 splat; 4x1 half as fast, 4x4 spills). Towards planes (NCHW) the
 // accumulators are transposed on their way out, so that nothing is written twice. 8 pixels x 64 channels at a time keep windows and
-// planes in L1. 256 channels, 50x50, s 2, kUp 5: to planes 3.3 ms (81 % of the FMA peak; through a transposed block 6.5), to NHWC 3.2.
+// planes in L1. 256 channels, 50x50, s 2, kUp 5: to planes 3.3-3.7 ms (74-81 % of the FMA peak; through a transposed block 6.5), to NHWC 3.2-3.4.
 import { madd, storeLanes } from './simd';
 
 const RUN: i32 = 8; // pixels

@@ -97,7 +97,7 @@ export class CarafeEngine implements CarafeRunner {
 
 /**
  * Compressed channels that are no multiple of 4 get zeros for company: activations keep zeros, so the results are the same, and the
- * encoder runs on whole vectors (C=61, cMid=15, 64x64 on wasm: 35 -> 70 % of the peak).
+ * encoder runs on whole vectors (C=61, cMid=15 at 50x50 on wasm: 4.2 -> 3.0 ms).
  */
 function wholeVectors({ compress, encode }: CarafeSpec): Pick<CarafeSpec, 'compress' | 'encode'> {
   const [cOut, cMid, k] = encode.weights.shape;

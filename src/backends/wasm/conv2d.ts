@@ -2,13 +2,13 @@
 import { type Activation, convShape } from '../../core/shapes.js';
 import { BLOCK, type ConvOptions, type ConvWeights, type DeviceConv, type DeviceTensor } from '../backend.js';
 import type { Arena } from './arena.js';
+import { TILE_PIXELS } from './exports.js';
 import { packConv, packWinograd } from './pack.js';
 import { produce, type Program, same } from './program.js';
 import { ceilTo, type Input, type Rows, type Step } from './rows.js';
 
 export interface WasmConv extends DeviceConv { readonly weights: number; readonly bias: number; readonly winograd: number } // pointers; winograd 0: none
 
-export const TILE_PIXELS = 5; // assembly/gemm.ts; a tile may read this many pixels past the end of its input
 export const SPARE_BYTES = TILE_PIXELS * 8 * 4;
 const RANGE = 32; // output channels at a time in assembly/winograd.ts
 const SKEW = 64; // bytes, assembly/winograd.ts

@@ -1,4 +1,7 @@
 // The signatures of assembly/index.ts: all pointers are bytes into the imported memory. An op computes one row (or a block of them) of one image.
+/** The height of a GEMM tile, assembly/gemm.ts: a tile may read so many pixels past the end of its input. */
+export const TILE_PIXELS = 5;
+
 export interface Exports {
   nchwToNhwc(x: number, y: number, w: number, c: number, plane: number): void;
   nhwcToNchw(x: number, y: number, w: number, c: number, plane: number): void;

@@ -55,20 +55,13 @@ export interface PlanesPart {
 /** A result [n, c, h, w] that only exists where it is written. */
 export class Planes implements DeviceTensor {
   readonly shape: Shape;
-  readonly inputs: readonly Input[];
-  /** Output rows that are written together. */
-  readonly block: number;
-  readonly scratchBytes: number;
-  /** Output columns begin on multiples of it. */
-  readonly grid: number;
+  /** block: output rows that are written together; output columns begin on multiples of grid. */
+  readonly options: ProduceOptions;
   readonly write: (part: PlanesPart) => void;
 
-  constructor(shape: Shape, { inputs, block = 1, grid = 1, scratchBytes = 0 }: ProduceOptions, write: Planes['write']) {
+  constructor(shape: Shape, options: ProduceOptions, write: Planes['write']) {
     this.shape = shape;
-    this.inputs = inputs;
-    this.block = block;
-    this.grid = grid;
-    this.scratchBytes = scratchBytes;
+    this.options = options;
     this.write = write;
   }
 }
@@ -142,18 +135,19 @@ function writeRows(arena: Arena, x: Rows, into: Float32Array): void {
 
 function writePlanes(arena: Arena, x: Planes, into: Float32Array): void {
   const [n, c, h, w] = x.shape;
-  const rowsAtOnce = Math.floor(PART_BYTES / (c * w * x.block * 4));
-  const block = x.block * Math.max(1, Math.min(rowsAtOnce, Math.ceil(h / x.block)));
-  const width = rowsAtOnce > 0 ? w : Math.min(w, Math.max(x.grid * 8, ceilTo(PART_BYTES / (c * x.block * 4), x.grid)));
+  const { inputs: sources, block: unit = 1, grid = 1, scratchBytes = 0 } = x.options;
+  const rowsAtOnce = Math.floor(PART_BYTES / (c * w * unit * 4));
+  const block = unit * Math.max(1, Math.min(rowsAtOnce, Math.ceil(h / unit)));
+  const width = rowsAtOnce > 0 ? w : Math.min(w, Math.max(grid * 8, ceilTo(PART_BYTES / (c * unit * 4), grid)));
   const plane = block * width * 4 + PLANE_SKEW;
-  const inputs = x.inputs.map((input) => ({ ...input, reads: (y: number): Range => [input.reads(y)[0], input.reads(y + block - x.block)[1]] }));
+  const inputs = sources.map((input) => ({ ...input, reads: (y: number): Range => [input.reads(y)[0], input.reads(y + block - unit)[1]] }));
   const compute = ({ y, height, scratch }: Step): void => {
     const values = arena.f32(0, arena.memory.buffer.byteLength / 4);
     for (let image = 0; image < n; image++) {
       for (let left = 0; left < w; left += width) {
         const right = Math.min(left + width, w);
         const row = (right - left) * 4;
-        for (let i = 0; i < height; i += x.block) x.write({ image, y: y + i, left, right, address: scratch + i * row, row, plane, scratch: scratch + c * plane });
+        for (let i = 0; i < height; i += unit) x.write({ image, y: y + i, left, right, address: scratch + i * row, row, plane, scratch: scratch + c * plane });
         const pieces = right - left === w ? 1 : height; // whole rows are one piece
         const length = (height / pieces) * (right - left);
         for (let ci = 0; ci < c; ci++) {
@@ -165,7 +159,7 @@ function writePlanes(arena: Arena, x: Planes, into: Float32Array): void {
       }
     }
   };
-  execute(arena, new Producer({ inputs, height: h, block, scratchBytes: c * plane + x.scratchBytes, compute }), [0, h], [0, w]);
+  execute(arena, new Producer({ inputs, height: h, block, scratchBytes: c * plane + scratchBytes, compute }), [0, h], [0, w]);
 }
 
 export function writePixels(arena: Arena, inputs: readonly Input[], rows: Range, columns: Range, row: (y: number, address: number) => void): Uint8ClampedArray {

@@ -6,8 +6,7 @@
 import type { Shape } from '../../core/tensor.js';
 import type { DeviceTensor } from '../backend.js';
 import type { Arena } from './arena.js';
-
-const READ_PAST_PIXELS = 5; // the height of a GEMM tile, assembly/gemm.ts
+import { TILE_PIXELS } from './exports.js';
 
 /** Columns or rows from..to-1; for what an op reads they may lie outside its input, where it reads zeros. */
 export type Range = readonly [from: number, to: number];
@@ -172,7 +171,7 @@ function placeRings(arena: Arena, order: readonly Producer[]): number {
     if (tensor.margin > 0) arena.u8(tensor.base, bytes).fill(0);
   }
   const scratch = arena.allocate(Math.max(...order.map(({ scratchBytes }) => scratchBytes)));
-  arena.allowReadingPast(READ_PAST_PIXELS * 4 * Math.max(0, ...tensors.map(({ shape }) => shape[3])));
+  arena.allowReadingPast(TILE_PIXELS * 4 * Math.max(0, ...tensors.map(({ shape }) => shape[3])));
   return scratch;
 }
 
