@@ -1,15 +1,20 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig, type Plugin } from 'vitest/config';
+import { wgslMinifier } from './scripts/minify-wgsl.js';
 
-/** What scripts/build.js does with esbuild's loaders: `.wgsl` and what ends in `?text` as text, `.deflate` and `.safetensors` as bytes. */
+const shaders = new URL('shaders/', import.meta.url);
+const minifyWgsl = wgslMinifier(readdirSync(shaders).map((name) => readFileSync(new URL(name, shaders), 'utf8')));
+
+/** What scripts/build.js does with esbuild's loaders: `.wgsl` minified, what ends in `?text` as text, `.deflate` and `.safetensors` as bytes. */
 const assets: Plugin = {
   name: 'assets',
   enforce: 'pre',
   async load(id) {
-    if (id.endsWith('.wgsl') || id.endsWith('?text')) return `export default ${JSON.stringify(await readFile(id.replace(/\?text$/, ''), 'utf8'))};`;
+    if (id.endsWith('.wgsl')) return `export default ${JSON.stringify(minifyWgsl(await readFile(id, 'utf8')))};`;
+    if (id.endsWith('?text')) return `export default ${JSON.stringify(await readFile(id.replace(/\?text$/, ''), 'utf8'))};`;
     if (!id.endsWith('.deflate') && !id.endsWith('.safetensors')) return undefined;
     const base64 = (await readFile(id)).toString('base64');
     return `export default new Uint8Array(Buffer.from(${JSON.stringify(base64)}, 'base64'));`;

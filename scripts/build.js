@@ -4,6 +4,7 @@ import { deflateRawSync, gzipSync } from 'node:zlib';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, run } from './ensure.js';
+import { wgslMinifier } from './minify-wgsl.js';
 
 const { build } = await import('esbuild');
 const dist = join(root, 'dist');
@@ -17,6 +18,7 @@ const length = Buffer.alloc(4);
 length.writeUInt32LE(simd.length);
 writeFileSync(join(dist, 'wasm-builds.deflate'), deflateRawSync(Buffer.concat([length, simd, relaxed]), { level: 9 })); // unpacked by src/backends/wasm/builds.ts
 
+const minifyWgsl = wgslMinifier(readdirSync(join(root, 'shaders')).map((name) => readFileSync(join(root, 'shaders', name), 'utf8')));
 const options = {
   absWorkingDir: root,
   bundle: true,
@@ -28,15 +30,15 @@ const options = {
   loader: { '.deflate': 'binary', '.safetensors': 'binary' },
   external: ['sharp', 'node:*'],
   plugins: [{
-    name: 'text', // imports that end in ?text are the file's text; shaders come without comments and indentation
+    name: 'text', // imports that end in ?text are the file's text; shaders come minified
     setup({ onResolve, onLoad }) {
       onResolve({ filter: /\?text$/ }, ({ path, resolveDir }) => ({ path: join(resolveDir, path.slice(0, -5)), namespace: 'text' }));
       onLoad({ filter: /.*/, namespace: 'text' }, ({ path }) => ({ contents: readFileSync(path, 'utf8'), loader: 'text' }));
-      onLoad({ filter: /\.wgsl$/ }, ({ path }) => ({ contents: withoutComments(readFileSync(path, 'utf8')), loader: 'text' }));
+      onLoad({ filter: /\.wgsl$/ }, ({ path }) => ({ contents: minifyWgsl(readFileSync(path, 'utf8')), loader: 'text' }));
     },
   }],
 };
-await build({ ...options, entryPoints: { worker: 'src/worker/host.ts' }, minify: true });
+await build({ ...options, entryPoints: { worker: 'src/worker/host.ts' }, minify: true, external: [...options.external, '*/reference-backend.js'] }); // api/options.ts: the reference never runs there
 await build({ ...options, entryPoints: { index: 'src/index.ts', cli: 'src/cli/main.ts' }, splitting: true, chunkNames: '[name]-[hash]' }); // beside worker.js: the worker is found relative to the chunk
 run('npx', ['--no-install', 'tsc', '--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--outDir', 'dist/types', '--rootDir', 'src', '-p', 'scripts/tsconfig.types.json']);
 for (const name of readdirSync(dist)) { // what an earlier build left, last: a process that runs the old files keeps them while this one works
@@ -47,8 +49,4 @@ writeFileSync(join(dist, '.built'), '');
 for (const name of readdirSync(dist).filter((file) => /\.(js|wasm)$/.test(file))) {
   const bytes = readFileSync(join(dist, name));
   console.log(`  ${name.padEnd(22)} ${(bytes.length / 1024).toFixed(1).padStart(7)} kB ${(gzipSync(bytes).length / 1024).toFixed(1).padStart(7)} kB gz`);
-}
-
-function withoutComments(wgsl) {
-  return wgsl.replace(/\/\/.*$/gm, '').replace(/\s*\n\s*/g, '\n');
 }

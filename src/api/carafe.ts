@@ -55,7 +55,7 @@ export interface CarafeModule extends AsyncDisposable {
 export async function createCarafe(weights: CarafeWeights, options: CarafeModuleOptions = {}): Promise<CarafeModule> {
   const checked = checkModule(weights, options);
   const request = await checkBackend(options);
-  const { thread, workerUrl } = checkThread(options, request.device);
+  const { thread, workerUrl } = checkThread(options, request);
   const spec: CarafeSpec = { ...checked, ...request };
   if (thread !== 'inline') {
     try {

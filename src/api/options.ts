@@ -131,11 +131,12 @@ export interface CheckedThread {
   readonly workerUrl: URL | undefined;
 }
 
-export function checkThread({ thread = 'auto', workerUrl }: ThreadOptions, device: GPUDevice | undefined): CheckedThread {
+export function checkThread({ thread = 'auto', workerUrl }: ThreadOptions, { device, backend }: BackendRequest): CheckedThread {
   oneOf('thread', thread, ['auto', 'worker', 'inline']);
-  if (device && thread === 'worker') throw expected('InvalidOption', 'thread', '"inline" or "auto" (a GPUDevice cannot leave its thread)', thread);
+  const stays = device ? 'a GPUDevice cannot leave its thread' : backend.includes('reference') && 'the reference backend is not part of the worker';
+  if (stays && thread === 'worker') throw expected('InvalidOption', 'thread', `"inline" or "auto" (${stays})`, thread);
   if (workerUrl !== undefined && !(workerUrl instanceof URL) && typeof workerUrl !== 'string') throw expected('InvalidOption', 'workerUrl', 'a URL', workerUrl);
-  return { thread: device ? 'inline' : thread, workerUrl: typeof workerUrl === 'string' ? new URL(workerUrl, globalThis.location?.href) : workerUrl };
+  return { thread: stays ? 'inline' : thread, workerUrl: typeof workerUrl === 'string' ? new URL(workerUrl, globalThis.location?.href) : workerUrl };
 }
 
 export function checkTiling({ workers, tile = 256 }: UpscalerOptions): { workers: number; tile: number } {

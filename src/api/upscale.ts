@@ -52,7 +52,7 @@ export interface Upscaler extends AsyncDisposable {
  */
 export async function createUpscaler(options: UpscalerOptions = {}): Promise<Upscaler> {
   const request = await checkBackend(options);
-  const { thread, workerUrl } = checkThread(options, request.device);
+  const { thread, workerUrl } = checkThread(options, request);
   const { workers, tile } = checkTiling(options);
   const { signal } = checkRun(options);
   signal?.throwIfAborted();

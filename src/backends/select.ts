@@ -2,7 +2,6 @@
 // falls back. Choosing between two that run is the caller's, by measurement (engine/upscaler-engine.ts).
 import { CarafeError } from '../core/errors.js';
 import type { Backend, BackendName } from './backend.js';
-import { createReferenceBackend } from './reference/reference-backend.js';
 import { openWasmBackend, openWasmModule } from './wasm/builds.js';
 import { isSoftwareAdapter, openDevice } from './webgpu/adapter.js';
 import { createWebgpuBackend } from './webgpu/webgpu-backend.js';
@@ -42,7 +41,7 @@ export async function openBackends(request: BackendRequest, options: { half?: bo
 /** @throws {CarafeError} BackendUnavailable with the reason. */
 async function openBackend(name: BackendName, { wasm, device }: BackendRequest, hardwareOnly: boolean, half = false): Promise<Backend> {
   switch (name) {
-    case 'reference': return createReferenceBackend();
+    case 'reference': return (await import('./reference/reference-backend.js')).createReferenceBackend(); // a chunk that few need, and not in the worker
     case 'wasm': return wasm ? openWasmModule(wasm, 'module of the caller') : openWasmBackend();
     case 'webgpu': {
       const found = device ?? (await openDevice(hardwareOnly));

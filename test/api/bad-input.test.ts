@@ -59,6 +59,7 @@ add('model', 'InvalidOption', () => createUpscaler({ model: any('huge') }));
 add('tile', 'InvalidOption', () => createUpscaler({ tile: 0 }));
 add('workers', 'InvalidOption', () => createUpscaler({ workers: 1.5 }));
 add('thread', 'InvalidOption', () => createUpscaler({ thread: any('main') }));
+add('thread of the reference', 'InvalidOption', () => createUpscaler({ backend: 'reference', thread: 'worker' }));
 add('signal', 'InvalidOption', () => createUpscaler({ signal: any('stop') }));
 add('an empty model', 'ModelInvalid', () => createUpscaler({ model: new ArrayBuffer(0) }));
 add('a truncated model', 'ModelInvalid', () => createUpscaler({ model: new Uint8Array(modelBytes.subarray(0, modelBytes.length - 100)).buffer }));

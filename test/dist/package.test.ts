@@ -4,7 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import * as carafeWeb from 'carafe-web';
+import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { testImage } from '../api/support.js';
 
@@ -46,6 +48,24 @@ describe('the packed tarball', () => {
       console.log(width);`);
     expect(execFileSync(process.execPath, ['edge.mjs'], { cwd: folder, encoding: 'utf8' })).toBe('20\n');
   });
+});
+
+test('what a page loads for wasm and webgpu, models apart, is at most 45 kB (min + gzip), and both wasm builds 40 kB', async () => {
+  const { outputFiles, metafile } = await build({
+    stdin: { contents: `export * from '${root}dist/index.js';`, resolveDir: root },
+    bundle: true, minify: true, splitting: true, format: 'esm', outdir: '/', write: false, metafile: true, external: ['sharp', 'node:*'], logLevel: 'silent',
+  });
+  const page = new Set<string>();
+  const add = (name: string): void => {
+    page.add(name);
+    for (const { path, kind } of metafile.outputs[name].imports) if (kind === 'import-statement' && !page.has(path)) add(path);
+  };
+  add(Object.keys(metafile.outputs).find((name) => name.endsWith('stdin.js'))!);
+  const loaded = [...page].map((name) => outputFiles.find(({ path }) => path.endsWith(name.split('/').at(-1)!))!.contents);
+  const bytes = [...loaded, readFileSync(`${root}dist/worker.js`)].reduce((sum, contents) => sum + gzipSync(contents).length, 0);
+  expect(bytes / 1024).toBeLessThanOrEqual(45);
+  const wasm = ['simd', 'relaxed'].reduce((sum, name) => sum + readFileSync(`${root}dist/carafe-${name}.wasm`).length, 0);
+  expect(wasm / 1024).toBeLessThanOrEqual(40);
 });
 
 describe('examples run', () => {

@@ -1,0 +1,26 @@
+// Shaders as they go into the package: without comments and spaces, and what they declare themselves under short names.
+// One table of names for all files, as src/ joins several to one module.
+
+const RESERVED = ['as', 'do', 'fn', 'if', 'is', 'of']; // the two-letter ones
+
+/** @param {string[]} sources every shader of the package @returns {(source: string) => string} */
+export function wgslMinifier(sources) {
+  const all = sources.map(tight).join('\n');
+  const found = (pattern) => new Set([...all.matchAll(pattern)].map(([, name]) => name));
+  const declared = found(/\b(?:fn|let|const|struct|var(?:<[\w,]+>)?) ?(\w+)/g);
+  const parameters = found(/[(,](?:@builtin\(\w+\))?(\w+):/g);
+  const members = new Set([...all.matchAll(/struct \w+{([^}]*)}/g)].flatMap(([, body]) => [...body.matchAll(/(\w+):/g)].map(([, name]) => name)));
+  const functions = found(/\bfn (\w+)/g);
+  const builtins = [...found(/(\w+)\(/g)].filter((name) => !functions.has(name));
+  const outside = [...found(/@compute @workgroup_size\(\w+\)fn (\w+)/g), ...members, ...builtins]; // src/ names entry points; a member may look like a swizzle
+  const words = found(/(\w+)/g);
+  const names = [...new Set([...declared, ...parameters])].filter((name) => !outside.includes(name));
+  const letters = [...Array(26)].map((_, i) => String.fromCharCode(97 + i));
+  const short = [...letters, ...letters.flatMap((a) => letters.map((b) => a + b))].filter((name) => !words.has(name) && !RESERVED.includes(name));
+  const table = new Map(names.map((name, i) => [name, short[i]]));
+  return (source) => tight(source).replace(/\.?\b[a-zA-Z]\w*/g, (word) => table.get(word) ?? word);
+}
+
+function tight(wgsl) {
+  return wgsl.replace(/\/\/.*$/gm, '').replace(/\s+/g, ' ').replace(/ ?([{}()[\],;:=+*<>&|!]) ?/g, '$1').trim();
+}
