@@ -111,7 +111,7 @@ async function moved() {
       const device = await (await navigator.gpu.requestAdapter()).requestDevice();
       const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
       const { moduleTraffic, tileTraffic } = globalThis.moved;
-      return { traffic: [moduleTraffic(device, shape, { half: false, workgroupMemory: false }), tileTraffic(device, bytes, 'base x2, a tile of 256x256', 256, { half: false, workgroupMemory: false })] };
+      return { traffic: [moduleTraffic(device, shape, { half: false, hardware: true }), tileTraffic(device, bytes, 'base x2, a tile of 256x256', 256, { half: false, hardware: true })] };
     }, [operators[0], model]);
   } finally {
     await page.close();

@@ -5,9 +5,10 @@ import { interleave, ratio, summary } from './measure.js';
 import { createProbe } from './probe.js';
 import { operatorFlops } from './shapes.js';
 
-const OURS = { // how the package is run; `into`: results go into memory that is there already
+const OURS = { // how the package is run; `into`: results go into memory that is there already; `shared`: so do they and x, on SharedArrayBuffers
   worker: { backend: 'wasm', thread: 'worker' },
   'worker, into': { backend: 'wasm', thread: 'worker', into: true },
+  'worker, shared': { backend: 'wasm', thread: 'worker', into: true, shared: true },
   inline: { backend: 'wasm', thread: 'inline' },
   'inline, into': { backend: 'wasm', thread: 'inline', into: true },
   'inline, plain SIMD': { backend: 'wasm', thread: 'inline', into: true, wasm: new URL('../dist/carafe-simd.wasm', import.meta.url) },
@@ -46,14 +47,15 @@ async function benchShape(shape, withPeers, timing) {
   const contenders = [];
   const close = [];
   let build;
-  for (const [name, { into, ...options }] of Object.entries(OURS)) {
+  for (const [name, { into, shared, ...options }] of Object.entries(OURS)) {
     const module = await createCarafe(weights, { ...window, ...options });
     close.push(() => module.dispose());
     build ??= module.info.details;
-    const first = await module.upsample(x);
+    const input = shared ? { ...x, data: onSharedMemory(x.data) } : x;
+    const first = await module.upsample(input);
     largestError = Math.max(largestError, check(`carafe-web (${name})`, first.data));
-    let { data } = first;
-    contenders.push({ name, run: into ? async () => { ({ data } = await module.upsample(x, { into: data })); } : () => module.upsample(x) });
+    let data = shared ? onSharedMemory(first.data) : first.data;
+    contenders.push({ name, run: into ? async () => { ({ data } = await module.upsample(input, { into: data })); } : () => module.upsample(input) });
   }
   const probes = { relaxed: await createProbe(true), plain: await createProbe(false) };
   for (const [name, probe] of Object.entries(probes)) if (probe) contenders.push({ name: `probe ${name}`, run: probe.run });
@@ -79,6 +81,12 @@ async function benchShape(shape, withPeers, timing) {
       ratios: Object.fromEntries(Object.keys(OURS).map((name) => [name, ratio(samples[name], samples[runtime])])),
     })),
   };
+}
+
+function onSharedMemory(values) {
+  const copy = new Float32Array(new SharedArrayBuffer(values.byteLength));
+  copy.set(values);
+  return copy;
 }
 
 /** For each runtime the graph it is fastest on. */

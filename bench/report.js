@@ -31,19 +31,19 @@ function kernelTable(kernels) {
 }
 
 function operatorTable(shapes) {
-  const head = ['shape', 'MFLOP', 'worker: CPU ms (wall)', 'worker, into', 'inline', 'inline, into', 'GF/s', 'of the peak', 'best round: GF/s', 'plain SIMD: GF/s', 'of its peak', 'peak, plain', 'largest error'];
+  const head = ['shape', 'MFLOP', 'worker: CPU ms (wall)', 'worker, into', 'worker, shared', 'inline', 'inline, into', 'GF/s', 'of the peak', 'best round: GF/s', 'plain SIMD: GF/s', 'of its peak', 'peak, plain', 'largest error'];
   const milliseconds = ({ cpuMs, wallMs }) => `${number(cpuMs, 2)} (${number(wallMs, 2)})`;
-  return table(head, shapes.map(({ name, gflop, ours: { worker, 'worker, into': workerInto, inline, 'inline, into': into, 'inline, plain SIMD': plain }, peaks, largestError }) => [
-    name, number(gflop * 1e3), ...[worker, workerInto, inline, into].map(milliseconds),
+  return table(head, shapes.map(({ name, gflop, ours: { worker, 'worker, into': workerInto, 'worker, shared': shared, inline, 'inline, into': into, 'inline, plain SIMD': plain }, peaks, largestError }) => [
+    name, number(gflop * 1e3), ...[worker, workerInto, shared, inline, into].map(milliseconds),
     number(into.gfs), percent(into.share), number(gflop * 1e3 / into.bestMs), number(plain.gfs), percent(plain.share), [peaks.relaxed, peaks.plain].map((p) => p === undefined ? 'none' : number(p)).join(', '), largestError.toExponential(0),
   ]));
 }
 
 function operatorPeersTable(shapes) {
-  const head = ['shape', 'peer', 'best graph', 'CPU ms (wall)', 'other graph', 'over ours (worker)', 'worker, into', 'inline', 'inline, into', 'plain SIMD, into', 'best rounds (inline, into)'];
+  const head = ['shape', 'peer', 'best graph', 'CPU ms (wall)', 'other graph', 'over ours (worker)', 'worker, into', 'worker, shared', 'inline', 'inline, into', 'plain SIMD, into', 'best rounds (inline, into)'];
   return table(head, shapes.flatMap(({ name, ours, peers }) => peers.map(({ runtime, graph, others, cpuMs, wallMs, bestMs, ratios }) => [
     name, runtime, graph, `${number(cpuMs)} (${number(wallMs)})`, others.map((other) => `${other.graph} ${number(other.cpuMs)} ms`).join(', '),
-    ...['worker', 'worker, into', 'inline', 'inline, into', 'inline, plain SIMD'].map((how) => times(ratios[how])), `${short(bestMs / ours['inline, into'].bestMs)}x`,
+    ...['worker', 'worker, into', 'worker, shared', 'inline', 'inline, into', 'inline, plain SIMD'].map((how) => times(ratios[how])), `${short(bestMs / ours['inline, into'].bestMs)}x`,
   ])));
 }
 

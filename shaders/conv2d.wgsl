@@ -7,13 +7,13 @@
 // workgroup instead of k*k times): a workgroup = 16x8 pixels x 16 output channels, 16 input channels at a time.
 
 override VECTORS: u32 = 2;      // output vectors of an invocation, 1 or 2
-override ACTIVATION: u32 = 0;   // 0 none, 1 relu, 2 leaky-relu, 3 silu, 4 hardswish
-override RESIDUAL: bool = false;
 
 struct Params {
   conv: Conv,
-  cOut: u32,  // channels of y, a multiple of 4 in the entry points to Vec4
-  slope: f32, // of leaky-relu, for negative values
+  cOut: u32,       // channels of y, a multiple of 4 in the entry points to Vec4
+  activation: u32, // 0 none, 1 relu, 2 leaky-relu, 3 silu, 4 hardswish
+  slope: f32,      // of leaky-relu, for negative values
+  residual: u32,   // 1 if there is one
 }
 
 @group(0) @binding(3) var<storage, read> residual: array<Stored>;       // (n, h, w, cOut)
@@ -68,7 +68,7 @@ fn second(first: u32) -> u32 {
 
 // Stable for every finite value: exp only of what is not positive, and no product of infinity and 0.
 fn activate(v: vec4f) -> vec4f {
-  switch (ACTIVATION) {
+  switch (params.activation) {
     case 1u: { return max(v, vec4f()); }
     case 2u: { return select(v, v * params.slope, v < vec4f()); }
     case 3u: {
@@ -80,17 +80,10 @@ fn activate(v: vec4f) -> vec4f {
   }
 }
 
+// One loop over the tile's vectors: eight copies of what is done to each took as long to compile as the sums.
 fn storeAllVec4(tile: Tile, first: u32, s: Sums) {
-  storeVec4(tile, 0u, first, s.a0);
-  storeVec4(tile, 1u, first, s.a1);
-  storeVec4(tile, 2u, first, s.a2);
-  storeVec4(tile, 3u, first, s.a3);
-  if (VECTORS == 2u) {
-    storeVec4(tile, 0u, first + 1u, s.b0);
-    storeVec4(tile, 1u, first + 1u, s.b1);
-    storeVec4(tile, 2u, first + 1u, s.b2);
-    storeVec4(tile, 3u, first + 1u, s.b3);
-  }
+  var sums = array<vec4f, 8>(s.a0, s.a1, s.a2, s.a3, s.b0, s.b1, s.b2, s.b3);
+  for (var i = 0u; i < 4u * VECTORS; i++) { storeVec4(tile, i % 4u, first + i / 4u, sums[i]); }
 }
 
 fn storeVec4(tile: Tile, pixel: u32, vector: u32, sum: vec4f) {
@@ -99,21 +92,13 @@ fn storeVec4(tile: Tile, pixel: u32, vector: u32, sum: vec4f) {
   if (ox >= params.conv.w || vector >= vectors) { return; }
   let at = ((tile.image * params.conv.h + tile.oy) * params.conv.w + ox) * vectors + vector;
   var value = activate(sum);
-  if (RESIDUAL) { value += vec4f(residualVec4[at]); }
+  if (params.residual == 1u) { value += vec4f(residualVec4[at]); }
   yVec4[at] = Stored4(value);
 }
 
 fn storeAllScalar(tile: Tile, first: u32, s: Sums) {
-  storeScalar(tile, 0u, first, s.a0);
-  storeScalar(tile, 1u, first, s.a1);
-  storeScalar(tile, 2u, first, s.a2);
-  storeScalar(tile, 3u, first, s.a3);
-  if (VECTORS == 2u) {
-    storeScalar(tile, 0u, first + 1u, s.b0);
-    storeScalar(tile, 1u, first + 1u, s.b1);
-    storeScalar(tile, 2u, first + 1u, s.b2);
-    storeScalar(tile, 3u, first + 1u, s.b3);
-  }
+  var sums = array<vec4f, 8>(s.a0, s.a1, s.a2, s.a3, s.b0, s.b1, s.b2, s.b3);
+  for (var i = 0u; i < 4u * VECTORS; i++) { storeScalar(tile, i % 4u, first + i / 4u, sums[i]); }
 }
 
 fn storeScalar(tile: Tile, pixel: u32, vector: u32, sum: vec4f) {
@@ -129,7 +114,7 @@ fn storeScalar(tile: Tile, pixel: u32, vector: u32, sum: vec4f) {
 }
 
 fn storeOne(at: u32, value: f32) {
-  if (RESIDUAL) { y[at] = Stored(value + f32(residual[at])); } else { y[at] = Stored(value); }
+  if (params.residual == 1u) { y[at] = Stored(value + f32(residual[at])); } else { y[at] = Stored(value); }
 }
 
 // `staged`: x of the tile with its halo, [4 vectors of input channels][row][column]; zeros outside x.

@@ -18,14 +18,14 @@ export const webgpu: TestBackend = {
   open: async () => (await import('../src/backends/webgpu/webgpu-backend.js')).createWebgpuBackend(await nodeGpuDevice()),
 };
 
-/** As on a real GPU: kernels whose workgroups share memory, which a software adapter does not get by itself. */
-export const webgpuShared: TestBackend = {
-  name: 'webgpu-shared',
-  open: async () => (await import('../src/backends/webgpu/webgpu-backend.js')).createWebgpuBackend(await nodeGpuDevice(), { workgroupMemory: true }),
+/** As on a real GPU: loads of vectors, workgroups that share memory, which a software adapter does not get by itself. */
+export const webgpuHardware: TestBackend = {
+  name: 'webgpu-hardware',
+  open: async () => (await import('../src/backends/webgpu/webgpu-backend.js')).createWebgpuBackend(await nodeGpuDevice(), { hardware: true }),
 };
 
-export const fastBackends: readonly TestBackend[] = [wasmSimd, wasmRelaxed, webgpu, webgpuShared];
-export const allBackends: readonly TestBackend[] = [reference, wasmSimd, wasmRelaxed, webgpu];
+export const fastBackends: readonly TestBackend[] = [wasmSimd, wasmRelaxed, webgpu, webgpuHardware];
+export const allBackends: readonly TestBackend[] = [reference, ...fastBackends];
 
 /** A device of Dawn (npm `webgpu`), on the driver that vitest.config.ts chose. */
 export async function nodeGpuDevice(): Promise<GPUDevice> {

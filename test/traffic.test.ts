@@ -8,7 +8,7 @@ import { nodeGpuDevice } from './backends.js';
 let device: GPUDevice;
 beforeAll(async () => { device = await nodeGpuDevice(); });
 const model = (name: string): Uint8Array => readFileSync(new URL(`../models/${name}.safetensors`, import.meta.url));
-const mode = { half: false, workgroupMemory: false };
+const mode = { half: false, hardware: true };
 
 describe('a CARAFE module', () => {
   test.each(operators)('$name: 3 dispatches, no byte beyond its layers but padding', (shape) => {

@@ -36,6 +36,7 @@ export interface CarafeModule extends AsyncDisposable {
   /**
    * x (n, c, h, w) -> (n, c, h*scale, w*scale). `into`: an array whose memory takes the result, an earlier result for example; the first touch
    * of new memory is a third of the time of a call whose result is tens of MB. It belongs to the call: a worker has it transferred, so read the tensor that is returned.
+   * On SharedArrayBuffers x and `into` are read and written where they are, also by a worker.
    * @throws {CarafeError} InvalidOption, ShapeMismatch, OutOfMemory, DeviceLost, WorkerCrashed, Disposed
    */
   upsample(x: TensorLike, options?: { into?: Float32Array }): Promise<Tensor>;

@@ -237,10 +237,10 @@ export function checkFeatures(x: TensorLike, { layout, compress, encode, groups,
   return tensor;
 }
 
-/** Where a result goes: memory that nothing else is in, because a worker takes all of it. @throws {CarafeError} InvalidOption, ShapeMismatch */
+/** Where a result goes: memory that nothing else is in, because a worker takes all of it, unless it is shared. @throws {CarafeError} InvalidOption, ShapeMismatch */
 export function checkInto(into: Float32Array, x: Tensor, scale: number): Float32Array {
-  if (!(into instanceof Float32Array) || !(into.buffer instanceof ArrayBuffer) || into.byteLength !== into.buffer.byteLength || into.buffer === x.data.buffer) {
-    throw expected('InvalidOption', 'into', 'a Float32Array that is the whole of an ArrayBuffer, not that of "x"', into);
+  if (!(into instanceof Float32Array) || into.byteLength !== into.buffer.byteLength || into.buffer === x.data.buffer) {
+    throw expected('InvalidOption', 'into', 'a Float32Array that is the whole of its buffer, not that of "x"', into);
   }
   const length = x.data.length * scale * scale;
   if (into.length !== length) throw expected('ShapeMismatch', 'into', `${length} values`, into.length);

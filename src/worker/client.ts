@@ -7,7 +7,7 @@ import type { CarafeInfo, CarafeRunner, CarafeSpec } from '../engine/carafe-engi
 import type { TileJob } from '../engine/upscale-tile.js';
 import type { EngineInfo, TileRunner, UpscalerSpec } from '../engine/upscaler-engine.js';
 import { spawn, type Thread } from './spawn.js';
-import { type Answer, unpack } from './wire.js';
+import { type Answer, moving, unpack } from './wire.js';
 
 class EngineWorker {
   readonly #thread: Thread;
@@ -86,12 +86,12 @@ export class CarafeWorker extends EngineWorker implements CarafeRunner {
     return worker;
   }
 
-  /** x is the caller's: it is copied; `into` and the result are transferred. */
+  /** x is the caller's: it is copied; `into` and the result are transferred. What is on a SharedArrayBuffer is neither. */
   predictKernels(x: Tensor): Promise<Tensor> {
     return this.call((remote) => remote.predictKernels(x));
   }
 
   upsample(x: Tensor, into?: Float32Array): Promise<Tensor> {
-    return this.call((remote) => remote.upsample(x, into && transfer(into, [into.buffer])));
+    return this.call((remote) => remote.upsample(x, into && transfer(into, moving(into))));
   }
 }

@@ -4,7 +4,7 @@ import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { CarafeEngine } from '../engine/carafe-engine.js';
 import { UpscalerEngine } from '../engine/upscaler-engine.js';
 
-import { answer, type Host } from './wire.js';
+import { answer, type Host, moving } from './wire.js';
 
 let upscaler: UpscalerEngine;
 let carafe: CarafeEngine;
@@ -12,10 +12,10 @@ let carafe: CarafeEngine;
 const host: Host = {
   ready: () => true,
   openUpscaler: (spec) => answer(async () => (upscaler = await UpscalerEngine.create(spec)).info),
-  runTile: (job) => answer(async () => ({ image: await upscaler.runTile(job), info: upscaler.info }), ({ image }) => [image.data.buffer]),
+  runTile: (job) => answer(async () => ({ image: await upscaler.runTile(job), info: upscaler.info }), ({ image }) => moving(image.data)),
   openCarafe: (spec) => answer(async () => (carafe = await CarafeEngine.create(spec)).info),
-  predictKernels: (x) => answer(() => carafe.predictKernels(x), ({ data }) => [data.buffer]),
-  upsample: (x, into) => answer(() => carafe.upsample(x, into), ({ data }) => [data.buffer]),
+  predictKernels: (x) => answer(() => carafe.predictKernels(x), ({ data }) => moving(data)),
+  upsample: (x, into) => answer(() => carafe.upsample(x, into), ({ data }) => moving(data)),
 };
 
 const parentPort = globalThis.process?.getBuiltinModule?.('node:worker_threads')?.parentPort;

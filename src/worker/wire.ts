@@ -28,11 +28,16 @@ interface WireError {
   readonly stack: string | undefined;
 }
 
+/** What has to move to be seen on the other side; shared memory is seen from both. */
+export function moving({ buffer }: { buffer: ArrayBufferLike }): ArrayBuffer[] {
+  return buffer instanceof ArrayBuffer ? [buffer] : [];
+}
+
 /** Runs `body` in the worker and packs what comes of it; `transfer` names the buffers the caller may have. */
-export async function answer<T>(body: () => Promise<T>, transfer: (value: T) => ArrayBufferLike[] = () => []): Promise<Answer<T>> {
+export async function answer<T>(body: () => Promise<T>, transfer: (value: T) => ArrayBuffer[] = () => []): Promise<Answer<T>> {
   try {
     const value = await body();
-    return Comlink.transfer({ value }, transfer(value) as Transferable[]);
+    return Comlink.transfer({ value }, transfer(value));
   } catch (error) {
     const { code, message, details, stack } = error as CarafeError;
     return { error: { code: error instanceof CarafeError ? code : undefined, message, details, stack } };

@@ -80,6 +80,21 @@ test.each([['wasm', 'worker'], ['wasm', 'inline'], ['reference', 'inline']] as c
   module.dispose();
 });
 
+test('tensors on a SharedArrayBuffer: a worker reads and writes them where they are', async () => {
+  const encode = { weights: { data: Float32Array.from({ length: 36 * 4 * 9 }, (_, i) => Math.sin(i)), shape: [36, 4, 3, 3] } };
+  const module = await createCarafe({ encode }, { scale: 2, kUp: 3, backend: 'wasm', thread: 'worker' });
+  const onShared = (length: number): Float32Array => new Float32Array(new SharedArrayBuffer(length * 4));
+  const x = { data: onShared(4 * 5 * 6).map((_, i) => Math.sin(i)), shape: [1, 4, 5, 6] };
+  const shared = { data: onShared(4 * 5 * 6), shape: x.shape };
+  shared.data.set(x.data);
+  const into = onShared(4 * 10 * 12);
+  const y = await module.upsample(shared, { into });
+  expect(y.data.buffer).toBeInstanceOf(SharedArrayBuffer);
+  expect(into).toEqual(y.data);
+  expect([...y.data]).toEqual([...(await module.upsample(x)).data]);
+  module.dispose();
+});
+
 test('listBackends reports each with a reason or details', async () => {
   expect(await listBackends()).toEqual([
     { name: 'webgpu', available: false, reason: expect.stringContaining('navigator.gpu'), details: '' },

@@ -78,7 +78,7 @@ test('a long program is several submits, and the result is the same', async () =
   const x = Float32Array.from({ length: 8 * 8 * 4 }, (_, i) => Math.cos(i));
   const results: Float32Array[] = [];
   for (const [flops, submits] of [[undefined, 1], [4 * 2 * 64 * 144, 2], [2 * 64 * 144, 6], [1, 6]] as const) {
-    const recording = new Recording(device, SharedDevice.of(device), memory, { half: false, workgroupMemory: false });
+    const recording = new Recording(device, SharedDevice.of(device), memory, { half: false, hardware: false });
     const ops = createOps(recording);
     let y = ops.input(x, [1, 8, 8, 4]);
     for (let i = 0; i < 6; i++) y = ops.conv2d(y, conv);

@@ -35,7 +35,7 @@ describe('Deno on lavapipe', () => {
   it('ran all of it, on that adapter, with f16 storage', () => {
     expect(report.details.f32).toMatch(/llvmpipe/);
     expect(report.details.f16).toBe(`${report.details.f32}, f16`);
-    expect(report.results.map(({ name }) => name)).toEqual([...testNames, ...testNames.map((name) => `shared ${name}`), ...halfTestNames, ...halfTestNames.map((name) => `shared ${name}`)]);
+    expect(report.results.map(({ name }) => name)).toEqual([...testNames, ...testNames.map((name) => `hardware ${name}`), ...halfTestNames, ...halfTestNames.map((name) => `hardware ${name}`)]);
   });
 
   it('an image in f16 storage is within 1 of one in f32, whatever the model', () => {
@@ -43,7 +43,7 @@ describe('Deno on lavapipe', () => {
     for (const most of Object.values(report.images)) expect(most).toBeLessThanOrEqual(1);
   });
 
-  for (const name of [...testNames, ...testNames.map((one) => `shared ${one}`), ...halfTestNames, ...halfTestNames.map((one) => `shared ${one}`)]) {
+  for (const name of [...testNames, ...testNames.map((one) => `hardware ${one}`), ...halfTestNames, ...halfTestNames.map((one) => `hardware ${one}`)]) {
     it(name, () => {
       expect(errors.has(name)).toBe(true);
       const error = errors.get(name);

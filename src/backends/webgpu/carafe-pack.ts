@@ -1,31 +1,31 @@
 // carafePack: the learned module whole: reassemble(x, normalizeKernels(conv2d(activation(conv2d(x, compress)), encode, dilation)), window, padding)
 // x (n, c, h, w) -> (n, c, h*s, w*s), or (n, h, w, c) -> (n, h*s, w*s, c); compress is optional, a 1x1 convolution c -> cMid.
-// Three dispatches: compress (conv2d.wgsl) reads x in its layout, carafe-pack.wgsl encodes and normalises, reassemble.wgsl reads and writes the
-// caller's layout. Between them cMid, padded to whole vectors, and the kernels are stored; no copy of x in another layout, no logits.
+// On a real GPU three dispatches: compress (conv2d.wgsl) reads x in its layout, carafe-pack.wgsl encodes and normalises, reassemble.wgsl reads and
+// writes the caller's layout; a software adapter, which has no use for workgroup memory, encodes (conv2d.wgsl) and normalises in two. Between them cMid, padded to whole vectors, and the kernels are stored; no copy of x in another layout, no logits.
 import type { CarafePack } from '../backend.js';
 import type { Layout } from '../../core/shapes.js';
 import source from '../../../shaders/carafe-pack.wgsl';
 import normalizer from '../../../shaders/normalizer.wgsl';
 import { convolve } from './conv2d.js';
 import type { Shader } from './device.js';
-import { type ConvInput, convFlops, convInput, convWords, gemm, readsVectors, rowTiles } from './gemm.js';
+import { type ConvInput, convFlops, convInput, convWords, gemm, rowTiles } from './gemm.js';
 import { normalizeKernels, normalizers } from './normalize-kernels.js';
 import { reassembleFrom } from './reassemble.js';
 import { type GpuTensor, type Recording, words } from './recording.js';
 import type { GpuConv } from './weights.js';
 
 const shader: Shader = { name: 'carafe-pack', source: gemm + normalizer + source };
-const mostTaps = 49; // carafe-pack.wgsl
+const mostTaps = 49; // carafe-pack.wgsl: what fits a workgroup's memory
 const tilesOfWorkgroup = 4;
 
 export function carafePack(recording: Recording, x: GpuTensor, module: CarafePack, layout: Layout): GpuTensor {
-  const features = convInput(x, layout);
+  const features = convInput(recording, x, layout);
   let middle = features;
   if (module.compress) {
     const compress = module.compress as GpuConv;
     const { n, h, w } = features;
     const y = recording.tensor([n, h, w, Math.ceil(compress.cOut / 4) * 4], 'compressed features');
-    middle = convInput(convolve(recording, features, compress, y, { activation: module.activation, slope: module.slope }));
+    middle = convInput(recording, convolve(recording, features, compress, y, { activation: module.activation, slope: module.slope }));
   }
   const kernels = encodeKernels(recording, middle, module);
   if (middle !== features) recording.free(middle.x);
@@ -41,7 +41,7 @@ function encodeKernels(recording: Recording, input: ConvInput, { encode, dilatio
   const { n, h, w } = input;
   const taps = kUp * kUp;
   const rows = recording.tensor([n, h, w, conv.cOut], 'kernels');
-  if (taps > mostTaps) { // too many for registers and workgroup memory
+  if (!input.vectors || taps > mostTaps) {
     convolve(recording, input, conv, rows, { dilation });
     const kernels = normalizeKernels(recording, rows, window, kind);
     recording.free(rows);
@@ -51,20 +51,17 @@ function encodeKernels(recording: Recording, input: ConvInput, { encode, dilatio
   const columns = groups * Math.ceil(subs / 4);
   const weights = conv.packed(subs);
   recording.uploading(weights);
-  const tiles = n * h * rowTiles(w);
-  const vectors = readsVectors(input) && scale % 2 === 0;
-  const shared = vectors && recording.workgroupMemory;
-  const work = shared ? Math.ceil(tiles / tilesOfWorkgroup) * columns : tiles * columns;
+  const workgroups = Math.ceil((n * h * rowTiles(w)) / tilesOfWorkgroup) * columns;
   recording.dispatch({
     shader,
-    entryPoint: shared ? 'workgroups' : vectors ? 'vec4Even' : 'scalar',
-    constants: { SCALE: scale, TAPS: taps, NORMALIZER: normalizers.indexOf(kind), ...(shared && kUp <= 3 && { WORKGROUP: 32 }) },
+    entryPoint: scale % 2 === 0 ? 'packEven' : 'packOdd',
+    constants: { SCALE: scale, TAPS: taps, NORMALIZER: normalizers.indexOf(kind), ...(kUp <= 3 && { WORKGROUP: 32 }) },
     reads: 2,
     writes: 1,
-    params: words(...convWords(input, conv, weights, dilation, work), columns),
+    params: words(...convWords(input, conv, weights, dilation, workgroups), columns),
     inputs: [input.x, weights],
     outputs: [rows],
-    ...(shared ? { workgroups: work } : { invocations: work }),
+    workgroups,
     flops: convFlops(input, conv),
   });
   return rows;

@@ -4,16 +4,16 @@ import type { ConvOptions } from '../backend.js';
 import { type Activation, convShape } from '../../core/shapes.js';
 import source from '../../../shaders/conv2d.wgsl';
 import type { Shader } from './device.js';
-import { type ConvInput, convFlops, convInput, convWords, gemm, readsVectors, rowTiles } from './gemm.js';
+import { type ConvInput, convFlops, convInput, convWords, gemm, rowTiles } from './gemm.js';
 import { f32, type GpuTensor, type Recording, words } from './recording.js';
 import type { GpuConv } from './weights.js';
 
 const shader: Shader = { name: 'conv2d', source: gemm + source };
-const activations: readonly Activation[] = ['none', 'relu', 'leaky-relu', 'silu', 'hardswish']; // `override ACTIVATION`
+const activations: readonly Activation[] = ['none', 'relu', 'leaky-relu', 'silu', 'hardswish']; // Params.activation
 
 export function conv2d(recording: Recording, x: GpuTensor, conv: GpuConv, options: ConvOptions = {}): GpuTensor {
   const [n, h, w] = convShape(x.shape, conv.cIn, conv.cOut);
-  return convolve(recording, convInput(x), conv, recording.tensor([n, h, w, conv.cOut], 'conv2d output'), options);
+  return convolve(recording, convInput(recording, x), conv, recording.tensor([n, h, w, conv.cOut], 'conv2d output'), options);
 }
 
 /** Into y, whose channels may be padded with zeros to whole vectors. */
@@ -28,27 +28,27 @@ export function convolve(recording: Recording, input: ConvInput, conv: GpuConv, 
     shader,
     reads: 3,
     writes: 1,
-    // Without RESIDUAL its binding is not read, but must be there and as large as one vector: the weights always are.
+    // Without a residual its binding is not read, but must be there and as large as one vector: the weights always are.
     inputs: [x, weights, (residual as GpuTensor | undefined) ?? weights],
     outputs: [y],
     flops: convFlops(input, conv),
   };
-  const constants = { ACTIVATION: activations.indexOf(activation), RESIDUAL: residual ? 1 : 0 };
-  if (recording.workgroupMemory && stagedPays(input, conv, cOut, dilation)) {
+  const ends = [cOut, activations.indexOf(activation), f32(slope), residual ? 1 : 0]; // uniforms, not constants: a network's layers are one pipeline
+  if (stagedPays(input, conv, cOut, dilation)) {
     const workgroups = n * Math.ceil(h / 8) * Math.ceil(w / 16) * Math.ceil(coVectors / 4);
-    recording.dispatch({ ...work, entryPoint: 'staged', constants, params: words(...convWords(input, conv, weights, dilation, workgroups), cOut, f32(slope)), workgroups });
+    recording.dispatch({ ...work, entryPoint: 'staged', constants: {}, params: words(...convWords(input, conv, weights, dilation, workgroups), ...ends), workgroups });
     return y;
   }
-  // Two vectors share each load of x; not where that would compute 4 vectors instead of 3.
-  const vectors = coVectors === 1 || coVectors === 3 ? 1 : 2;
+  // Two vectors share each load of x; not where that would compute 4 vectors instead of 3. On a software adapter another pipeline costs more.
+  const vectors = recording.hardware && (coVectors === 1 || coVectors === 3) ? 1 : 2;
   // A 1x1 convolution sees no neighbours: all pixels of an image are one row, with one tail instead of one for each row.
   const rows: ConvInput = k === 1 ? { ...input, h: 1, w: h * w } : input;
   const invocations = rows.n * rows.h * rowTiles(rows.w) * Math.ceil(coVectors / vectors);
   recording.dispatch({
     ...work,
-    entryPoint: `${readsVectors(input) ? 'vec4' : 'scalar'}To${cOut % 4 === 0 ? 'Vec4' : 'Scalar'}`,
-    constants: { ...constants, VECTORS: vectors },
-    params: words(...convWords(rows, conv, weights, dilation, invocations), cOut, f32(slope)),
+    entryPoint: `${input.vectors ? 'vec4' : 'scalar'}To${cOut % 4 === 0 ? 'Vec4' : 'Scalar'}`,
+    constants: { VECTORS: vectors },
+    params: words(...convWords(rows, conv, weights, dilation, invocations), ...ends),
     invocations,
   });
   return y;
@@ -57,5 +57,5 @@ export function convolve(recording: Recording, input: ConvInput, conv: GpuConv, 
 /** Where pixels are fetched for several taps, as vectors, and a tile with its halo fits the workgroup's memory. */
 function stagedPays(input: ConvInput, { k }: GpuConv, cOut: number, dilation: number): boolean {
   const reach = ((k - 1) / 2) * dilation;
-  return readsVectors(input) && cOut % 4 === 0 && reach >= 1 && reach <= 2;
+  return input.vectors && cOut % 4 === 0 && reach >= 1 && reach <= 2;
 }

@@ -2,7 +2,7 @@
 import type { Shape } from '../../core/tensor.js';
 import type { Layout } from '../../core/shapes.js';
 import gemm from '../../../shaders/gemm.wgsl';
-import type { GpuTensor, PackedWeights } from './recording.js';
+import type { GpuTensor, PackedWeights, Recording } from './recording.js';
 import type { GpuConv } from './weights.js';
 
 export { gemm };
@@ -15,16 +15,13 @@ export interface ConvInput {
   readonly w: number;
   readonly c: number; // values from pixel to pixel in NHWC: cIn, or cIn padded to whole vectors
   readonly layout: Layout;
+  /** Pixels are read as vectors of 4 channels: on real GPUs. A software adapter loads value by value anyway, and compiles and runs the scalar sums in half the time. */
+  readonly vectors: boolean;
 }
 
-export function convInput(x: GpuTensor, layout: Layout = 'NHWC'): ConvInput {
+export function convInput({ hardware }: Recording, x: GpuTensor, layout: Layout = 'NHWC'): ConvInput {
   const [n, h, w, c]: Shape = layout === 'NHWC' ? x.shape : [x.shape[0], x.shape[2], x.shape[3], x.shape[1]];
-  return { x, n, h, w, c, layout };
-}
-
-/** Pixels are read as vectors of 4 channels. */
-export function readsVectors({ c, layout }: ConvInput): boolean {
-  return layout === 'NHWC' && c % 4 === 0;
+  return { x, n, h, w, c, layout, vectors: hardware && layout === 'NHWC' && c % 4 === 0 };
 }
 
 /** Tiles of 4 pixels in a row. */
@@ -34,9 +31,9 @@ export function rowTiles(w: number): number {
 
 /** struct Conv as its 32-bit words. */
 export function convWords(input: ConvInput, { cIn, k }: GpuConv, { coVectors }: PackedWeights, dilation: number, work: number): number[] {
-  const { n, h, w, c, layout } = input;
+  const { n, h, w, c, layout, vectors } = input;
   const planes = layout === 'NCHW';
-  return [h, w, rowTiles(w), readsVectors(input) ? c : cIn, coVectors, k, dilation, h * w * c, planes ? 1 : c, planes ? h * w : 1, n * h * rowTiles(w), work];
+  return [h, w, rowTiles(w), vectors ? c : cIn, coVectors, k, dilation, h * w * c, planes ? 1 : c, planes ? h * w : 1, n * h * rowTiles(w), work];
 }
 
 /** Multiply-adds, as 2 operations each. */

@@ -4,7 +4,7 @@
 import source from '../../../shaders/reassemble-sum.wgsl';
 import { convShape, reassembleSumShape, type Window } from '../../core/shapes.js';
 import type { Shader } from './device.js';
-import { convFlops, convInput, convWords, gemm, readsVectors, rowTiles } from './gemm.js';
+import { convFlops, convInput, convWords, gemm, rowTiles } from './gemm.js';
 import { type GpuTensor, type Recording, words } from './recording.js';
 import type { GpuConv } from './weights.js';
 
@@ -16,11 +16,11 @@ export function reassembleSum(recording: Recording, maps: GpuTensor, x: GpuTenso
   const y = recording.tensor(shape, 'reassembleSum output');
   const weights = encode.packed(scale * scale);
   recording.uploading(weights);
-  const input = convInput(x);
+  const input = convInput(recording, x);
   const invocations = input.n * input.h * rowTiles(input.w);
   recording.dispatch({
     shader,
-    entryPoint: readsVectors(input) ? 'vec4Sum' : 'scalarSum',
+    entryPoint: input.vectors ? 'vec4Sum' : 'scalarSum',
     constants: { SCALE: scale },
     reads: 4,
     writes: 1,

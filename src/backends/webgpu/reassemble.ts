@@ -12,7 +12,7 @@ const paddings: readonly Padding[] = ['zero', 'replicate', 'reflect']; // `overr
 
 export function reassemble(recording: Recording, features: GpuTensor, rows: GpuTensor, window: Window, padding: Padding, layout: Layout): GpuTensor {
   reassembleShape(features.shape, rows.shape, window);
-  return reassembleFrom(recording, convInput(features), rows, window, padding, layout);
+  return reassembleFrom(recording, convInput(recording, features), rows, window, padding, layout);
 }
 
 /** The features in their own layout; the result in `layout`, which is NCHW if theirs is. */

@@ -54,8 +54,8 @@ interface Recorded {
 export interface GpuMode {
   /** Tensors are stored as f16; weights stay f32: they are a thousandth of what a tile moves, and sums are f32. */
   readonly half: boolean;
-  /** Workgroups share what they fetch: for real GPUs. On software ones barriers cost ten times what they save. */
-  readonly workgroupMemory: boolean;
+  /** A real GPU: loads are vectors and workgroups share what they fetch. On software adapters barriers cost ten times what they save. */
+  readonly hardware: boolean;
 }
 
 /** Of one submit: 50 ms on a GPU of 1 TFLOP/s, far from the watchdogs that reset slow ones. A tile of 256 of `base` is 2.2e9. */
@@ -73,8 +73,8 @@ export class Recording {
 
   constructor(private readonly device: GPUDevice, private readonly shared: SharedDevice, private readonly memory: DeviceMemory, private readonly mode: GpuMode) {}
 
-  get workgroupMemory(): boolean {
-    return this.mode.workgroupMemory;
+  get hardware(): boolean {
+    return this.mode.hardware;
   }
 
   uploading({ uploading }: PackedWeights): void {

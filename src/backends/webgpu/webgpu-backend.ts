@@ -25,13 +25,13 @@ export interface WebgpuBackendOptions {
   readonly destroyDevice?: boolean;
   /** Tensors are stored as f16 where the device has `shader-f16`; sums are f32. For programs whose results are bytes. Default false. */
   readonly half?: boolean;
-  /** Kernels that share memory in a workgroup; by default on real GPUs. */
-  readonly workgroupMemory?: boolean;
+  /** The kernels of real GPUs, by default on those: loads of vectors, memory shared in a workgroup. */
+  readonly hardware?: boolean;
 }
 
 /** @throws {CarafeError} DeviceLost if the device is gone already. */
-export async function createWebgpuBackend(device: GPUDevice, { destroyDevice = false, half = false, workgroupMemory = !isSoftwareAdapter(device.adapterInfo) }: WebgpuBackendOptions = {}): Promise<Backend> {
-  const backend = new WebgpuBackend(device, destroyDevice, { half: half && device.features.has('shader-f16'), workgroupMemory });
+export async function createWebgpuBackend(device: GPUDevice, { destroyDevice = false, half = false, hardware = !isSoftwareAdapter(device.adapterInfo) }: WebgpuBackendOptions = {}): Promise<Backend> {
+  const backend = new WebgpuBackend(device, destroyDevice, { half: half && device.features.has('shader-f16'), hardware });
   await backend.settled();
   return backend;
 }

@@ -21,17 +21,17 @@ const adapter = await navigator.gpu.requestAdapter();
 if (!adapter) throw new Error('Deno found no adapter: is Debian\'s mesa-vulkan-drivers installed?');
 const device = await adapter.requestDevice({ requiredFeatures: ['shader-f16'] });
 const f32 = await createWebgpuBackend(device);
-const shared = await createWebgpuBackend(device, { workgroupMemory: true });
+const hardware = await createWebgpuBackend(device, { hardware: true });
 const f16 = await createWebgpuBackend(device, { half: true });
-const sharedF16 = await createWebgpuBackend(device, { half: true, workgroupMemory: true });
+const hardwareF16 = await createWebgpuBackend(device, { half: true, hardware: true });
 
 const prefixed = (prefix: string, results: Outcome[]): Outcome[] => results.map((one) => ({ ...one, name: prefix + one.name }));
 const AT_ONCE = 16; // a readback takes Deno 12 ms
 const results = [
   ...await outcomes((runner) => conformance(async () => f32, runner), AT_ONCE),
-  ...prefixed('shared ', await outcomes((runner) => conformance(async () => shared, runner), AT_ONCE)),
+  ...prefixed('hardware ', await outcomes((runner) => conformance(async () => hardware, runner), AT_ONCE)),
   ...await outcomes((runner) => halfConformance(async () => f16, runner), AT_ONCE),
-  ...prefixed('shared ', await outcomes((runner) => halfConformance(async () => sharedF16, runner), AT_ONCE)),
+  ...prefixed('hardware ', await outcomes((runner) => halfConformance(async () => hardwareF16, runner), AT_ONCE)),
 ];
 
 const images: Record<string, number> = {};
