@@ -1,11 +1,10 @@
 // resize: separable interpolation at half-pixel centres, u = (o + 0.5) * in/out - 0.5, taps clamped to the edge, no antialiasing.
 // x (n, h, w, c) -> (n, height, width, c). bilinear: 2 taps; bicubic: 4 taps of the cubic convolution kernel with parameter a.
 // torch F.interpolate(align_corners=False) (bilinear; bicubic with a = -0.75); Keys 1981, MATLAB imresize and PIL: a = -0.5.
-// Reference: src/backends/reference/resize.ts.
+// Reference: src/backends/reference/resize.ts. After resize-taps.wgsl.
 // Schedule: one invocation = 4 channels (where 4 divides c) or 1 channel of one output pixel, both axes at once.
 
-override WORKGROUP: u32 = 64;   // invocations in a workgroup
-override BICUBIC: bool = false; // else bilinear
+override WORKGROUP: u32 = 64; // invocations in a workgroup
 
 struct Params {
   invocations: u32, // n * height * width * c
@@ -25,9 +24,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<Stored>;       // (n, height, width, c)
 @group(0) @binding(2) var<storage, read_write> yVec4: array<Stored4>; // (n, height, width, c / 4)
 
-// The taps of one output position along one axis: weights.x belongs to `first`, and so on; bilinear uses two.
-struct Taps { first: i32, weights: vec4f }
-
 @compute @workgroup_size(WORKGROUP)
 fn resizeVec4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = invocation(group, groups, local);
@@ -36,8 +32,8 @@ fn resizeVec4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grou
   let pixel = i / params.c;
   let row = pixel / params.width;
   let image = row / params.height;
-  let vertical = tapsOf(row % params.height, params.fractionH);
-  let horizontal = tapsOf(pixel % params.width, params.fractionW);
+  let vertical = tapsOf(row % params.height, params.fractionH, params.a);
+  let horizontal = tapsOf(pixel % params.width, params.fractionW, params.a);
   let count = select(2, 4, BICUBIC);
   var sum = vec4f();
   for (var ky = 0; ky < count; ky++) {
@@ -60,8 +56,8 @@ fn resizeScalar(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) gr
   let pixel = i / params.c;
   let row = pixel / params.width;
   let image = row / params.height;
-  let vertical = tapsOf(row % params.height, params.fractionH);
-  let horizontal = tapsOf(pixel % params.width, params.fractionW);
+  let vertical = tapsOf(row % params.height, params.fractionH, params.a);
+  let horizontal = tapsOf(pixel % params.width, params.fractionW, params.a);
   let count = select(2, 4, BICUBIC);
   var sum = 0.0;
   for (var ky = 0; ky < count; ky++) {
@@ -79,26 +75,4 @@ fn resizeScalar(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) gr
 // Grids are 2D because one dimension holds 65535 workgroups at most.
 fn invocation(group: vec3u, groups: vec3u, local: u32) -> u32 {
   return (group.y * groups.x + group.x) * WORKGROUP + local;
-}
-
-// u = ((2 o + 1) p - q) / (2 q) for in/out = p/q, split into floor and fraction in integers: beyond a few hundred pixels f32 has
-// too few bits for the fraction. The floor is estimated in f32 and corrected; products may wrap, their small difference is right.
-fn tapsOf(o: u32, fraction: vec2u) -> Taps {
-  let p = fraction.x;
-  let q = fraction.y;
-  let d = i32(2u * q);
-  var whole = i32(floor((f32(o) + 0.5) * (f32(p) / f32(q)) - 0.5));
-  var rest = i32((2u * o + 1u) * p - q) - whole * d;
-  while (rest < 0) { rest += d; whole -= 1; }
-  while (rest >= d) { rest -= d; whole += 1; }
-  let t = f32(rest) / f32(d);
-  let m = f32(d - rest) / f32(d); // 1 - t
-  if (BICUBIC) { return Taps(whole - 1, vec4f(params.a * t * m * m, inner(t, m), inner(m, t), params.a * m * t * t)); }
-  return Taps(whole, vec4f(m, t, 0.0, 0.0));
-}
-
-// The cubic kernel at t, m = 1 - t, both within 0..1: (a+2) t^3 - (a+3) t^2 + 1 with its root at 1 factored out, and its outer part
-// at 1 + t is a t (1-t)^2: the expanded forms cancel where the weight is small.
-fn inner(t: f32, m: f32) -> f32 {
-  return m * (1.0 + t - (params.a + 2.0) * t * t);
 }

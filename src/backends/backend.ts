@@ -103,7 +103,7 @@ export interface Ops {
 
   /** RGBA8 -> luma [1, h, w, 1], or [2, h, w, 1] with alpha as the second image, and chroma [1, h, w, 2]; full-range BT.601: Y in 0..1, Cb and Cr in -0.5..0.5. */
   pixelsToPlanes(pixels: DevicePixels, alpha: boolean): { luma: DeviceTensor; chroma: DeviceTensor };
-  /** The inverse, of the rectangle `crop` only; clamped, rounded half up; alpha 255 where luma has one image. */
+  /** The inverse, of the rectangle `crop` of luma only; smaller chroma is enlarged to luma's size by bicubic (a = -0.5); clamped, rounded half up; alpha 255 where luma has one image. */
   planesToPixels(luma: DeviceTensor, chroma: DeviceTensor, crop: Rectangle): DevicePixels;
 }
 

@@ -28,6 +28,5 @@ export function tileProgram(ops: Ops, net: CarafeLuma, { image, core, alpha }: T
   const { scale } = net;
   const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels(image), alpha);
   const bigLuma = upscaleLuma(ops, net, luma);
-  const bigChroma = ops.resize(chroma, image.height * scale, image.width * scale, 'bicubic', -0.5);
-  return ops.planesToPixels(bigLuma, bigChroma, { x: core.x * scale, y: core.y * scale, width: core.width * scale, height: core.height * scale });
+  return ops.planesToPixels(bigLuma, chroma, { x: core.x * scale, y: core.y * scale, width: core.width * scale, height: core.height * scale });
 }

@@ -50,7 +50,7 @@ export const ARITHMETIC: Record<BackendName, Arithmetic> = {
   // IEEE 754 round to nearest (WebAssembly core specification, 4.3.3); exp is assembly/simd.ts: 1.6 ulp, and x / ln 2 rounded.
   wasm: { u: F32, divide: F32, exp: (x) => (2 + Math.abs(x)) * ULP, weightRoundings: 1, winograd: true },
   // WGSL, 15.7.4 floating point accuracy: + - * correctly rounded in a direction the specification leaves open, so a whole ulp;
-  // division 2.5 ulp; exp 3 + 2|x| ulp. In shaders/resize.wgsl each distance is a quotient of exact integers
+  // division 2.5 ulp; exp 3 + 2|x| ulp. In shaders/resize-taps.wgsl each distance is a quotient of exact integers
   // (2.5 ulp) and enters a weight up to three times, which takes up to 7 more roundings.
   webgpu: { u: ULP, divide: 2.5 * ULP, exp: (x) => (3 + 2 * Math.abs(x)) * ULP, weightRoundings: 16, runningSoftmax: true },
 };
@@ -196,7 +196,10 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
     },
 
     planesToPixels(inputLuma, inputChroma, crop): BoundedPixels {
-      return pixelIntervals(of(inputLuma), of(inputChroma), crop);
+      const luma = of(inputLuma);
+      const [, h, w] = luma.shape;
+      const enlarged = inputChroma.shape[1] === h && inputChroma.shape[2] === w ? inputChroma : ops.resize(inputChroma, h, w, 'bicubic', -0.5); // at scale 1 the weights are 0 and 1
+      return pixelIntervals(luma, of(enlarged), crop);
     },
   };
   return {

@@ -21,7 +21,7 @@ export type ReassembleCase = { op: 'reassemble'; n: number; c: number; h: number
 export type ReassembleSumCase = { op: 'reassembleSum'; n: number; cIn: number; h: number; w: number; kUp: number; scale: number; groups: number };
 export type ResizeCase = { op: 'resize'; n: number; c: number; h: number; w: number; height: number; width: number; mode: ResizeMode; cubicA?: number };
 export type PixelsToPlanesCase = { op: 'pixelsToPlanes'; w: number; h: number; alpha: boolean; plane: 'luma' | 'chroma' };
-export type PlanesToPixelsCase = { op: 'planesToPixels'; w: number; h: number; alpha: boolean; crop: readonly [x: number, y: number, width: number, height: number] };
+export type PlanesToPixelsCase = { op: 'planesToPixels'; w: number; h: number; scale: number; alpha: boolean; crop: readonly [x: number, y: number, width: number, height: number] };
 /** cMid 0: no compress. */
 export type CarafePackCase = {
   op: 'carafePack'; n: number; c: number; cMid: number; h: number; w: number; kEnc: number; kUp: number; scale: number; groups: number;
@@ -132,13 +132,15 @@ const resize: ResizeCase[] = (['bilinear', 'bicubic'] as const).flatMap((mode) =
 const toPlanes: PixelsToPlanesCase[] = (['luma', 'chroma'] as const).flatMap((plane) =>
   sweep<PixelsToPlanesCase>({ op: 'pixelsToPlanes', w: 7, h: 5, alpha: false, plane }, { w: [1, 3, 4, 8, 16, 17, 33], h: [1, 16, 17], alpha: [true] }));
 
-const toPixelsControl: PlanesToPixelsCase = { op: 'planesToPixels', w: 9, h: 7, alpha: false, crop: [0, 0, 9, 7] };
+const toPixelsControl: PlanesToPixelsCase = { op: 'planesToPixels', w: 9, h: 7, scale: 1, alpha: false, crop: [0, 0, 9, 7] };
 const toPixels: PlanesToPixelsCase[] = [false, true].flatMap((alpha) => [
   { ...toPixelsControl, alpha },
   ...([[1, 0, 8, 7], [0, 2, 9, 5], [2, 1, 5, 4], [8, 6, 1, 1], [3, 3, 4, 4]] as const).map((crop) => ({ ...toPixelsControl, alpha, crop })),
   { ...toPixelsControl, alpha, w: 33, h: 17, crop: [16, 1, 17, 16] as const },
   { ...toPixelsControl, alpha, w: 1, h: 1, crop: [0, 0, 1, 1] as const },
   { ...toPixelsControl, alpha, w: 64, h: 3, crop: [0, 0, 64, 3] as const },
+  ...[2, 3, 4].map((scale) => ({ ...toPixelsControl, alpha, scale, crop: [scale, 1, 7 * scale, 5] as const })),
+  { ...toPixelsControl, alpha, w: 1, h: 33, scale: 2, crop: [0, 31, 2, 35] as const },
 ]);
 
 const packControl: CarafePackCase = {

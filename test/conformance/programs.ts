@@ -80,7 +80,7 @@ export function programOf(c: Case): Program {
       return { convs: [], tensor: (ops) => ops.pixelsToPlanes(ops.inputPixels(image), c.alpha)[c.plane] };
     }
     case 'planesToPixels': {
-      const lumaShape: Shape = [c.alpha ? 2 : 1, c.h, c.w, 1];
+      const lumaShape: Shape = [c.alpha ? 2 : 1, c.h * c.scale, c.w * c.scale, 1];
       const chromaShape: Shape = [1, c.h, c.w, 2];
       const [luma, chroma] = [data(lumaShape, -0.2, 1.2), data(chromaShape, -0.6, 0.6)]; // past both ends of 0..255
       const [x, y, width, height] = c.crop;
@@ -125,7 +125,7 @@ function imageProgram(c: ImageCase, random: Random): PixelsProgram {
       const groups = ops.conv2d(hidden, mapsConv);
       const [width, height] = [c.w * c.scale, c.h * c.scale];
       const upscaled = ops.reassembleSum(groups, hidden, encodeConv, ops.resize(luma, height, width, 'bicubic'), c);
-      return ops.planesToPixels(upscaled, ops.resize(chroma, height, width, 'bicubic'), { x: 0, y: 0, width, height });
+      return ops.planesToPixels(upscaled, chroma, { x: 0, y: 0, width, height });
     },
   };
 }

@@ -1,7 +1,9 @@
 // pixels: RGBA8 <-> planes. Y = 0.299 R + 0.587 G + 0.114 B, Cb = (B - Y) / 1.772, Cr = (R - Y) / 1.402 on values / 255 (full-range BT.601, as JPEG).
-// luma (1, h, w, 1), or (2, h, w, 1) with alpha as the second image; chroma (1, h, w, 2). Back: clamped to 0..255, rounded half up.
+// luma (1, h, w, 1), or (2, h, w, 1) with alpha as the second image; chroma (1, h, w, 2). Back: chroma (1, h / s, w / s, 2) is enlarged by bicubic
+// (resize, a = -0.5); clamped to 0..255, rounded half up.
 import type { Rectangle } from '../backend.js';
 import type { RawImage, Tensor } from '../../core/tensor.js';
+import { resize } from './resize.js';
 
 export function pixelsToPlanes({ data, width, height }: RawImage, alpha: boolean): { luma: Tensor; chroma: Tensor } {
   const size = width * height;
@@ -20,8 +22,9 @@ export function pixelsToPlanes({ data, width, height }: RawImage, alpha: boolean
   return { luma: { data: luma, shape: [alpha ? 2 : 1, height, width, 1] }, chroma: { data: chroma, shape: [1, height, width, 2] } };
 }
 
-export function planesToPixels(luma: Tensor, chroma: Tensor, crop: Rectangle): RawImage {
+export function planesToPixels(luma: Tensor, smallChroma: Tensor, crop: Rectangle): RawImage {
   const [images, h, w] = luma.shape;
+  const chroma = resize(smallChroma, h, w, 'bicubic', -0.5);
   const data = new Uint8ClampedArray(crop.width * crop.height * 4);
   let target = 0;
   for (let oy = 0; oy < crop.height; oy++) {

@@ -2,6 +2,7 @@
 import type { RawImage } from '../../core/tensor.js';
 import type { DevicePixels, DeviceTensor, Rectangle } from '../backend.js';
 import { type Program, writePixels } from './program.js';
+import { resize } from './resize.js';
 import { type Input, Producer, Rows } from './rows.js';
 
 /** The caller's image, as it is. */
@@ -56,9 +57,11 @@ export function pixelsToPlanes(program: Program, pixels: DevicePixels, alpha: bo
 }
 
 export function planesToPixels(program: Program, luma: DeviceTensor, chroma: DeviceTensor, { x, y, width, height }: Rectangle): DevicePixels {
-  const [lumaRows, chromaRows] = [program.rows(luma), program.rows(chroma)];
+  const lumaRows = program.rows(luma);
+  const [images, h, w] = lumaRows.shape;
+  const chromaRows = chroma.shape[1] === h && chroma.shape[2] === w ? program.rows(chroma) : resize(program, chroma, h, w, 'bicubic', -0.5);
   const inputs: Input[] = [lumaRows, chromaRows].map((rows) => ({ rows, reads: (row) => [row, row + 1], columns: (range) => range }));
   return new Result(width, height, () => writePixels(program.arena, inputs, [y, y + height], [x, x + width], (row, address) => {
-    program.wasm.planesToPixels(lumaRows.at(0, row, x), lumaRows.shape[0] === 2 ? lumaRows.at(1, row, x) : 0, chromaRows.at(0, row, x), address, width);
+    program.wasm.planesToPixels(lumaRows.at(0, row, x), images === 2 ? lumaRows.at(1, row, x) : 0, chromaRows.at(0, row, x), address, width);
   }));
 }

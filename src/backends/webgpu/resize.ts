@@ -1,12 +1,13 @@
 // resize: separable interpolation at half-pixel centres, u = (o + 0.5) * in/out - 0.5, taps clamped to the edge, no antialiasing.
 // x (n, h, w, c) -> (n, height, width, c). bilinear: 2 taps; bicubic: 4 taps of the cubic convolution kernel with parameter a.
 // torch F.interpolate(align_corners=False) (bilinear; bicubic with a = -0.75); Keys 1981, MATLAB imresize and PIL: a = -0.5.
+import taps from '../../../shaders/resize-taps.wgsl';
 import source from '../../../shaders/resize.wgsl';
 import type { ResizeMode } from '../../core/shapes.js';
 import type { Shader } from './device.js';
 import { f32, type GpuTensor, type Recording, words } from './recording.js';
 
-const shader: Shader = { name: 'resize', source };
+const shader: Shader = { name: 'resize', source: taps + source };
 
 export function resize(recording: Recording, x: GpuTensor, height: number, width: number, mode: ResizeMode, cubicA: number): GpuTensor {
   const [n, h, w, channels] = x.shape;
@@ -20,7 +21,7 @@ export function resize(recording: Recording, x: GpuTensor, height: number, width
     constants: { BICUBIC: mode === 'bicubic' ? 1 : 0 },
     reads: 1,
     writes: 1,
-    params: words(invocations, h, w, c, height, width, ...lowestTerms(h, height), ...lowestTerms(w, width), f32(cubicA)),
+    params: words(invocations, h, w, c, height, width, ...fraction(h, height), ...fraction(w, width), f32(cubicA)),
     inputs: [x],
     outputs: [y],
     invocations,
@@ -28,7 +29,8 @@ export function resize(recording: Recording, x: GpuTensor, height: number, width
   return y;
 }
 
-function lowestTerms(p: number, q: number): [number, number] {
+/** p/q in lowest terms, as tapsOf() of resize-taps.wgsl wants it. */
+export function fraction(p: number, q: number): [number, number] {
   let [a, b] = [p, q];
   while (b > 0) [a, b] = [b, a % b];
   return [p / a, q / a];
