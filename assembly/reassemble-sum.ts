@@ -56,10 +56,13 @@ function fourSubPixels(row: usize, window: usize, table: usize, taps: i32, tapBy
   let total = f32x4.splat(0);
   const end = table + (<usize>taps << 2);
   for (let g = 0; g < groups; g++) {
-    let max = v128.load(row);
+    let max = v128.load(row), max1 = max; // two chains: taps are odd in number
     const next = row + tapBytes * taps;
-    for (let at = row + tapBytes; at < next; at += tapBytes) max = f32x4.pmax(max, v128.load(at));
-    const minusMax = f32x4.neg(f32x4.mul(max, log2e()));
+    for (let at = row + tapBytes; at < next; at += tapBytes * 2) {
+      max = f32x4.pmax(max, v128.load(at));
+      max1 = f32x4.pmax(max1, v128.load(at + tapBytes));
+    }
+    const minusMax = f32x4.neg(f32x4.mul(f32x4.pmax(max, max1), log2e()));
     let sum = f32x4.splat(0);
     let weighted = sum;
     let tap = table;

@@ -29,6 +29,7 @@ const ARGS = ['--no-sandbox', '--disable-quic', '--no-first-run', '--disable-bac
 const OURS = [
   { name: 'wasm, worker', runtime: 'carafe-web', backend: 'wasm', thread: 'worker' },
   { name: 'wasm, inline', runtime: 'carafe-web', backend: 'wasm', thread: 'inline' },
+  { name: 'wasm, inline, into', runtime: 'carafe-web', backend: 'wasm', thread: 'inline', into: true }, // operators only
   { name: 'webgpu, worker', runtime: 'carafe-web', backend: 'webgpu', thread: 'worker' },
 ];
 const TIMING = options.quick ? { rounds: 3, sampleMs: 1, warmupMs: 0 } : { rounds: 9, budgetMs: 40_000 };
@@ -43,7 +44,7 @@ try {
   const wanted = (job) => options.only === undefined || options.only === job.name;
   const rows = [];
   for (const shape of (options.quick ? quickOperators.slice(0, 1) : browserOperators).filter(wanted)) rows.push(await measure(shape.name, { shape }, [...OURS, ...(options.peers && shape.peers ? await operatorPeers(shape) : [])]));
-  for (const image of (options.quick ? quickImages : browserImages).filter(wanted)) rows.push(await measure(image.name, { image }, [...OURS, ...(options.peers && image.peers ? await networkPeers(image) : [])]));
+  for (const image of (options.quick ? quickImages : browserImages).filter(wanted)) rows.push(await measure(image.name, { image }, [...OURS.filter(({ into }) => !into), ...(options.peers && image.peers ? await networkPeers(image) : [])]));
   const { traffic } = await moved();
   const all = options.write ? merged(rows) : rows;
   const text = `${[...new Set(all.map(({ run }) => run))].map((run) => `- ${run}`).join('\n')}\n\n${table(['what', 'how', 'first result, ms', 'stall, ms', 'steady, ms', 'steady, times ours', 'first, times ours', 'runs on'], all.flatMap(toRows))}`;
@@ -81,9 +82,10 @@ async function inPage(call, ...args) {
 
 async function operatorPeers(shape) {
   const { operatorGraphs } = await import('./peers/carafe-onnx.js');
-  const onnx = Object.entries(operatorGraphs(shape, operatorData(shape).weights)).flatMap(([graph, model]) => ['wasm', 'webgpu'].map((backend) => (
+  const onnx = Object.entries(operatorGraphs(shape, operatorData(shape).weights)).flatMap(([graph, model]) => (shape.slow ? ['wasm'] : ['wasm', 'webgpu']).map((backend) => (
     { name: `onnxruntime-web ${backend} (${graph})`, runtime: 'onnxruntime-web', backend, model: model.toString('base64') })));
-  return [...onnx, ...['smart', 'matmul'].map((graph) => ({ name: `tfjs webgpu (${graph})`, runtime: 'tfjs', backend: 'webgpu', graph }))];
+  const tfjs = ['smart', 'matmul'].map((graph) => ({ name: `tfjs webgpu (${graph})`, runtime: 'tfjs', backend: 'webgpu', graph }));
+  return shape.slow ? onnx : [...onnx, ...tfjs];
 }
 
 /** The same network on luma alone, without halo and colour conversion. */

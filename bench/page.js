@@ -6,9 +6,9 @@ import { network, openTfjs, operator } from './peers/tfjs.js';
 const ORT = '/bench/peers/node_modules/onnxruntime-web/dist/';
 
 /**
- * @typedef {{ name: string, runtime: 'carafe-web' | 'onnxruntime-web' | 'tfjs', backend: 'wasm' | 'webgpu', thread?: 'worker' | 'inline', model?: string,
+ * @typedef {{ name: string, runtime: 'carafe-web' | 'onnxruntime-web' | 'tfjs', backend: 'wasm' | 'webgpu', thread?: 'worker' | 'inline', into?: boolean, model?: string,
  *   graph?: 'smart' | 'matmul', network?: { metadata: Record<string, string>, tensors: Record<string, any> } }} Contender
- *   model: a base64 .onnx; graph, network: tfjs's
+ *   into: results go into memory that is there already; model: a base64 .onnx; graph, network: tfjs's
  * @typedef {{ shape?: import('./shapes.js').OperatorShape, image?: import('./shapes.js').ImageSize }} Job
  */
 
@@ -71,7 +71,7 @@ function lumaDifference(luma, rgba, { width, height }) {
   }, 0);
 }
 
-async function open({ runtime, backend, thread, model, graph, network: net }, { shape, image }, input) {
+async function open({ runtime, backend, thread, into, model, graph, network: net }, { shape, image }, input) {
   if (runtime !== 'carafe-web') {
     const { data, shape: dims } = shape ? input.x : { data: Float32Array.from({ length: image.width * image.height }, (_, i) => input.data[4 * i] / 255), shape: [1, 1, image.height, image.width] };
     if (runtime === 'onnxruntime-web') return openOnnxruntime(backend, model, { data, shape: dims });
@@ -84,7 +84,8 @@ async function open({ runtime, backend, thread, model, graph, network: net }, { 
   if (shape) {
     const { scale, kUp, groups } = shape;
     const module = await createCarafe(input.weights, { scale, kUp, groups, backend, thread });
-    return { run: async () => (await module.upsample(input.x)).data, close: () => module.dispose(), details: module.info.details };
+    let data;
+    return { run: async () => ({ data } = await module.upsample(input.x, into && data ? { into: data } : {})).data, close: () => module.dispose(), details: module.info.details };
   }
   const upscaler = await createUpscaler({ backend, thread, workers: 1 });
   return { run: async () => (await upscaler.upscale(input)).data, close: () => upscaler.dispose(), details: upscaler.info.details };

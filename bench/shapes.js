@@ -4,7 +4,7 @@
 
 const operator = { c: 256, h: 50, w: 50, scale: 2, kUp: 5, kEnc: 3, cMid: 64, groups: 1 };
 
-/** @typedef {typeof operator & { name: string, peers?: boolean, quick?: boolean }} OperatorShape */
+/** slow: in a browser only wasm peers. @typedef {typeof operator & { name: string, peers?: boolean, slow?: boolean }} OperatorShape */
 
 /** @type {OperatorShape[]} */
 export const operators = [
@@ -53,7 +53,7 @@ export const quickSides = [16, 32];
 /** Small enough for a software GPU. @type {OperatorShape[]} */
 export const browserOperators = [
   { ...operator, name: 'C=64 32x32', c: 64, h: 32, w: 32, peers: true }, // onnxruntime-web's WebGPU takes seconds a call on this one already
-  { ...operator, name: 'C=256 50x50' },
+  ...operators.slice(0, 3).map((shape) => ({ ...shape, slow: true })),
 ];
 
 /** @type {ImageSize[]} */
