@@ -17,10 +17,12 @@ export function wgslMinifier(sources) {
   const names = [...new Set([...declared, ...parameters])].filter((name) => !outside.includes(name));
   const letters = [...Array(26)].map((_, i) => String.fromCharCode(97 + i));
   const short = [...letters, ...letters.flatMap((a) => letters.map((b) => a + b))].filter((name) => !words.has(name) && !RESERVED.includes(name));
+  const uses = (name) => all.split(new RegExp(`\\b${name}\\b`)).length;
+  names.sort((a, b) => uses(b) - uses(a));
   const table = new Map(names.map((name, i) => [name, short[i]]));
   return (source) => tight(source).replace(/\.?\b[a-zA-Z]\w*/g, (word) => table.get(word) ?? word);
 }
 
 function tight(wgsl) {
-  return wgsl.replace(/\/\/.*$/gm, '').replace(/\s+/g, ' ').replace(/ ?([{}()[\],;:=+*<>&|!]) ?/g, '$1').trim();
+  return wgsl.replace(/\/\/.*$/gm, '').replace(/\s+/g, ' ').replace(/ ?([{}()[\],;:=+*/%<>&|!]) ?/g, '$1').trim();
 }

@@ -33,7 +33,7 @@ export interface UpscalerOptions extends BackendOptions, ThreadOptions {
   /** Default 2; the built-in models do 2, 3 and 4. A model of your own has to be of this scale if it is given. */
   scale?: 2 | 3 | 4;
   /**
-   * Default 'base'; 'small' costs a third of it, 'large' three times as much; 'base-web' is for JPEGs with visible compression, scale 2 only (README.md has what each is worth). A URL or the bytes of a .safetensors file of architecture carafe-luma.
+   * Default 'base'; 'small' costs a third of it, 'large' three times as much; 'small-web', 'base-web' and 'large-web' are for JPEGs with visible compression, scale 2 only (README.md has what each is worth). A URL or the bytes of a .safetensors file of architecture carafe-luma.
    */
   model?: ModelName | URL | ArrayBuffer;
   /** Workers that share an image; default one less than the cores, at most 4. */
@@ -133,7 +133,7 @@ export interface CheckedThread {
 
 export function checkThread({ thread = 'auto', workerUrl }: ThreadOptions, { device, backend }: BackendRequest): CheckedThread {
   oneOf('thread', thread, ['auto', 'worker', 'inline']);
-  const stays = device ? 'a GPUDevice cannot leave its thread' : backend.includes('reference') && 'the reference backend is not part of the worker';
+  const stays = device ? 'a GPUDevice cannot leave its thread' : backend.includes('reference') && 'the worker has no reference';
   if (stays && thread === 'worker') throw expected('InvalidOption', 'thread', `"inline" or "auto" (${stays})`, thread);
   if (workerUrl !== undefined && !(workerUrl instanceof URL) && typeof workerUrl !== 'string') throw expected('InvalidOption', 'workerUrl', 'a URL', workerUrl);
   return { thread: stays ? 'inline' : thread, workerUrl: typeof workerUrl === 'string' ? new URL(workerUrl, globalThis.location?.href) : workerUrl };

@@ -13,7 +13,7 @@ const USAGE = `Usage: carafe-web [options] photo [photo ...]
 Writes photo@2x.png (or @3x, @4x) beside each photo.
 
   -s, --scale N          2 (default), 3 or 4
-  -m, --model NAME       base (default), small, large, base-web or a .safetensors file
+  -m, --model NAME       base (default), small, large, small-web, base-web, large-web or a .safetensors file
   -o, --output FILE      where to write (one photo only); the extension picks the format
   --backend NAME         auto (default), wasm, webgpu or reference
   --tile N               side of a tile in input pixels

@@ -12,6 +12,8 @@ const root = new URL('../..', import.meta.url).pathname;
 const IMAGES = { photo: 'examples/sample.jpg', 'clip art': 'test/images/car.png', text: 'test/images/text.png' } as const;
 
 const FLOORS: Record<string, Record<keyof typeof IMAGES, number>> = {
+  'small-web-x2': { photo: 0, 'clip art': 2.35, text: 1 },
+  'large-web-x2': { photo: 0, 'clip art': 2.75, text: 1.2 },
   'base-web-x2': { photo: 0, 'clip art': 2.75, text: 1.2 },
   'base-x2': { photo: 1.15, 'clip art': 7.6, text: 2.95 },
   'base-x3': { photo: 0.5, 'clip art': 3.7, text: 0.95 },
