@@ -24,5 +24,5 @@ export function wgslMinifier(sources) {
 }
 
 function tight(wgsl) {
-  return wgsl.replace(/\/\/.*$/gm, '').replace(/\s+/g, ' ').replace(/ ?([{}()[\],;:=+*/%<>&|!]) ?/g, '$1').trim();
+  return wgsl.replace(/\/\/.*$/gm, '').replace(/\s+/g, ' ').replace(/ ?([{}()[\],;:=+*/%<>&|!]) ?/g, '$1').replace(/,}/g, '}').replace(/\b0\.(?=\d)/g, '.').trim();
 }

@@ -1,13 +1,12 @@
 // carafe(), createCarafe(): the operator and the learned module on tensors. listBackends(): what runs here.
 // The engine is imported where it is needed on this thread, so that a page that works through workers does not load it.
 import type { BackendReport } from '../backends/select.js';
-import { CarafeError } from '../core/errors.js';
 import type { Tensor } from '../core/tensor.js';
 import type { CarafeInfo, CarafeRunner, CarafeSpec } from '../engine/carafe-engine.js';
 import { CarafeWorker } from '../worker/client.js';
 import {
   type CarafeModuleOptions, type CarafeOptions, type CarafeWeights, checkBackend, checkFeatures, checkInto, type CheckedModule, checkModule, checkReassembly, checkTensor,
-  checkThread, checkWindow, type TensorLike,
+  checkThread, checkWindow, mayRunInline, type TensorLike,
 } from './options.js';
 
 /**
@@ -63,7 +62,7 @@ export async function createCarafe(weights: CarafeWeights, options: CarafeModule
       const worker = await CarafeWorker.create(spec, workerUrl);
       return new RunnerModule(worker, checked, 'worker', () => worker.terminate());
     } catch (error) {
-      if (thread === 'worker' || !(error instanceof CarafeError) || error.code !== 'WorkerCrashed') throw error;
+      if (thread === 'worker' || !mayRunInline(error, spec)) throw error;
     }
   }
   const { CarafeEngine } = await import('../engine/carafe-engine.js');

@@ -2,7 +2,7 @@
 // Every default and every check of the public API's arguments. What comes out is complete and valid; nothing behind it checks again.
 import type { BackendName } from '../backends/backend.js';
 import type { BackendRequest } from '../backends/select.js';
-import { expected } from '../core/errors.js';
+import { CarafeError, expected } from '../core/errors.js';
 import type { Activation, Layout, Normalizer, Padding, Window } from '../core/shapes.js';
 import { rowLength } from '../core/shapes.js';
 import type { RawImage, Shape, Tensor } from '../core/tensor.js';
@@ -133,10 +133,15 @@ export interface CheckedThread {
 
 export function checkThread({ thread = 'auto', workerUrl }: ThreadOptions, { device, backend }: BackendRequest): CheckedThread {
   oneOf('thread', thread, ['auto', 'worker', 'inline']);
-  const stays = device ? 'a GPUDevice cannot leave its thread' : backend.includes('reference') && 'the worker has no reference';
+  const stays = device ? 'a GPUDevice cannot leave its thread' : backend[0] === 'reference' && 'the worker has no reference';
   if (stays && thread === 'worker') throw expected('InvalidOption', 'thread', `"inline" or "auto" (${stays})`, thread);
   if (workerUrl !== undefined && !(workerUrl instanceof URL) && typeof workerUrl !== 'string') throw expected('InvalidOption', 'workerUrl', 'a URL', workerUrl);
   return { thread: stays ? 'inline' : thread, workerUrl: typeof workerUrl === 'string' ? new URL(workerUrl, globalThis.location?.href) : workerUrl };
+}
+
+/** Whether thread 'auto' goes on without a worker: none starts, or the reference is left of the list, which is not part of it. */
+export function mayRunInline(error: unknown, { backend }: BackendRequest): error is CarafeError {
+  return error instanceof CarafeError && (error.code === 'WorkerCrashed' || (error.code === 'BackendUnavailable' && backend.includes('reference')));
 }
 
 export function checkTiling({ workers, tile = 256 }: UpscalerOptions): { workers: number; tile: number } {

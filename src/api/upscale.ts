@@ -9,7 +9,7 @@ import type { EngineInfo, TileRunner, UpscalerSpec } from '../engine/upscaler-en
 import { BUILTIN_MODELS } from '../models/builtin.js';
 import { UpscalerWorker } from '../worker/client.js';
 import { type ImageInput, toRawImage } from './image.js';
-import { checkBackend, checkRun, checkThread, checkTiling, readUrl, type UpscalerOptions } from './options.js';
+import { checkBackend, checkRun, checkThread, checkTiling, mayRunInline, readUrl, type UpscalerOptions } from './options.js';
 
 export interface UpscalerInfo {
   readonly backend: BackendName;
@@ -97,7 +97,7 @@ async function openRunners(spec: UpscalerSpec, thread: 'auto' | 'worker' | 'inli
   try {
     return await openWorkers(spec, workerUrl, count);
   } catch (error) {
-    if (thread === 'worker' || !(error instanceof CarafeError) || error.code !== 'WorkerCrashed') throw error;
+    if (thread === 'worker' || !mayRunInline(error, spec)) throw error;
     return openInline(spec, error.message);
   }
 }
@@ -184,7 +184,7 @@ function allocate(width: number, height: number): RawImage {
   try {
     return { data: new Uint8ClampedArray(width * height * 4), width, height };
   } catch {
-    throw new CarafeError('OutOfMemory', `Expected ${width * height * 4} bytes for the output to be available, got a refusal from the runtime`);
+    throw new CarafeError('OutOfMemory', `Expected ${width * height * 4} bytes for the output to be available, got a refusal`);
   }
 }
 

@@ -41,7 +41,10 @@ export async function openBackends(request: BackendRequest, options: { half?: bo
 /** @throws {CarafeError} BackendUnavailable with the reason. */
 async function openBackend(name: BackendName, { wasm, device }: BackendRequest, hardwareOnly: boolean, half = false): Promise<Backend> {
   switch (name) {
-    case 'reference': return (await import('./reference/reference-backend.js')).createReferenceBackend(); // a chunk that few need, and not in the worker
+    case 'reference': { // a chunk that few need, and not part of the worker
+      const loaded = await import('./reference/reference-backend.js').catch(() => { throw new CarafeError('BackendUnavailable', 'it runs inline only'); });
+      return loaded.createReferenceBackend();
+    }
     case 'wasm': return wasm ? openWasmModule(wasm, 'module of the caller') : openWasmBackend();
     case 'webgpu': {
       const found = device ?? (await openDevice(hardwareOnly));

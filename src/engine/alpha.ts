@@ -2,8 +2,8 @@
 // They are replaced by the mean of the visible neighbours, ring by ring; alpha itself goes through the network like luma.
 import type { RawImage } from '../core/tensor.js';
 
-/** How far colours are carried: beyond it a transparent pixel has no visible effect on a visible one. Tiles grow by as much. */
-export const BLEED_RADIUS = 4;
+/** How far colours are carried: as far as the networks see (with 4, `base` made fringes of 3 in 255). Tiles grow by as much. */
+export const BLEED_RADIUS = 8;
 
 export function isOpaque({ data }: RawImage): boolean {
   for (let i = 3; i < data.length; i += 4) if (data[i] !== 255) return false;

@@ -39,6 +39,13 @@ describe('size and pixels', () => {
 });
 
 describe('tiles', () => {
+  test('a list that comes down to the reference runs inline, where it is', async () => {
+    const upscaler = await createUpscaler({ backend: ['webgpu', 'reference'] });
+    expect(upscaler.info).toMatchObject({ backend: 'reference', thread: 'inline', threadReason: expect.stringContaining('reference: it runs inline only') });
+    upscaler.dispose();
+    await expect(createUpscaler({ backend: ['webgpu', 'reference'], thread: 'worker' })).rejects.toMatchObject({ code: 'BackendUnavailable' });
+  });
+
   test.each([['wasm', 75, 59], ['reference', 34, 19]] as const)('%s: every tile size gives the same bits', async (backend, width, height) => {
     const image = testImage(width, height);
     const cutOut = testImage(width, height, (x, y) => (x > 12 && x < 0.8 * width && y > 10 && y < 0.7 * height ? 255 : x > 7 && y > 5 ? 100 : 0));
