@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Browser, launchChromium, serveBundles, type Site } from '../chromium.js';
 import type { Report } from './browser/run.js';
+import { reportedTests } from './reported.js';
 import { testNames } from './suite.js';
 
 const entry = (name: string): string => fileURLToPath(new URL(`./browser/${name}.ts`, import.meta.url));
@@ -24,14 +25,12 @@ for (const thread of ['page', 'worker'] as const) {
   for (const backend of ['wasm-simd', 'wasm-relaxed', 'webgpu'] as const) {
     describe(`${backend} in a ${thread} of Chromium`, () => {
       let report: Report;
-      let errors: Map<string, string | undefined>;
 
       beforeAll(async () => {
         const page = await browser!.context.newPage();
         await page.goto(site!.origin);
         await page.waitForFunction(() => 'conformance' in window);
         report = await page.evaluate(([name, where]) => window.conformance(name, where), [backend, thread] as const);
-        errors = new Map(report.results.map(({ name, error }) => [name, error]));
         await page.close();
       });
 
@@ -41,13 +40,7 @@ for (const thread of ['page', 'worker'] as const) {
         expect(report.results.map(({ name }) => name)).toEqual(testNames);
       });
 
-      for (const name of testNames) {
-        it(name, () => {
-          expect(errors.has(name)).toBe(true);
-          const error = errors.get(name);
-          if (error !== undefined) throw new Error(error);
-        });
-      }
+      reportedTests(testNames, () => report.results);
     });
   }
 }

@@ -4,6 +4,7 @@ import puppeteer, { type Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { serveBundles, type Site } from '../chromium.js';
 import type { Report } from './browser/run.js';
+import { reportedTests } from './reported.js';
 import { halfTestNames, testNames } from './suite.js';
 
 const entry = (name: string): string => fileURLToPath(new URL(`./browser/${name}.ts`, import.meta.url));
@@ -36,14 +37,12 @@ for (const [backend, thread] of [['wasm-simd', 'worker'], ['wasm-relaxed', 'work
 
   describe(`${backend} in a ${thread} of Firefox`, () => {
     let report: Report;
-    let errors: Map<string, string | undefined>;
 
     beforeAll(async () => {
       const page = await browser!.newPage();
       await page.goto(site!.origin);
       await page.waitForFunction(() => 'conformance' in window);
       report = await page.evaluate((name, where, atOnce) => window.conformance(name, where, atOnce), backend, thread, AT_ONCE);
-      errors = new Map(report.results.map(({ name, error }) => [name, error]));
       await page.close();
     });
 
@@ -53,12 +52,6 @@ for (const [backend, thread] of [['wasm-simd', 'worker'], ['wasm-relaxed', 'work
       expect(report.results.map(({ name }) => name)).toEqual(names);
     });
 
-    for (const name of names) {
-      it(name, () => {
-        expect(errors.has(name)).toBe(true);
-        const error = errors.get(name);
-        if (error !== undefined) throw new Error(error);
-      });
-    }
+    reportedTests(names, () => report.results);
   });
 }
