@@ -1,12 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig, type Plugin } from 'vitest/config';
-import { wgslMinifier } from './scripts/minify-wgsl.js';
-
-const shaders = new URL('shaders/', import.meta.url);
-const minifyWgsl = wgslMinifier(readdirSync(shaders).map((name) => readFileSync(new URL(name, shaders), 'utf8')));
+import { minifyWgsl } from './scripts/minify-wgsl.js';
 
 /** What scripts/build.js does with esbuild's loaders: `.wgsl` minified, what ends in `?text` as text, `.deflate` and `.safetensors` as bytes. */
 const assets: Plugin = {

@@ -4,7 +4,7 @@ import { deflateRawSync, gzipSync } from 'node:zlib';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, run } from './ensure.js';
-import { wgslMinifier } from './minify-wgsl.js';
+import { minifyWgsl } from './minify-wgsl.js';
 
 const { build } = await import('esbuild');
 const dist = join(root, 'dist');
@@ -18,7 +18,6 @@ const length = Buffer.alloc(4);
 length.writeUInt32LE(simd.length);
 writeFileSync(join(dist, 'wasm-builds.deflate'), deflateRawSync(Buffer.concat([length, simd, relaxed]), { level: 9 })); // unpacked by src/backends/wasm/builds.ts
 
-const minifyWgsl = wgslMinifier(readdirSync(join(root, 'shaders')).map((name) => readFileSync(join(root, 'shaders', name), 'utf8')));
 const options = {
   absWorkingDir: root,
   bundle: true,

@@ -1,11 +1,19 @@
 // Shaders as they go into the package: without comments and spaces, and what they declare themselves under short names.
 // One table of names for all files, as src/ joins several to one module.
 
+import { readdirSync, readFileSync } from 'node:fs';
+
 const RESERVED = ['as', 'do', 'fn', 'if', 'is', 'of']; // the two-letter ones
 
-/** @param {string[]} sources every shader of the package @returns {(source: string) => string} */
-export function wgslMinifier(sources) {
-  const all = sources.map(tight).join('\n');
+const folder = new URL('../shaders/', import.meta.url);
+const table = shortNames(readdirSync(folder).map((name) => tight(readFileSync(new URL(name, folder), 'utf8'))).join('\n'));
+
+/** @param {string} source of one of shaders/ */
+export function minifyWgsl(source) {
+  return tight(source).replace(/\.?\b[a-zA-Z]\w*/g, (word) => table.get(word) ?? word);
+}
+
+function shortNames(all) {
   const found = (pattern) => new Set([...all.matchAll(pattern)].map(([, name]) => name));
   const declared = found(/\b(?:fn|let|const|struct|var(?:<[\w,]+>)?) ?(\w+)/g);
   const parameters = found(/[(,](?:@builtin\(\w+\))?(\w+):/g);
@@ -19,8 +27,7 @@ export function wgslMinifier(sources) {
   const short = [...letters, ...letters.flatMap((a) => letters.map((b) => a + b))].filter((name) => !words.has(name) && !RESERVED.includes(name));
   const uses = (name) => all.split(new RegExp(`\\b${name}\\b`)).length;
   names.sort((a, b) => uses(b) - uses(a));
-  const table = new Map(names.map((name, i) => [name, short[i]]));
-  return (source) => tight(source).replace(/\.?\b[a-zA-Z]\w*/g, (word) => table.get(word) ?? word);
+  return new Map(names.map((name, i) => [name, short[i]]));
 }
 
 function tight(wgsl) {

@@ -10,7 +10,7 @@ override VECTORS: u32 = 2;      // output vectors of an invocation, 1 or 2
 
 struct Params {
   conv: Conv,
-  cOut: u32,       // channels of y, a multiple of 4 in the entry points to Vec4
+  cOut: u32,       // channels of y, a multiple of 4 in toVec4
   activation: u32, // 0 none, 1 relu, 2 leaky-relu, 3 silu, 4 hardswish
   slope: f32,      // of leaky-relu, for negative values
   residual: u32,   // 1 if there is one
@@ -22,39 +22,21 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> yVec4: array<Stored4>;   // (n, h, w, cOut / 4)
 
 @compute @workgroup_size(WORKGROUP)
-fn vec4ToVec4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+fn toVec4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = invocation(group, groups, local);
   if (i >= params.conv.work) { return; }
   let tile = tileOf(i / blocks());
   let first = i % blocks() * VECTORS;
-  storeAllVec4(tile, first, sumVec4(tile, first, second(first), VECTORS == 2u));
+  storeAllVec4(tile, first, tileSums(tile, first, second(first), VECTORS == 2u));
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn vec4ToScalar(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+fn toScalar(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = invocation(group, groups, local);
   if (i >= params.conv.work) { return; }
   let tile = tileOf(i / blocks());
   let first = i % blocks() * VECTORS;
-  storeAllScalar(tile, first, sumVec4(tile, first, second(first), VECTORS == 2u));
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn scalarToVec4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = invocation(group, groups, local);
-  if (i >= params.conv.work) { return; }
-  let tile = tileOf(i / blocks());
-  let first = i % blocks() * VECTORS;
-  storeAllVec4(tile, first, sumScalar(tile, first, second(first), VECTORS == 2u));
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn scalarToScalar(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = invocation(group, groups, local);
-  if (i >= params.conv.work) { return; }
-  let tile = tileOf(i / blocks());
-  let first = i % blocks() * VECTORS;
-  storeAllScalar(tile, first, sumScalar(tile, first, second(first), VECTORS == 2u));
+  storeAllScalar(tile, first, tileSums(tile, first, second(first), VECTORS == 2u));
 }
 
 // Blocks of VECTORS output vectors; the last may have one vector less.

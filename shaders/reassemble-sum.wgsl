@@ -7,7 +7,6 @@
 
 override SCALE: u32 = 2; // s
 
-
 struct Params {
   conv: Conv,
   groups: u32,
@@ -26,7 +25,7 @@ var<private> weighted: array<vec4f, 4>;
 var<private> totals: array<vec4f, 4>;
 
 @compute @workgroup_size(WORKGROUP)
-fn vec4Sum(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+fn reassembleSum(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = invocation(group, groups, local);
   if (i >= params.conv.work) { return; }
   let tile = tileOf(i);
@@ -34,25 +33,7 @@ fn vec4Sum(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
     totals = array<vec4f, 4>();
     for (var g = 0u; g < params.groups; g++) {
       for (var tap = 0u; tap < tapsOfWindow(); tap += 2u) {
-        addTaps(tile, g, tap, sumVec4(tile, vectorOf(g, tap, quad), vectorOf(g, second(tap), quad), true));
-      }
-      for (var p = 0u; p < 4u; p++) { totals[p] += weighted[p] / sums[p]; }
-    }
-    store(tile, quad * 4u);
-  }
-}
-
-// The same for any number of input channels.
-@compute @workgroup_size(WORKGROUP)
-fn scalarSum(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = invocation(group, groups, local);
-  if (i >= params.conv.work) { return; }
-  let tile = tileOf(i);
-  for (var quad = 0u; quad < quadsOf(); quad++) {
-    totals = array<vec4f, 4>();
-    for (var g = 0u; g < params.groups; g++) {
-      for (var tap = 0u; tap < tapsOfWindow(); tap += 2u) {
-        addTaps(tile, g, tap, sumScalar(tile, vectorOf(g, tap, quad), vectorOf(g, second(tap), quad), true));
+        addTaps(tile, g, tap, tileSums(tile, vectorOf(g, tap, quad), vectorOf(g, second(tap), quad), true));
       }
       for (var p = 0u; p < 4u; p++) { totals[p] += weighted[p] / sums[p]; }
     }

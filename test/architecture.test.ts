@@ -137,7 +137,7 @@ describe('an op has one name', () => {
     filesUnder(folder, extension).filter((file) => dirname(file) === folder).map((file) => file.slice(folder.length + 1).replace(extension, ''));
   const reference = names('src/backends/reference', /\.ts$/).filter((name) => name !== 'reference-backend');
   const fused = ['carafe-pack']; // runs on other ops' kernels: it has a file in each backend, and need not have one beside the kernels
-  const shared = ['gemm', 'normalizer', 'resize-taps', ...['vec4', 'planes', 'scalar', 'even', 'odd'].map((part) => `reassemble-${part}`)]; // texts that several shaders begin with
+  const shared = ['gemm', 'gemm-vec4', 'gemm-scalar', 'normalizer', 'resize-taps', ...['vec4', 'planes', 'scalar', 'even', 'odd'].map((part) => `reassemble-${part}`)]; // texts that several shaders begin with
   const notOps = ['index', 'simd', 'gemm', 'winograd']; // the exports, and what ops share
 
   it('in the reference', () => {

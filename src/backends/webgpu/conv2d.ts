@@ -3,12 +3,11 @@
 import type { ConvOptions } from '../backend.js';
 import { type Activation, convShape } from '../../core/shapes.js';
 import source from '../../../shaders/conv2d.wgsl';
-import type { Shader } from './device.js';
-import { type ConvInput, convFlops, convInput, convWords, gemm, rowTiles } from './gemm.js';
+import { type ConvInput, convFlops, convInput, convWords, rowTiles, tileShaders } from './gemm.js';
 import { f32, type GpuTensor, type Recording, words } from './recording.js';
 import type { GpuConv } from './weights.js';
 
-const shader: Shader = { name: 'conv2d', source: gemm + source };
+const shaderFor = tileShaders('conv2d', source);
 const activations: readonly Activation[] = ['none', 'relu', 'leaky-relu', 'silu', 'hardswish']; // Params.activation
 
 export function conv2d(recording: Recording, x: GpuTensor, conv: GpuConv, options: ConvOptions = {}): GpuTensor {
@@ -25,7 +24,7 @@ export function convolve(recording: Recording, input: ConvInput, conv: GpuConv, 
   const cOut = y.shape[3];
   const { x, n, h, w } = input;
   const work = {
-    shader,
+    shader: shaderFor(input),
     reads: 3,
     writes: 1,
     // Without a residual its binding is not read, but must be there and as large as one vector: the weights always are.
@@ -46,7 +45,7 @@ export function convolve(recording: Recording, input: ConvInput, conv: GpuConv, 
   const invocations = rows.n * rows.h * rowTiles(rows.w) * Math.ceil(coVectors / vectors);
   recording.dispatch({
     ...work,
-    entryPoint: `${input.vectors ? 'vec4' : 'scalar'}To${cOut % 4 === 0 ? 'Vec4' : 'Scalar'}`,
+    entryPoint: cOut % 4 === 0 ? 'toVec4' : 'toScalar',
     constants: { VECTORS: vectors },
     params: words(...convWords(rows, conv, weights, dilation, invocations), ...ends),
     invocations,

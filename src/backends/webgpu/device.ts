@@ -23,7 +23,7 @@ export interface Pipeline {
   readonly ready: Promise<GPUComputePipeline>;
 }
 
-/** The types that shaders load and store tensors as; they compute in f32. The one thing that `override` constants cannot choose. */
+/** The types that shaders load and store tensors as; they compute in f32. Types are what `override` constants cannot choose. */
 const storedF32 = 'alias Stored = f32; alias Stored2 = vec2f; alias Stored4 = vec4f;\n';
 const storedF16 = 'enable f16; alias Stored = f16; alias Stored2 = vec2h; alias Stored4 = vec4h;\n';
 

@@ -1,11 +1,20 @@
 // What the ops that convolve share: the text of gemm.wgsl and its struct Conv.
 import type { Shape } from '../../core/tensor.js';
 import type { Layout } from '../../core/shapes.js';
+import scalar from '../../../shaders/gemm-scalar.wgsl';
+import vec4 from '../../../shaders/gemm-vec4.wgsl';
 import gemm from '../../../shaders/gemm.wgsl';
+import type { Shader } from './device.js';
 import type { GpuTensor, PackedWeights, Recording } from './recording.js';
 import type { GpuConv } from './weights.js';
 
 export { gemm };
+
+/** A shader whose tileSums() reads x as vectors, and the one that reads it value by value. */
+export function tileShaders(name: string, source: string): (input: ConvInput) => Shader {
+  const [vectors, values] = [{ name: `${name}.vec4`, source: gemm + vec4 + source }, { name: `${name}.scalar`, source: gemm + scalar + source }];
+  return (input) => (input.vectors ? vectors : values);
+}
 
 /** x as an op that convolves reads it. */
 export interface ConvInput {

@@ -3,12 +3,11 @@
 // One dispatch: neither logits nor kernels are stored.
 import source from '../../../shaders/reassemble-sum.wgsl';
 import { convShape, reassembleSumShape, type Window } from '../../core/shapes.js';
-import type { Shader } from './device.js';
-import { convFlops, convInput, convWords, gemm, rowTiles } from './gemm.js';
+import { convFlops, convInput, convWords, rowTiles, tileShaders } from './gemm.js';
 import { type GpuTensor, type Recording, words } from './recording.js';
 import type { GpuConv } from './weights.js';
 
-const shader: Shader = { name: 'reassemble-sum', source: gemm + source };
+const shaderFor = tileShaders('reassemble-sum', source);
 
 export function reassembleSum(recording: Recording, maps: GpuTensor, x: GpuTensor, encode: GpuConv, base: GpuTensor, window: Window): GpuTensor {
   const { scale, kUp, groups } = window;
@@ -19,8 +18,8 @@ export function reassembleSum(recording: Recording, maps: GpuTensor, x: GpuTenso
   const input = convInput(recording, x);
   const invocations = input.n * input.h * rowTiles(input.w);
   recording.dispatch({
-    shader,
-    entryPoint: input.vectors ? 'vec4Sum' : 'scalarSum',
+    shader: shaderFor(input),
+    entryPoint: 'reassembleSum',
     constants: { SCALE: scale },
     reads: 4,
     writes: 1,
