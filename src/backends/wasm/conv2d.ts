@@ -10,9 +10,8 @@ import { ceilTo, type Input, type Rows, type Step } from './rows.js';
 export interface WasmConv extends DeviceConv { readonly weights: number; readonly bias: number; readonly winograd: number } // pointers; winograd 0: none
 
 export const SPARE_BYTES = TILE_PIXELS * 8 * 4;
-const RANGE = 32; // output channels at a time in assembly/winograd.ts
 const SKEW = 64; // bytes, assembly/winograd.ts
-const BATCH = 40; // blocks at a time: weights are read once for them, and with 16 channels what they become stays in L1
+const BATCH = 30; // blocks at a time: weights are read once for them, and what they become stays in the cache
 const MAX_BLOCK_ROWS = 4;
 
 export function placeConv(arena: Arena, conv: ConvWeights): WasmConv {
@@ -84,7 +83,7 @@ function direct(program: Program, x: Rows, { weights, bias, cIn, cOut, k }: Wasm
 function winograd(program: Program, x: Rows, { winograd: weights, bias, cIn, cOut }: WasmConv, ending: Ending): Rows {
   const [n, h, w] = x.shape;
   const block = BLOCK * blockRows(Math.ceil(w / BLOCK), Math.ceil(h / BLOCK));
-  const channels = Math.min(ceilTo(cOut, 4), RANGE);
+  const channels = ceilTo(cOut, 4);
   const bytes = { columns: 36 * BATCH * cIn * 4, inputs: 6 * (BATCH * cIn * 4 + SKEW), products: 6 * (BATCH * channels * 4 + SKEW), halves: 24 * BATCH * channels * 4 };
   const inputs: Input[] = [{ rows: x, reads: (y) => [y - 1, y + block + 1], columns: ([left, right]) => [left - 1, left + ceilTo(right - left, BLOCK) + 1] }];
   if (ending.residual) inputs.push({ rows: ending.residual, reads: (y) => [y, y + block], columns: (range) => range, together: block });

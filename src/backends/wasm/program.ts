@@ -141,20 +141,21 @@ function writePlanes(arena: Arena, x: Planes, into: Float32Array): void {
   const width = rowsAtOnce > 0 ? w : Math.min(w, Math.max(grid * 8, ceilTo(PART_BYTES / (c * unit * 4), grid)));
   const plane = block * width * 4 + PLANE_SKEW;
   const inputs = sources.map((input) => ({ ...input, reads: (y: number): Range => [input.reads(y)[0], input.reads(y + block - unit)[1]] }));
+  const piecesOf = (scratch: number, height: number, width: number): Float32Array[] => { // of a part, plane by plane: whole rows are one piece
+    const [pieces, length] = width === w ? [1, height * width] : [height, width];
+    return Array.from({ length: c * pieces }, (_, i) => arena.f32(scratch + Math.floor(i / pieces) * plane + (i % pieces) * width * 4, length));
+  };
+  let last = { height: 0, width: 0, pieces: [] as Float32Array[] }; // most parts are alike, and views take longer to make than to copy
   const compute = ({ y, height, scratch }: Step): void => {
-    const values = arena.f32(0, arena.memory.buffer.byteLength / 4);
     for (let image = 0; image < n; image++) {
       for (let left = 0; left < w; left += width) {
         const right = Math.min(left + width, w);
         const row = (right - left) * 4;
         for (let i = 0; i < height; i += unit) x.write({ image, y: y + i, left, right, address: scratch + i * row, row, plane, scratch: scratch + c * plane });
-        const pieces = right - left === w ? 1 : height; // whole rows are one piece
-        const length = (height / pieces) * (right - left);
+        if (last.height !== height || last.width !== right - left) last = { height, width: right - left, pieces: piecesOf(scratch, height, right - left) };
+        const perPlane = last.pieces.length / c;
         for (let ci = 0; ci < c; ci++) {
-          for (let piece = 0; piece < pieces; piece++) {
-            const from = (scratch + ci * plane + piece * row) / 4;
-            into.set(values.subarray(from, from + length), ((image * c + ci) * h + y + piece) * w + left);
-          }
+          for (let i = 0; i < perPlane; i++) into.set(last.pieces[ci * perPlane + i], ((image * c + ci) * h + y + i) * w + left);
         }
       }
     }
