@@ -1,6 +1,6 @@
 // One training step's loss and gradients for `carafe-luma`, on collapsed weights, NHWC, valid convolutions.
 //   f = lrelu(head(y)); h = f; h = lrelu(body_i(h)) + h; out = sum over groups of carafe(maps(h), softmax(encode(h)))
-//   loss = mean over the batch of |out - target| (loss 0) or (out - target)^2 (loss 1)
+//   loss = mean over the batch of |out - target| (loss 0), of (out - target)^2 (1), or of log(a sample's mean of (out - target)^2 + LOG_OFFSET) (2)
 // One lane per (group, sub-pixel), padded to whole vectors: the encoder's outputs are [tap][lane], and the maps are
 // repeated per sub-pixel, so reassembly and softmax are plain vector code over the lanes.
 // Schedule: direct convolution, up to 28 accumulators of pixels x output channels in registers (12 without AVX-512),
@@ -28,6 +28,9 @@
 #endif
 #ifndef SCALE
 #define SCALE 2
+#endif
+#ifndef LOG_OFFSET
+#define LOG_OFFSET 3e-4f
 #endif
 
 namespace {
@@ -298,7 +301,7 @@ struct Sample {
     dbefore.size((p - 2) * (p - 2) * C); dh.size((p - 2) * (p - 2) * C);
   }
 
-  double run(const float* y, const float* target, const float* w, const Flipped& t, float slope, int kind, float gscale, float* g) {
+  double run(const float* y, const float* target, const float* w, const Flipped& t, float slope, int square, float gscale, float* g) {
     const int n = p - 2 * HALO, pf = p - 2, r = KUP / 2, pm = n + 2 * r, ph = pm + 2;
     memset(g, 0, TOTAL * 4);
     conv<1, C, 3>(y, p, f.at(), pf, pf, w + HEAD_W, w + HEAD_B, slope);
@@ -346,8 +349,8 @@ struct Sample {
           float o = 0;
           for (int gg = 0; gg < GROUPS; gg++) o += out[gg * SUB + s];
           float d = o - target[((oy * SCALE + s / SCALE) * n + ox) * SCALE + s % SCALE];
-          loss += kind ? (double)d * d : std::fabs(d);
-          float dd = kind ? 2 * d * gscale : d > 0 ? gscale : d < 0 ? -gscale : 0.f;
+          loss += square ? (double)d * d : std::fabs(d);
+          float dd = square ? 2 * d * gscale : d > 0 ? gscale : d < 0 ? -gscale : 0.f;
           for (int gg = 0; gg < GROUPS; gg++) grad[gg * SUB + s] = dd;
         }
         for (int v = 0; v < LV; v++) {
@@ -417,7 +420,7 @@ double step_run(const float* y, const float* target, int batch, int p, const flo
   Sample* samples = pool.data();
   auto work = [&](int thread) {
     for (int b = thread; b < batch; b += threads)
-      losses[b] = samples[thread].run(y + (size_t)b * p * p, target + (size_t)b * side * side, w, t, slope, kind, (float)(1 / count), grads.at() + (size_t)b * TOTAL);
+      losses[b] = samples[thread].run(y + (size_t)b * p * p, target + (size_t)b * side * side, w, t, slope, kind > 0, (float)(1 / count), grads.at() + (size_t)b * TOTAL);
   };
   std::vector<std::thread> others;
   for (int i = 1; i < threads; i++) others.emplace_back(work, i);
@@ -426,8 +429,10 @@ double step_run(const float* y, const float* target, int batch, int p, const flo
   double loss = 0;
   std::fill(grad, grad + TOTAL, 0.f);
   for (int b = 0; b < batch; b++) {
-    loss += losses[b];
-    for (int i = 0; i < TOTAL; i++) grad[i] += grads.at()[(size_t)b * TOTAL + i];
+    const double mse = losses[b] / ((double)side * side) + LOG_OFFSET;
+    const float weight = kind == 2 ? (float)(1 / mse) : 1.f;
+    loss += kind == 2 ? std::log(mse) * side * side : losses[b];
+    for (int i = 0; i < TOTAL; i++) grad[i] += weight * grads.at()[(size_t)b * TOTAL + i];
   }
   return loss / count;
 }

@@ -27,7 +27,7 @@ from PIL import Image, ImageFilter
 import images
 from carafe_luma import CONFIG, halo, initial, params, residual
 from muon import Muon
-from step import Step
+from step import LOG_OFFSET, LOSSES, Step
 import upsamplers
 
 
@@ -139,7 +139,7 @@ def options():
     arg.add_argument('--warmup', type=int, default=100)
     arg.add_argument('--clip', type=float, default=3, help='gradient norm is clipped to this many times its running mean')
     arg.add_argument('--ema', type=float, default=0.999)
-    arg.add_argument('--loss', choices=('l1', 'l2'), default='l1')
+    arg.add_argument('--loss', choices=LOSSES, default='l1')
     arg.add_argument('--web', action='store_true', help='small images as they are on the web: JPEGs, some blurred or noisy')
     arg.add_argument('--start', help='begin from the weights of this checkpoint (fine-tuning)')
     arg.add_argument('--seed', type=int, default=1)
@@ -237,7 +237,7 @@ def main():
         with torch.no_grad():
             torch._foreach_mul_(list(ema.values()), decay)
             torch._foreach_add_(list(ema.values()), values, alpha=1 - decay)
-        loss = step.backward(weights, y, target, o.loss == 'l2')
+        loss = step.backward(weights, y, target, o.loss)
         norm = float(torch.nn.utils.clip_grad_norm_(values, o.clip * usual_norm if done > o.warmup else float('inf')))
         usual_norm = norm if done == 0 else 0.99 * usual_norm + 0.01 * min(norm, 4 * usual_norm)
         optimizer.step()
@@ -268,16 +268,16 @@ def check_step(step, config):
     y = torch.rand(2, 1, n + 2 * halo(config), n + 2 * halo(config), generator=generator)
     target = torch.randn(2, 1, n * s, n * s, generator=generator) * 0.1
     weights = {key: value.requires_grad_(True) for key, value in initial(config).items()}
-    for l2 in (False, True):
-        got = residual(weights, y, config)
-        expected = ((got - target)**2).mean() if l2 else (got - target).abs().mean()
+    for kind in LOSSES:
+        error = residual(weights, y, config) - target
+        expected = error.abs().mean() if kind == 'l1' else (error**2).mean() if kind == 'l2' else ((error**2).mean((1, 2, 3)) + LOG_OFFSET).log().mean()
         gradients = torch.autograd.grad(expected, list(weights.values()))
-        loss = step.backward(weights, y[:, 0].numpy(), target[:, 0].numpy(), l2)
+        loss = step.backward(weights, y[:, 0].numpy(), target[:, 0].numpy(), kind)
         worst = max(float((value.grad - gradient).abs().max() / gradient.abs().max()) for value, gradient in zip(weights.values(), gradients))
         for value in weights.values():
             value.grad = None
-        assert abs(loss - expected.item()) < 1e-5 * expected.item() and worst < 1e-4, (l2, loss, expected.item(), worst)
-        print(f'step.cpp equals torch ({"l2" if l2 else "l1"}): worst relative gradient difference {worst:.1e}')
+        assert abs(loss - expected.item()) < 1e-5 * abs(expected.item()) and worst < 1e-4, (kind, loss, expected.item(), worst)
+        print(f'step.cpp equals torch ({kind}): worst relative gradient difference {worst:.1e}')
 
 
 if __name__ == '__main__':
