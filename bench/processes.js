@@ -30,13 +30,13 @@ async function measure(what, width, height) {
   const [wallStart, cpuStart] = [performance.now(), cpu()];
   const { run, close } = await open(what, image);
   if (run) await run();
-  const first = run && { wallMs: performance.now() - wallStart, cpuMs: cpu() - cpuStart };
+  const first = run && { wallMs: performance.now() - wallStart, cpuMs: cpu() - cpuStart, rssMb: peakRss() };
   const steady = run && summary((await interleave([{ name: what, run }], { rounds: 5, sampleMs: 0, warmupMs: 300 }))[what]);
   await close?.();
   return { first, steady, rssMb: peakRss() };
 }
 
-/** Megabytes. Linux counts a parent's memory into ru_maxrss of what it starts, so the kernel's own mark is read where it is. */
+/** So far, in megabytes. Linux counts a parent's memory into ru_maxrss of what it starts, so the kernel's own mark is read where it is. */
 function peakRss() {
   const mark = existsSync('/proc/self/status') && /VmHWM:\s*(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'));
   return Number(mark ? mark[1] : process.resourceUsage().maxRSS) / 1024;

@@ -67,10 +67,10 @@ function linearTable({ points, exponent }) {
 }
 
 function processTable(rows) {
-  const head = ['process', 'image', 'first result: wall ms (CPU)', 'steady: wall ms (CPU)', 'first / steady (CPU)', 'peak RSS'];
+  const head = ['process', 'image', 'first result: wall ms (CPU)', 'steady: wall ms (CPU)', 'first / steady (CPU)', 'peak RSS of that run', 'of all'];
   return table(head, rows.map(({ what, image, first, steady, rssMb }) => [
     what, image, first ? `${number(first.wallMs)} (${number(first.cpuMs)})` : '', steady ? `${number(steady.wallMs)} (${number(steady.cpuMs)})` : '',
-    steady ? number(first.cpuMs / steady.cpuMs) : '', `${number(rssMb)} MB`,
+    steady ? number(first.cpuMs / steady.cpuMs) : '', first ? `${number(first.rssMb)} MB` : '', `${number(rssMb)} MB`,
   ]));
 }
 
