@@ -1,8 +1,8 @@
 // resize: separable interpolation at half-pixel centres, u = (o + 0.5) * in/out - 0.5, taps clamped to the edge, no antialiasing.
 // x (n, h, w, c) -> (n, height, width, c). bilinear: 2 taps; bicubic: 4 taps of the cubic convolution kernel with parameter a.
 // torch F.interpolate(align_corners=False) (bilinear; bicubic with a = -0.75); Keys 1981, MATLAB imresize and PIL: a = -0.5.
-// Reference: src/backends/reference/resize.ts. After resize-taps.wgsl.
-// Schedule: one invocation = 4 channels (where 4 divides c) or 1 channel of one output pixel, both axes at once.
+// Reference: src/backends/reference/resize.ts. After resize-taps.wgsl and the type of a value (resize.ts): Value, Stored as StoredValue.
+// Schedule: one invocation = one value of one output pixel, both axes at once. A value is 4 channels where 4 divides c, or 1.
 
 override WORKGROUP: u32 = 64; // invocations in a workgroup
 
@@ -10,7 +10,7 @@ struct Params {
   invocations: u32, // n * height * width * c
   h: u32,           // rows of x
   w: u32,           // pixels of its rows
-  c: u32,           // channels, in vectors of 4 (vec4) or in values (scalar)
+  c: u32,           // values of a pixel
   height: u32,      // rows of y
   width: u32,       // pixels of its rows
   fractionH: vec2u, // h / height in lowest terms
@@ -19,13 +19,11 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<Stored>;             // (n, h, w, c)
-@group(0) @binding(1) var<storage, read> xVec4: array<Stored4>;       // (n, h, w, c / 4)
-@group(0) @binding(2) var<storage, read_write> y: array<Stored>;       // (n, height, width, c)
-@group(0) @binding(2) var<storage, read_write> yVec4: array<Stored4>; // (n, height, width, c / 4)
+@group(0) @binding(1) var<storage, read> x: array<StoredValue>;       // (n, h, w, c)
+@group(0) @binding(2) var<storage, read_write> y: array<StoredValue>; // (n, height, width, c)
 
 @compute @workgroup_size(WORKGROUP)
-fn resizeVec4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+fn resize(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = invocation(group, groups, local);
   if (i >= params.invocations) { return; }
   let channel = i % params.c;
@@ -35,41 +33,17 @@ fn resizeVec4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grou
   let vertical = tapsOf(row % params.height, params.fractionH, params.a);
   let horizontal = tapsOf(pixel % params.width, params.fractionW, params.a);
   let count = select(2, 4, BICUBIC);
-  var sum = vec4f();
+  var sum = Value();
   for (var ky = 0; ky < count; ky++) {
     let iy = u32(clamp(vertical.first + ky, 0, i32(params.h) - 1));
-    var line = vec4f();
+    var line = Value();
     for (var kx = 0; kx < count; kx++) {
       let ix = u32(clamp(horizontal.first + kx, 0, i32(params.w) - 1));
-      line += horizontal.weights[kx] * vec4f(xVec4[((image * params.h + iy) * params.w + ix) * params.c + channel]);
+      line += horizontal.weights[kx] * Value(x[((image * params.h + iy) * params.w + ix) * params.c + channel]);
     }
     sum += vertical.weights[ky] * line;
   }
-  yVec4[i] = Stored4(sum);
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn resizeScalar(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = invocation(group, groups, local);
-  if (i >= params.invocations) { return; }
-  let channel = i % params.c;
-  let pixel = i / params.c;
-  let row = pixel / params.width;
-  let image = row / params.height;
-  let vertical = tapsOf(row % params.height, params.fractionH, params.a);
-  let horizontal = tapsOf(pixel % params.width, params.fractionW, params.a);
-  let count = select(2, 4, BICUBIC);
-  var sum = 0.0;
-  for (var ky = 0; ky < count; ky++) {
-    let iy = u32(clamp(vertical.first + ky, 0, i32(params.h) - 1));
-    var line = 0.0;
-    for (var kx = 0; kx < count; kx++) {
-      let ix = u32(clamp(horizontal.first + kx, 0, i32(params.w) - 1));
-      line += horizontal.weights[kx] * f32(x[((image * params.h + iy) * params.w + ix) * params.c + channel]);
-    }
-    sum += vertical.weights[ky] * line;
-  }
-  y[i] = Stored(sum);
+  y[i] = StoredValue(sum);
 }
 
 // Grids are 2D because one dimension holds 65535 workgroups at most.

@@ -7,7 +7,8 @@ import type { ResizeMode } from '../../core/shapes.js';
 import type { Shader } from './device.js';
 import { f32, type GpuTensor, type Recording, words } from './recording.js';
 
-const shader: Shader = { name: 'resize', source: taps + source };
+const vectors: Shader = { name: 'resize.vec4', source: `alias Value = vec4f; alias StoredValue = Stored4;\n${taps}${source}` };
+const values: Shader = { name: 'resize.scalar', source: `alias Value = f32; alias StoredValue = Stored;\n${taps}${source}` };
 
 export function resize(recording: Recording, x: GpuTensor, height: number, width: number, mode: ResizeMode, cubicA: number): GpuTensor {
   const [n, h, w, channels] = x.shape;
@@ -16,8 +17,8 @@ export function resize(recording: Recording, x: GpuTensor, height: number, width
   const c = channels / unit;
   const invocations = n * height * width * c;
   recording.dispatch({
-    shader,
-    entryPoint: unit === 4 ? 'resizeVec4' : 'resizeScalar',
+    shader: unit === 4 ? vectors : values,
+    entryPoint: 'resize',
     constants: { BICUBIC: mode === 'bicubic' ? 1 : 0 },
     reads: 1,
     writes: 1,
