@@ -1,6 +1,6 @@
 """The network `carafe-luma` in plain torch: the definition that step.cpp, golden.py and the package must equal.
 
-  h = lrelu(head(y)); for each body conv: h = lrelu(body(h)) + h (in older weights, skip 'head': + lrelu(head(y)))
+  h = lrelu(head(y)); for each body conv: h = lrelu(body(h)) + h
   kernels = softmax over the kUp^2 taps of each group of pixelShuffle(encode(h), scale)
   out = bicubic(y) + sum over groups of carafe(maps(h)[g], kernels[g])
 
@@ -63,9 +63,9 @@ def reassemble(maps, kernels, config):
 def residual(weights, y, config):
     """y [n, 1, h + 2 halo, w + 2 halo] -> what is added to the bicubic, [n, 1, h*s, w*s]."""
     c, g, k, s, slope = (config[name] for name in ('channels', 'groups', 'kUp', 'scale', 'slope'))
-    first = h = F.leaky_relu(F.conv2d(y, weights['head.weights'], weights['head.bias']), slope)
+    h = F.leaky_relu(F.conv2d(y, weights['head.weights'], weights['head.bias']), slope)
     for i in range(config['body']):
-        h = F.leaky_relu(F.conv2d(h, weights[f'body.{i}.weights'], weights[f'body.{i}.bias']), slope) + (crop(first, i + 1) if config.get('skip') == 'head' else crop(h, 1))
+        h = F.leaky_relu(F.conv2d(h, weights[f'body.{i}.weights'], weights[f'body.{i}.bias']), slope) + crop(h, 1)
     if 'upsampler' in config:
         return F.pixel_shuffle(F.conv2d(h, upsamplers.per_sub_pixel(weights['maps.weights'], config['upsampler'], s)) + weights['maps.bias'], s)
     maps = F.conv2d(h, weights['maps.weights'], weights['maps.bias'])

@@ -24,7 +24,7 @@ def load_model(path):
         saved = torch.load(path)
         return saved['ema'], saved['config']
     tensors, metadata = weights.load(path)
-    config = {**{key: type(value)(metadata[key]) for key, value in CONFIG.items()}, 'skip': metadata.get('skip', 'head')}
+    config = {key: type(value)(metadata[key]) for key, value in CONFIG.items()}
     return {name: torch.from_numpy(value) for name, value in tensors.items()}, config
 
 

@@ -1,6 +1,6 @@
 // carafe-luma: the image upscaler. A small convolutional body predicts, for each of `groups` groups, a map at the input's resolution
 // and the kernels that reassemble it; the reassembled maps are summed onto the bicubic enlargement. Luma only; chroma is bicubic.
-//   f = act(head(y)); h = f; for each body convolution: h = act(body_i(h)) + h, or + f where the metadata have no `skip: 'input'`
+//   h = act(head(y)); for each body convolution: h = act(body_i(h)) + h
 //   out = bicubic(y) + sum_g reassemble(maps(h)_g, softmax(encode(h))_g)
 // Trained by training/; the tensors' names and the metadata are those of the .safetensors file.
 import { expected } from '../../core/errors.js';
@@ -10,7 +10,6 @@ import type { ModelFile } from '../../models/safetensors.js';
 
 export interface CarafeLuma extends Window {
   readonly slope: number;
-  readonly skip: 'input' | 'head'; // what a body convolution is added to: its own input, or the head's output
   readonly halo: number; // receptive-field radius in input pixels
   readonly reach: number; // how far away an input pixel may change the bits of an output
   readonly head: DeviceConv; // 3x3, 1 -> channels
@@ -34,8 +33,8 @@ export function loadCarafeLuma(backend: Backend, model: ModelFile): CarafeLuma {
   if (window.kUp % 2 === 0) throw expected('ModelInvalid', 'kUp', 'an odd integer', window.kUp);
   const slope = Number(model.metadata.slope);
   if (!Number.isFinite(slope)) throw expected('ModelInvalid', 'slope', 'a number', model.metadata.slope);
-  const { skip = 'head' } = model.metadata;
-  if (skip !== 'input' && skip !== 'head') throw expected('ModelInvalid', 'skip', '"input" or "head"', skip);
+  const { skip } = model.metadata; // what a body convolution is added to
+  if (skip !== 'input') throw expected('ModelInvalid', 'skip', '"input"', skip);
   const channels = setting('channels');
   const bodyLength = setting('body');
   const conv = (name: string, cOut: number, cIn: number, k: number): DeviceConv => backend.conv({
@@ -48,7 +47,6 @@ export function loadCarafeLuma(backend: Backend, model: ModelFile): CarafeLuma {
   return {
     ...window,
     slope,
-    skip,
     halo: 1 + bodyLength + 1 + r,
     reach: [head, ...body, maps].reduce((sum, { k, reach = (k - 1) / 2 }) => sum + reach, r),
     head,
@@ -70,14 +68,12 @@ function values(model: ModelFile, name: string, shape: number[]): Float32Array {
 export function upscaleLuma(ops: Ops, net: CarafeLuma, y: DeviceTensor): DeviceTensor {
   const act = { activation: 'leaky-relu', slope: net.slope } as const;
   const [, height, width] = y.shape;
-  const first = ops.conv2d(y, net.head, act);
-  let h = first;
+  let h = ops.conv2d(y, net.head, act);
   for (const conv of net.body) {
-    const next = ops.conv2d(h, conv, { ...act, residual: net.skip === 'head' ? first : h });
-    if (h !== first) ops.free(h);
+    const next = ops.conv2d(h, conv, { ...act, residual: h });
+    ops.free(h);
     h = next;
   }
-  if (h !== first) ops.free(first);
   const maps = ops.conv2d(h, net.maps);
   const base = ops.resize(y, height * net.scale, width * net.scale, 'bicubic', -0.5);
   const out = ops.reassembleSum(maps, h, net.encode, base, net);
