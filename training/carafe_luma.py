@@ -15,6 +15,11 @@ import upsamplers
 CONFIG = {'scale': 2, 'channels': 16, 'body': 5, 'groups': 4, 'kUp': 3, 'slope': 0.2}
 
 
+def config_of(metadata):
+    """The configuration in the metadata of a .safetensors file."""
+    return {key: type(value)(metadata[key]) for key, value in CONFIG.items()}
+
+
 def halo(config):
     """LR pixels of context each side: head, body and maps convs are 3x3, then the reassembly window."""
     return config['body'] + 2 + config['kUp'] // 2

@@ -15,7 +15,7 @@ import torch
 
 import images
 import weights
-from carafe_luma import CONFIG, halo, residual
+from carafe_luma import CONFIG, config_of, halo, residual
 
 
 def load_model(path):
@@ -24,7 +24,7 @@ def load_model(path):
         saved = torch.load(path)
         return saved['ema'], saved['config']
     tensors, metadata = weights.load(path)
-    config = {key: type(value)(metadata[key]) for key, value in CONFIG.items()}
+    config = config_of(metadata)
     return {name: torch.from_numpy(value) for name, value in tensors.items()}, config
 
 

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 
 import images
 import weights
-from carafe_luma import CONFIG, halo, residual
+from carafe_luma import config_of, halo, residual
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 torch.set_default_dtype(torch.float64)
@@ -361,7 +361,7 @@ def networks(folder):
     out = Golden('carafe-luma')
     for file in sorted(name for name in os.listdir(folder) if name.endswith('.safetensors')):
         tensors, metadata = weights.load(os.path.join(folder, file))
-        config = {key: type(value)(metadata[key]) for key, value in CONFIG.items()}
+        config = config_of(metadata)
         model = {name: torch.from_numpy(value).double() for name, value in tensors.items()}
         rng = np.random.Generator(np.random.PCG64(7))
         for h, w in ((16, 12), (5, 3), (1, 1)):

@@ -29,9 +29,6 @@
 #ifndef SCALE
 #define SCALE 2
 #endif
-#ifndef LOG_OFFSET
-#define LOG_OFFSET 3e-4f
-#endif
 
 namespace {
 #ifdef __AVX512F__
