@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 import upsamplers
+import weights as safetensors
 
 CONFIG = {'scale': 2, 'channels': 16, 'body': 5, 'groups': 4, 'kUp': 3, 'slope': 0.2}
 
@@ -18,6 +19,16 @@ CONFIG = {'scale': 2, 'channels': 16, 'body': 5, 'groups': 4, 'kUp': 3, 'slope':
 def config_of(metadata):
     """The configuration in the metadata of a .safetensors file."""
     return {key: type(value)(metadata[key]) for key, value in CONFIG.items()}
+
+
+def load_model(path):
+    """-> (weights as float32 tensors, config) of a .safetensors or of train.py's checkpoint."""
+    if not path.endswith('.safetensors'):
+        saved = torch.load(path)
+        return saved['ema'], saved['config']
+    tensors, metadata = safetensors.load(path)
+    config = config_of(metadata)
+    return {name: torch.from_numpy(value) for name, value in tensors.items()}, config
 
 
 def halo(config):

@@ -1,12 +1,12 @@
-"""Make the additional training images from free Debian packages (nothing here is committed).
+"""Make the additional training images from free Debian packages and a corpus of free photographs (nothing here is committed).
 
-  apt-get download PACKAGES; unpack each into DEBS/<package>/ (dpkg -x), then
-  python3 collect.py --debs DEBS --photographs BSDS400 --out DIR
+  apt-get download PACKAGES; unpack each into DEBS/<package>/ (dpkg -x); git clone https://github.com/imazen/codec-corpus CORPUS; then
+  python3 collect.py --debs DEBS --corpus CORPUS --photographs BSDS400 --out DIR
 
-writes DIR/shrunk (the photographs at 0.5 to 0.8 of their size: sharper, without JPEG artefacts), DIR/wallpapers
-(photographs and renderings, downsampled at least 2x to clean HR, cut into tiles, flat tiles left out), DIR/clipart
-(openclipart-png on white) and DIR/text (text, UI boxes and charts drawn with the packaged fonts).
-Deterministic. See README.md for the packages and their licences.
+writes DIR/cid22 (250 photographs of 512x512), DIR/clic (photographs of 2048, halved), DIR/shrunk (the photographs at 0.5 to 0.8
+of their size: sharper, without JPEG artefacts), DIR/wallpapers (photographs and renderings, downsampled at least 2x to clean
+HR, cut into tiles, flat tiles left out), DIR/clipart (openclipart-png on white) and DIR/text (text, UI boxes and charts drawn
+with the packaged fonts). Deterministic. See README.md for the packages and their licences.
 """
 import argparse
 import os
@@ -26,6 +26,25 @@ def detail(rgb):
     """Mean absolute luma gradient, 0..255."""
     y = images.luma(rgb) * 255
     return np.abs(np.diff(y, axis=0)).mean() + np.abs(np.diff(y, axis=1)).mean()
+
+
+def name_of(path, corpus):
+    return os.path.relpath(path, corpus).replace(os.sep, '_')
+
+
+def cid22(corpus, out):
+    paths = images.list_images([os.path.join(corpus, 'CID22')])
+    for path in paths:
+        Image.open(path).convert('RGB').save(os.path.join(out, name_of(path, corpus)))
+    print('cid22', len(paths))
+
+
+def clic(corpus, out, largest=4 << 20):
+    paths = [path for path in images.list_images([os.path.join(corpus, 'clic2025')]) if os.path.getsize(path) < largest]
+    for path in paths:
+        image = Image.open(path).convert('RGB')
+        image.resize((image.width // 2, image.height // 2), Image.LANCZOS).save(os.path.join(out, name_of(path, corpus)))
+    print('clic', len(paths))
 
 
 def shrunk(photographs, out):
@@ -133,10 +152,12 @@ def text(debs, out, count=300):
 if __name__ == '__main__':
     arg = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arg.add_argument('--debs', required=True)
+    arg.add_argument('--corpus', required=True)
     arg.add_argument('--photographs', required=True)
     arg.add_argument('--out', required=True)
     o = arg.parse_args()
-    for name, make, source in (('shrunk', shrunk, o.photographs), ('wallpapers', wallpapers, o.debs), ('clipart', clipart, o.debs), ('text', text, o.debs)):
+    for name, make, source in (('cid22', cid22, o.corpus), ('clic', clic, o.corpus), ('shrunk', shrunk, o.photographs),
+                               ('wallpapers', wallpapers, o.debs), ('clipart', clipart, o.debs), ('text', text, o.debs)):
         folder = os.path.join(o.out, name)
         os.makedirs(folder, exist_ok=True)
         make(source, folder)

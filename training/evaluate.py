@@ -14,18 +14,7 @@ import numpy as np
 import torch
 
 import images
-import weights
-from carafe_luma import CONFIG, config_of, halo, residual
-
-
-def load_model(path):
-    """-> (weights as float32 tensors, config) of a .safetensors or of train.py's checkpoint."""
-    if not path.endswith('.safetensors'):
-        saved = torch.load(path)
-        return saved['ema'], saved['config']
-    tensors, metadata = weights.load(path)
-    config = config_of(metadata)
-    return {name: torch.from_numpy(value) for name, value in tensors.items()}, config
+from carafe_luma import CONFIG, halo, load_model, residual
 
 
 def upscale(model, config, lr8):

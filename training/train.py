@@ -25,7 +25,7 @@ import torch
 from PIL import Image, ImageFilter
 
 import images
-from carafe_luma import CONFIG, halo, initial, params, residual
+from carafe_luma import CONFIG, halo, initial, load_model, params, residual
 from muon import Muon
 from step import LOG_OFFSET, LOSSES, Step
 import upsamplers
@@ -141,7 +141,7 @@ def options():
     arg.add_argument('--ema', type=float, default=0.999)
     arg.add_argument('--loss', choices=LOSSES, default='l1')
     arg.add_argument('--web', action='store_true', help='small images as they are on the web: JPEGs, some blurred or noisy')
-    arg.add_argument('--start', help='begin from the weights of this checkpoint (fine-tuning)')
+    arg.add_argument('--start', help='begin from the weights of this checkpoint or .safetensors (fine-tuning)')
     arg.add_argument('--seed', type=int, default=1)
     arg.add_argument('--threads', type=int, default=1)
     arg.add_argument('--save-minutes', type=float, default=2)
@@ -200,7 +200,7 @@ def main():
     patches = Patches([train for _, _, train, _ in sources], [share for _, share, _, _ in sources], config, o.patch, o.seed)
     weights = initial(config, o.seed)
     if o.start:  # the layers that fit: a network of another scale shares head and body
-        for key, value in torch.load(o.start)['ema'].items():
+        for key, value in load_model(o.start)[0].items():
             if key in weights and weights[key].shape == value.shape:
                 weights[key] = value
     values = [value.requires_grad_(True) for value in weights.values()]
