@@ -77,10 +77,10 @@ export function operatorFlops({ c, h, w, scale, kUp, kEnc, cMid, groups }) {
 
 /**
  * The same of carafe-luma on the pixels of an image, without halos and without bicubic:
- *   2 h w (9 channels + body 9 channels^2 + channels row + 9 channels groups + row), row = groups kUp^2 scale^2
- * @param {{ channels: number, body: number, groups: number, kUp: number, scale: number }} network
+ *   2 h w (9 channels + body 9 channels^2 + channels cMid + (cMid or channels) row + 9 channels groups + row), row = groups kUp^2 scale^2
+ * @param {{ channels: number, body: number, groups: number, kUp: number, scale: number, cMid?: number }} network
  */
-export function lumaFlops({ channels, body, groups, kUp, scale }, pixels) {
+export function lumaFlops({ channels, body, groups, kUp, scale, cMid = 0 }, pixels) {
   const row = groups * (kUp * scale) ** 2;
-  return 2 * pixels * (9 * channels + body * 9 * channels ** 2 + channels * row + 9 * channels * groups + row);
+  return 2 * pixels * (9 * channels + body * 9 * channels ** 2 + channels * cMid + (cMid || channels) * row + 9 * channels * groups + row);
 }

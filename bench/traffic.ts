@@ -59,9 +59,10 @@ export function tileTraffic(device: GPUDevice, file: Uint8Array, name: string, s
   const feature = 4 * channels * pixels;
   const [luma, chroma, maps, big] = [1, 2, groups, scale ** 2].map((values) => 4 * values * pixels);
   const [rgba, result] = [4 * pixels, 4 * (side * scale) ** 2];
-  const parameters = [net.head, ...body, net.encode, net.maps].reduce((sum, { cIn, cOut, k }) => sum + 4 * cOut * (cIn * k * k + 1), 0);
-  const bodyBytes = body.reduce((sum, _, i) => sum + (model.metadata.skip === 'input' || i === 0 ? 2 : 3) * feature, 0); // what is added may be the input, which is there already
-  const layers = rgba + luma + chroma + luma + feature + bodyBytes + feature + maps + feature + maps + luma + big + big + chroma + result + parameters;
+  const compressed = net.compress ? 4 * net.compress.cOut * pixels : 0;
+  const parameters = [net.head, ...body, ...(net.compress ? [net.compress] : []), net.encode, net.maps].reduce((sum, { cIn, cOut, k }) => sum + 4 * cOut * (cIn * k * k + 1), 0);
+  const bodyBytes = body.length * 2 * feature; // what is added is the input, which is there already
+  const layers = rgba + luma + chroma + luma + feature + bodyBytes + feature + maps + feature + 2 * compressed + maps + luma + big + big + chroma + result + parameters;
   return total(name, dispatches, { layers, ends: rgba + result + parameters });
 }
 

@@ -92,7 +92,7 @@ const modelFile = (name) => `${root}models/${name}-x2.safetensors`;
 function networkOf(name) {
   const bytes = readFileSync(modelFile(name));
   const { __metadata__: metadata } = JSON.parse(bytes.toString('utf8', 8, 8 + Number(bytes.readBigUInt64LE())));
-  return Object.fromEntries(['scale', 'channels', 'body', 'kUp', 'groups'].map((key) => [key, Number(metadata[key])]));
+  return Object.fromEntries(['scale', 'channels', 'body', 'kUp', 'groups', 'cMid'].map((key) => [key, Number(metadata[key] ?? 0)]));
 }
 
 /** What an output pixel sees, in input pixels: head, body, maps, reassembly. */

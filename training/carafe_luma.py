@@ -1,11 +1,12 @@
 """The network `carafe-luma` in plain torch: the definition that step.cpp, golden.py and the package must equal.
 
   h = lrelu(head(y)); for each body conv: h = lrelu(body(h)) + h
-  kernels = softmax over the kUp^2 taps of each group of pixelShuffle(encode(h), scale)
+  kernels = softmax over the kUp^2 taps of each group of pixelShuffle(encode(compress(h)), scale)
   out = bicubic(y) + sum over groups of carafe(maps(h)[g], kernels[g])
 
-Weights are a dict of OIHW tensors under the names that the .safetensors file has. `valid` convolutions only: the
-caller gives the context (halo() LR pixels each side), so no layer ever sees a zero border.
+compress, CARAFE's, is linear here and without bias: 1x1 to cMid channels, or nothing if cMid is 0. Weights are a dict
+of OIHW tensors under the names that the .safetensors file has. `valid` convolutions only: the caller gives the context
+(halo() LR pixels each side), so no layer ever sees a zero border.
 """
 import torch
 import torch.nn.functional as F
@@ -13,12 +14,12 @@ import torch.nn.functional as F
 import upsamplers
 import weights as safetensors
 
-CONFIG = {'scale': 2, 'channels': 16, 'body': 5, 'groups': 4, 'kUp': 3, 'slope': 0.2}
+CONFIG = {'scale': 2, 'channels': 16, 'body': 5, 'groups': 4, 'kUp': 3, 'cMid': 0, 'slope': 0.2}
 
 
 def config_of(metadata):
-    """The configuration in the metadata of a .safetensors file."""
-    return {key: type(value)(metadata[key]) for key, value in CONFIG.items()}
+    """The configuration in the metadata of a .safetensors file; the oldest have no cMid."""
+    return {key: type(value)(metadata.get(key, value)) for key, value in CONFIG.items()}
 
 
 def load_model(path):
@@ -44,7 +45,10 @@ def shapes(config):
     if 'upsampler' in config:
         table['maps.weights'], table['maps.bias'] = upsamplers.shape(config['upsampler'], c, s), (1,)
         return table
-    table['encode.weights'], table['encode.bias'] = (g * k * k * s * s, c, 1, 1), (g * k * k * s * s,)
+    m = config['cMid'] or c
+    if config['cMid']:
+        table['compress.weights'] = (m, c, 1, 1)
+    table['encode.weights'], table['encode.bias'] = (g * k * k * s * s, m, 1, 1), (g * k * k * s * s,)
     table['maps.weights'], table['maps.bias'] = (g, c, 3, 3), (g,)
     return table
 
@@ -56,7 +60,8 @@ def params(config):
 def macs(config):
     """Multiply-adds per LR pixel, as a dict of named terms; the bicubic skip (16 per output pixel, separable 8) is counted too."""
     c, g, k, s = config['channels'], config['groups'], config['kUp'], config['scale']
-    return {'head': 9 * c, 'body': config['body'] * 9 * c * c, 'encode': c * g * k * k * s * s, 'maps': 9 * c * g,
+    m = config['cMid'] or c
+    return {'head': 9 * c, 'body': config['body'] * 9 * c * c, 'compress': c * config['cMid'], 'encode': m * g * k * k * s * s, 'maps': 9 * c * g,
             'reassemble': g * k * k * s * s, 'bicubic': 4 * s + 4 * s * s}
 
 
@@ -76,6 +81,12 @@ def reassemble(maps, kernels, config):
     return F.pixel_shuffle((windows * per_sub).sum((1, 2)), s)
 
 
+def encoder(weights):
+    """compress and encode as one matrix [g*k*k*s*s, c]."""
+    encode = weights['encode.weights'].flatten(1)
+    return encode @ weights['compress.weights'].flatten(1) if 'compress.weights' in weights else encode
+
+
 def residual(weights, y, config):
     """y [n, 1, h + 2 halo, w + 2 halo] -> what is added to the bicubic, [n, 1, h*s, w*s]."""
     c, g, k, s, slope = (config[name] for name in ('channels', 'groups', 'kUp', 'scale', 'slope'))
@@ -86,7 +97,7 @@ def residual(weights, y, config):
         return F.pixel_shuffle(F.conv2d(h, upsamplers.per_sub_pixel(weights['maps.weights'], config['upsampler'], s)) + weights['maps.bias'], s)
     maps = F.conv2d(h, weights['maps.weights'], weights['maps.bias'])
     inner = crop(h, 1 + k // 2).permute(0, 2, 3, 1)  # torch 1.13's 1x1 conv takes a slow path: F.linear
-    logits = F.linear(inner, weights['encode.weights'].reshape(-1, c), weights['encode.bias']).permute(0, 3, 1, 2)
+    logits = F.linear(inner, encoder(weights), weights['encode.bias']).permute(0, 3, 1, 2)
     logits = F.pixel_shuffle(logits, s)
     n, _, hs, ws = logits.shape
     kernels = logits.reshape(n, g, k * k, hs, ws).softmax(2).reshape(n, g * k * k, hs, ws)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 import upsamplers
-from carafe_luma import halo
+from carafe_luma import encoder, halo
 
 LOSSES = ('l1', 'l2', 'psnr')  # as step.cpp numbers them; psnr: the mean over the patches of log(mean squared error + LOG_OFFSET)
 LOG_OFFSET = 3e-4  # 35 dB: patches with less error lose weight
@@ -57,7 +57,7 @@ class Step:
             return torch.cat(parts)
         parts += [F.pad(weights['maps.weights'].permute(2, 3, 1, 0), (0, whole(g))).reshape(-1), F.pad(weights['maps.bias'], (0, whole(g)))]
         lanes = lambda encode: F.pad(encode.reshape(-1, g, k * k, s * s).transpose(1, 2).reshape(-1, k * k, g * s * s), (0, whole(g * s * s))).reshape(-1)
-        parts += [lanes(weights['encode.weights'].view(-1, c).t()), lanes(weights['encode.bias'])]
+        parts += [lanes(encoder(weights).t()), lanes(weights['encode.bias'])]
         return torch.cat(parts)
 
     def backward(self, weights, y, target, loss='l1'):

@@ -67,11 +67,11 @@ function luma(file, h, w, variant) {
   const y = g.input('x', [1, 1, h, w]);
   const layer = (x, name, k) => conv(g, x, { weights: tensor(`${name}.weights`), bias: tensor(`${name}.bias`) }, k);
   const act = (x) => g.node('LeakyRelu', [x], { alpha: { float: Number(metadata.slope) } });
-  const first = act(layer(y, 'head', 3));
-  let f = first;
-  for (let i = 0; i < body; i++) f = g.node('Add', [act(layer(f, `body.${i}`, 3)), metadata.skip === 'input' ? f : first]);
+  let f = act(layer(y, 'head', 3));
+  for (let i = 0; i < body; i++) f = g.node('Add', [act(layer(f, `body.${i}`, 3)), f]);
   const taps = kUp * kUp;
-  const logit = g.node('Reshape', [layer(f, 'encode', 1), g.ints(groups, taps, s * s, h, w)]);
+  const compressed = Number(metadata.cMid) > 0 ? conv(g, f, { weights: tensor('compress.weights') }, 1) : f;
+  const logit = g.node('Reshape', [layer(compressed, 'encode', 1), g.ints(groups, taps, s * s, h, w)]);
   const kernels = variant === 'exp' ? g.node('Exp', [logit]) : g.node('Softmax', [logit], { axis: 1 });
   const add = (terms) => terms.reduce((a, b) => g.node('Add', [a, b]));
   const r = (kUp - 1) / 2;

@@ -59,6 +59,7 @@ export function operator(tf, { c, h, w, scale: s, kUp }, { compress, encode }, g
 export function network(tf, { metadata, tensor }, h, w) {
   const [s, kUp, groups, body] = ['scale', 'kUp', 'groups', 'body'].map((name) => Number(metadata[name]));
   const layer = (name) => convolution(tf, { weights: tensor(`${name}.weights`), bias: tensor(`${name}.bias`) });
+  const compress = Number(metadata.cMid) > 0 ? convolution(tf, { weights: tensor('compress.weights') }) : (x) => x;
   const [head, encode, maps] = ['head', 'encode', 'maps'].map(layer);
   const bodies = Array.from({ length: body }, (_, i) => layer(`body.${i}`));
   const act = (x) => tf.leakyRelu(x, Number(metadata.slope));
@@ -67,9 +68,8 @@ export function network(tf, { metadata, tensor }, h, w) {
   return async (luma) => {
     const y = tf.tidy(() => {
       const x = tf.tensor(luma, [1, h, w, 1]);
-      const first = act(head(x));
-      const f = bodies.reduce((hidden, conv) => tf.add(act(conv(hidden)), metadata.skip === 'input' ? hidden : first), first);
-      const kernels = tf.softmax(tf.transpose(tf.reshape(encode(f), [h * w, groups, taps, s * s]), [0, 1, 3, 2])); // [h w, groups, s^2, taps]
+      const f = bodies.reduce((hidden, conv) => tf.add(act(conv(hidden)), hidden), act(head(x)));
+      const kernels = tf.softmax(tf.transpose(tf.reshape(encode(compress(f)), [h * w, groups, taps, s * s]), [0, 1, 3, 2])); // [h w, groups, s^2, taps]
       const padded = tf.pad(maps(f), [[0, 0], [r, r], [r, r], [0, 0]]);
       const windows = tf.stack(Array.from({ length: taps }, (_, tap) => tf.slice(padded, [0, Math.floor(tap / kUp), tap % kUp, 0], [1, h, w, groups])), 4); // [1, h, w, groups, taps]
       const detail = tf.sum(tf.mul(kernels, tf.reshape(windows, [h * w, groups, 1, taps])), [1, 3]); // [h w, s^2]

@@ -1,7 +1,8 @@
 // carafe-luma: the image upscaler. A small convolutional body predicts, for each of `groups` groups, a map at the input's resolution
 // and the kernels that reassemble it; the reassembled maps are summed onto the bicubic enlargement. Luma only; chroma is bicubic.
 //   h = act(head(y)); for each body convolution: h = act(body_i(h)) + h
-//   out = bicubic(y) + sum_g reassemble(maps(h)_g, softmax(encode(h))_g)
+//   out = bicubic(y) + sum_g reassemble(maps(h)_g, softmax(encode(compress(h)))_g)
+// where compress is CARAFE's, without bias or activation: 1x1 to cMid channels; absent if cMid is 0.
 // Trained by training/; the tensors' names and the metadata are those of the .safetensors file.
 import { expected } from '../../core/errors.js';
 import { rowLength, type Window } from '../../core/shapes.js';
@@ -14,11 +15,12 @@ export interface CarafeLuma extends Window {
   readonly reach: number; // how far away an input pixel may change the bits of an output
   readonly head: DeviceConv; // 3x3, 1 -> channels
   readonly body: readonly DeviceConv[]; // 3x3, channels -> channels
-  readonly encode: DeviceConv; // 1x1, channels -> groups * kUp^2 * scale^2
+  readonly compress?: DeviceConv; // 1x1, channels -> cMid
+  readonly encode: DeviceConv; // 1x1, cMid or channels -> groups * kUp^2 * scale^2
   readonly maps: DeviceConv; // 3x3, channels -> groups
 }
 
-const LIMITS = { scale: 8, channels: 256, body: 64, groups: 64, kUp: 15 };
+const LIMITS = { scale: 8, channels: 256, cMid: 256, body: 64, groups: 64, kUp: 15 };
 
 /** Checks the file against its own metadata and packs the weights. @throws {CarafeError} ModelInvalid. */
 export function loadCarafeLuma(backend: Backend, model: ModelFile): CarafeLuma {
@@ -37,8 +39,9 @@ export function loadCarafeLuma(backend: Backend, model: ModelFile): CarafeLuma {
   if (skip !== 'input') throw expected('ModelInvalid', 'skip', '"input"', skip);
   const channels = setting('channels');
   const bodyLength = setting('body');
-  const conv = (name: string, cOut: number, cIn: number, k: number): DeviceConv => backend.conv({
-    weights: values(model, `${name}.weights`, [cOut, cIn, k, k]), bias: values(model, `${name}.bias`, [cOut]), cOut, cIn, k,
+  const cMid = Number(model.metadata.cMid ?? 0) === 0 ? 0 : setting('cMid');
+  const conv = (name: string, cOut: number, cIn: number, k: number, bias = values(model, `${name}.bias`, [cOut])): DeviceConv => backend.conv({
+    weights: values(model, `${name}.weights`, [cOut, cIn, k, k]), bias, cOut, cIn, k,
   });
   const head = conv('head', channels, 1, 3);
   const body = Array.from({ length: bodyLength }, (_, i) => conv(`body.${i}`, channels, channels, 3));
@@ -51,7 +54,8 @@ export function loadCarafeLuma(backend: Backend, model: ModelFile): CarafeLuma {
     reach: [head, ...body, maps].reduce((sum, { k, reach = (k - 1) / 2 }) => sum + reach, r),
     head,
     body,
-    encode: conv('encode', rowLength(window), channels, 1),
+    ...(cMid > 0 && { compress: conv('compress', cMid, channels, 1, new Float32Array(cMid)) }),
+    encode: conv('encode', rowLength(window), cMid || channels, 1),
     maps,
   };
 }
@@ -76,7 +80,8 @@ export function upscaleLuma(ops: Ops, net: CarafeLuma, y: DeviceTensor): DeviceT
   }
   const maps = ops.conv2d(h, net.maps);
   const base = ops.resize(y, height * net.scale, width * net.scale, 'bicubic', -0.5);
-  const out = ops.reassembleSum(maps, h, net.encode, base, net);
-  ops.free(maps, h, base);
+  const compressed = net.compress ? ops.conv2d(h, net.compress) : h;
+  const out = ops.reassembleSum(maps, compressed, net.encode, base, net);
+  ops.free(maps, h, compressed, base);
   return out;
 }
