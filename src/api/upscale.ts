@@ -124,9 +124,9 @@ async function openInline(spec: UpscalerSpec, threadReason?: string): Promise<Ru
   const engine = await UpscalerEngine.create(spec);
   const runner: TileRunner = {
     get info() { return engine.info; },
-    runTile: async (job) => {
+    runTiles: async (jobs) => {
       await new Promise((resolve) => setTimeout(resolve)); // lets timers, events and an abort in between tiles
-      return engine.runTile(job);
+      return engine.runTiles(jobs);
     },
   };
   return { all: [runner], thread: 'inline', dispose: () => engine.dispose(), ...(threadReason && { threadReason }) };

@@ -111,9 +111,12 @@ export interface Backend {
   readonly name: BackendName;
   /** Which build or adapter: 'simd', 'relaxed-simd', or the adapter's description. */
   readonly details: string;
+  /** Tiles that are worth running as one program: more than one only where starting it and reading it back take long beside computing it. */
+  readonly batch: number;
   conv(weights: ConvWeights): DeviceConv;
   /** Runs one program and downloads its result, into `into` where given; everything else it made is released. The values are the caller's. */
   run(program: (ops: Ops) => DeviceTensor, into?: Float32Array): Promise<Float32Array>;
-  runPixels(program: (ops: Ops) => DevicePixels): Promise<Uint8ClampedArray>;
+  /** The same for a program that makes several images, which need not depend on one another. */
+  runPixels(program: (ops: Ops) => readonly DevicePixels[]): Promise<Uint8ClampedArray[]>;
   dispose(): void;
 }

@@ -1,5 +1,5 @@
-// One image over runners: cut tiles, keep every runner busy with two (one computes while the other's result travels), hand tiles
-// out as they finish. Knows no thread: a runner may be an engine here or one in a worker.
+// One image over runners: cut tiles, keep every runner busy with two batches of them (one computes while the other's result travels), hand
+// tiles out as they finish. Knows no thread: a runner may be an engine here or one in a worker.
 import type { Rectangle } from '../backends/backend.js';
 import type { RawImage } from '../core/tensor.js';
 import { isOpaque } from './alpha.js';
@@ -25,22 +25,23 @@ export interface Tile {
   readonly image: RawImage;
 }
 
-const TILES_PER_RUNNER = 2;
+const BATCHES_PER_RUNNER = 2;
 
 export async function* upscaleTiles(image: RawImage, runners: readonly TileRunner[], tileSize: number, { signal, onProgress }: RunOptions): AsyncGenerator<Tile, void, void> {
-  const { scale, halo: halos } = runners[0].info;
+  const { scale, halo: halos, batch } = runners[0].info;
   const alpha = !isOpaque(image);
   const halo = alpha ? halos.alpha : halos.opaque;
   const cores = planTiles(image.width, image.height, tileSize);
-  const idle = runners.flatMap((runner) => Array.from({ length: TILES_PER_RUNNER }, () => runner));
+  const idle = runners.flatMap((runner) => Array.from({ length: BATCHES_PER_RUNNER }, () => runner));
+  const together = Math.min(batch, Math.ceil(cores.length / idle.length)); // so that there is a batch for each
   // A queue rather than Promise.race: racing against a long-lived promise would keep every tile alive until the image is done.
   const finished: Tile[] = [];
   let failure: { error: unknown } | undefined;
   let wake = (): void => {};
-  const start = async (core: Rectangle, runner: TileRunner): Promise<void> => {
+  const start = async (tiles: readonly Rectangle[], runner: TileRunner): Promise<void> => {
     try {
-      const result = await runner.runTile({ ...cutTile(image, core, halo), alpha });
-      finished.push({ x: core.x * scale, y: core.y * scale, image: result });
+      const results = await runner.runTiles(tiles.map((core) => ({ ...cutTile(image, core, halo), alpha })));
+      finished.push(...results.map((result, i) => ({ x: tiles[i].x * scale, y: tiles[i].y * scale, image: result })));
       idle.push(runner);
     } catch (error) {
       failure ??= { error };
@@ -54,7 +55,7 @@ export async function* upscaleTiles(image: RawImage, runners: readonly TileRunne
     for (let done = 0; done < cores.length;) {
       signal?.throwIfAborted();
       if (failure) throw failure.error;
-      while (idle.length > 0 && next < cores.length) void start(cores[next++], idle.shift()!);
+      while (idle.length > 0 && next < cores.length) void start(cores.slice(next, (next += together)), idle.shift()!);
       const tile = finished.shift();
       if (tile) {
         done++;

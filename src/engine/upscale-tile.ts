@@ -1,4 +1,4 @@
-// One tile through the network: RGBA8 -> planes -> carafe-luma and bicubic chroma -> RGBA8 of the core.
+// Tiles through the network: RGBA8 -> planes -> carafe-luma and bicubic chroma -> RGBA8 of the core.
 import { type Backend, BLOCK, type DevicePixels, type Ops } from '../backends/backend.js';
 import type { RawImage } from '../core/tensor.js';
 import { BLEED_RADIUS, bleedColours } from './alpha.js';
@@ -16,11 +16,11 @@ export function tileHalo(net: CarafeLuma, alpha: boolean): Halo {
   return { border: onGrid(net.halo), inner: onGrid(net.reach) };
 }
 
-export async function upscaleTile(backend: Backend, net: CarafeLuma, job: TileJob): Promise<RawImage> {
-  const { width, height } = job.core;
-  const image = job.alpha ? bleedColours(job.image) : job.image;
-  const data = await backend.runPixels((ops) => tileProgram(ops, net, { ...job, image }));
-  return { data, width: width * net.scale, height: height * net.scale };
+/** All tiles as one program. */
+export async function runTiles(backend: Backend, net: CarafeLuma, jobs: readonly TileJob[]): Promise<RawImage[]> {
+  const ready = jobs.map((job) => job.alpha ? { ...job, image: bleedColours(job.image) } : job);
+  const results = await backend.runPixels((ops) => ready.map((job) => tileProgram(ops, net, job)));
+  return results.map((data, i) => ({ data, width: jobs[i].core.width * net.scale, height: jobs[i].core.height * net.scale }));
 }
 
 /** RGBA8 of the tile -> RGBA8 of its core, enlarged. */
@@ -28,5 +28,7 @@ export function tileProgram(ops: Ops, net: CarafeLuma, { image, core, alpha }: T
   const { scale } = net;
   const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels(image), alpha);
   const bigLuma = upscaleLuma(ops, net, luma);
-  return ops.planesToPixels(bigLuma, chroma, { x: core.x * scale, y: core.y * scale, width: core.width * scale, height: core.height * scale });
+  const result = ops.planesToPixels(bigLuma, chroma, { x: core.x * scale, y: core.y * scale, width: core.width * scale, height: core.height * scale });
+  ops.free(luma, chroma, bigLuma);
+  return result;
 }

@@ -1,4 +1,4 @@
-// The upscaler on one thread: picks the backend, holds the network, runs tiles. In 'auto' it outlives a lost GPU: the tile that met
+// The upscaler on one thread: picks the backend, holds the network, runs tiles. In 'auto' it outlives a lost GPU: the tiles that met
 // the loss and all later ones run on wasm.
 import type { Backend, BackendName } from '../backends/backend.js';
 import { type BackendRequest, openBackends, type Rejection } from '../backends/select.js';
@@ -7,7 +7,7 @@ import type { RawImage } from '../core/tensor.js';
 import { type ModelFile, parseSafetensors } from '../models/safetensors.js';
 import { type CarafeLuma, loadCarafeLuma } from './networks/carafe-luma.js';
 import type { Halo } from './tiles.js';
-import { tileHalo, type TileJob, upscaleTile } from './upscale-tile.js';
+import { runTiles, tileHalo, type TileJob } from './upscale-tile.js';
 
 export interface UpscalerSpec extends BackendRequest {
   /** The bytes of a .safetensors file. */
@@ -24,6 +24,8 @@ export interface EngineInfo {
   readonly scale: number;
   /** Input pixels a tile needs around its core: of opaque images, and of those with alpha. */
   readonly halo: { readonly opaque: Halo; readonly alpha: Halo };
+  /** Tiles that are worth running together. */
+  readonly batch: number;
   /** Of the network. */
   readonly modelName: string;
 }
@@ -31,7 +33,7 @@ export interface EngineInfo {
 /** What runs tiles: an engine on this thread, or one in a worker. */
 export interface TileRunner {
   readonly info: EngineInfo;
-  runTile(job: TileJob): Promise<RawImage>;
+  runTiles(jobs: readonly TileJob[]): Promise<RawImage[]>;
 }
 
 interface Loaded {
@@ -65,6 +67,7 @@ export class UpscalerEngine implements TileRunner {
       details: loaded.backend.details,
       scale: loaded.net.scale,
       halo: { opaque: tileHalo(loaded.net, false), alpha: tileHalo(loaded.net, true) },
+      batch: loaded.backend.batch,
       modelName: model.metadata.name ?? 'unnamed',
     };
   }
@@ -74,15 +77,15 @@ export class UpscalerEngine implements TileRunner {
   }
 
   /** @throws {CarafeError} OutOfMemory, DeviceLost (an explicit GPU backend only), Disposed */
-  async runTile(job: TileJob): Promise<RawImage> {
+  async runTiles(jobs: readonly TileJob[]): Promise<RawImage[]> {
     const loaded = this.#alive();
     try {
-      return await upscaleTile(loaded.backend, loaded.net, job);
+      return await runTiles(loaded.backend, loaded.net, jobs);
     } catch (error) {
       if (this.#spec.backend !== 'auto' || loaded.backend.name !== 'webgpu' || !isGpuFailure(error)) throw error;
       this.#recovery ??= this.#moveToWasm(loaded, error);
       const { backend, net } = await this.#recovery;
-      return upscaleTile(backend, net, job);
+      return runTiles(backend, net, jobs);
     }
   }
 
@@ -96,7 +99,7 @@ export class UpscalerEngine implements TileRunner {
     const loaded = { backend, net: loadCarafeLuma(backend, this.#model) };
     lost.backend.dispose();
     if (this.#loaded) this.#loaded = loaded;
-    this.#info = { ...this.#info, backend: backend.name, details: backend.details, rejected: [...this.#info.rejected, { backend: lost.backend.name, reason: cause.message }] };
+    this.#info = { ...this.#info, backend: backend.name, details: backend.details, batch: backend.batch, rejected: [...this.#info.rejected, { backend: lost.backend.name, reason: cause.message }] };
     return loaded;
   }
 
@@ -114,7 +117,7 @@ function isGpuFailure(error: unknown): error is CarafeError {
 async function fastest(candidates: Loaded[], rejected: Rejection[]): Promise<{ chosen: Loaded; timings: EngineInfo['timings'] }> {
   if (candidates.length === 1) {
     const [{ backend, net }] = candidates;
-    if (backend.name === 'webgpu') await upscaleTile(backend, net, whiteTile(net, 8)); // compiles the pipelines now, not in the first image
+    if (backend.name === 'webgpu') await runTiles(backend, net, [whiteTile(net, 8)]); // compiles the pipelines now, not in the first image
     return { chosen: candidates[0], timings: {} };
   }
   const timings: Partial<Record<BackendName, number>> = {};
@@ -128,10 +131,10 @@ async function fastest(candidates: Loaded[], rejected: Rejection[]): Promise<{ c
 }
 
 async function tileMilliseconds(backend: Backend, net: CarafeLuma): Promise<number> {
-  const job = whiteTile(net, 64);
-  await upscaleTile(backend, net, job); // compiles, allocates
+  const jobs = [whiteTile(net, 64)];
+  await runTiles(backend, net, jobs); // compiles, allocates
   const start = performance.now();
-  await upscaleTile(backend, net, job);
+  await runTiles(backend, net, jobs);
   return performance.now() - start;
 }
 

@@ -64,10 +64,10 @@ export class UpscalerWorker extends EngineWorker implements TileRunner {
     return worker;
   }
 
-  async runTile(job: TileJob): Promise<RawImage> {
-    const { image, info } = await this.call((remote) => remote.runTile(transfer(job, [job.image.data.buffer]))); // cut for this job: it may move
+  async runTiles(jobs: readonly TileJob[]): Promise<RawImage[]> {
+    const { images, info } = await this.call((remote) => remote.runTiles(transfer(jobs, jobs.map(({ image }) => image.data.buffer)))); // cut for these jobs: they may move
     this.info = info;
-    return image;
+    return images;
   }
 }
 

@@ -12,7 +12,7 @@ let carafe: CarafeEngine;
 const host: Host = {
   ready: () => true,
   openUpscaler: (spec) => answer(async () => (upscaler = await UpscalerEngine.create(spec)).info),
-  runTile: (job) => answer(async () => ({ image: await upscaler.runTile(job), info: upscaler.info }), ({ image }) => moving(image.data)),
+  runTiles: (jobs) => answer(async () => ({ images: await upscaler.runTiles(jobs), info: upscaler.info }), ({ images }) => images.flatMap(({ data }) => moving(data))),
   openCarafe: (spec) => answer(async () => (carafe = await CarafeEngine.create(spec)).info),
   predictKernels: (x) => answer(() => carafe.predictKernels(x), ({ data }) => moving(data)),
   upsample: (x, into) => answer(() => carafe.upsample(x, into), ({ data }) => moving(data)),

@@ -13,7 +13,7 @@ export interface Host {
   ready(): true;
   openUpscaler(spec: UpscalerSpec): Promise<Answer<EngineInfo>>;
   /** Also the info, which changes if the GPU is lost. */
-  runTile(job: TileJob): Promise<Answer<{ image: RawImage; info: EngineInfo }>>;
+  runTiles(jobs: readonly TileJob[]): Promise<Answer<{ images: RawImage[]; info: EngineInfo }>>;
   openCarafe(spec: CarafeSpec): Promise<Answer<CarafeInfo>>;
   predictKernels(x: Tensor): Promise<Answer<Tensor>>;
   upsample(x: Tensor, into?: Float32Array): Promise<Answer<Tensor>>;

@@ -16,6 +16,13 @@ let model: Uint8Array;
 beforeAll(async () => { model = await readFile(new URL('../../models/base-x2.safetensors', import.meta.url)); });
 afterEach(() => { vi.restoreAllMocks(); });
 
+/** The software device under the name of a real one. */
+async function hardware(): Promise<GPUDevice> {
+  const device = await nodeGpuDevice();
+  Object.defineProperty(device, 'adapterInfo', { value: { vendor: 'test', architecture: 'test', device: '', description: 'test adapter' } });
+  return device;
+}
+
 test('a device of the caller: inline, within 1 of wasm, and still alive afterwards', async () => {
   const device = await nodeGpuDevice();
   const upscaler = await createUpscaler({ backend: 'webgpu', device });
@@ -84,13 +91,31 @@ test('a long program is several submits, and the result is the same', async () =
     for (let i = 0; i < 6; i++) y = ops.conv2d(y, conv);
     const readback = recording.readback(x.byteLength);
     await Promise.all(recording.compiling());
-    const commands = recording.encode(y as GpuTensor, readback, flops);
+    const commands = recording.encode([y as GpuTensor], readback, flops);
     expect(commands.length).toBe(submits);
     for (const one of commands) device.queue.submit([one]);
     await readback.gpu.mapAsync(1);
     results.push(new Float32Array(readback.gpu.getMappedRange(0, x.byteLength).slice(0)));
   }
   for (const result of results) expect(result).toEqual(results[0]);
+  device.destroy();
+});
+
+test('a real GPU takes tiles in batches of one submit, and their bits are the same', async () => {
+  const device = await hardware();
+  const image = testImage(40, 40);
+  const results: Uint8ClampedArray[] = [];
+  for (const [tile, submits] of [[40, 1], [20, 2], [10, 2], [8, 4]] as const) { // 1, 4, 16 and 25 tiles: two batches, then as many as eights take
+    const upscaler = await createUpscaler({ model: 'small', backend: 'webgpu', device, tile });
+    const submit = vi.spyOn(device.queue, 'submit');
+    const done: number[] = [];
+    results.push((await upscaler.upscale(image, { onProgress: (progress) => done.push(progress.done) })).data);
+    expect(submit).toHaveBeenCalledTimes(submits);
+    expect(done).toEqual(Array.from({ length: done.at(-1)! }, (_, i) => i + 1)); // tile by tile all the same
+    submit.mockRestore();
+    upscaler.dispose();
+  }
+  for (const result of results) expect(difference(result, results[0]).count).toBe(0);
   device.destroy();
 });
 
@@ -104,13 +129,6 @@ test('auto does not take a software device over wasm', async () => {
 });
 
 describe('auto with a hardware adapter', () => {
-  /** The software device under the name of a real one. */
-  async function hardware(): Promise<GPUDevice> {
-    const device = await nodeGpuDevice();
-    Object.defineProperty(device, 'adapterInfo', { value: { vendor: 'test', architecture: 'test', device: '', description: 'test adapter' } });
-    return device;
-  }
-
   /** Makes a tile on `quick` seem to take 1 ms and on the other 100: webgpu is timed first. */
   function makeQuick(quick: 'webgpu' | 'wasm'): void {
     const marks = quick === 'webgpu' ? [0, 1, 1000, 1100] : [0, 100, 1000, 1001];
@@ -138,10 +156,10 @@ describe('auto with a hardware adapter', () => {
     const { opaque: halo } = engine.info.halo;
     const wasm = await UpscalerEngine.create({ backend: ['wasm'], model });
     for (const [i, core] of tiles.entries()) {
-      const job = () => ({ ...cutTile(image, core, halo), alpha: false });
-      const pending = engine.runTile(job());
+      const jobs = () => [{ ...cutTile(image, core, halo), alpha: false }];
+      const pending = engine.runTiles(jobs());
       if (i === 1) device.destroy(); // while the tile runs
-      expect(difference((await pending).data, (await wasm.runTile(job())).data).max).toBeLessThanOrEqual(1);
+      expect(difference((await pending)[0].data, (await wasm.runTiles(jobs()))[0].data).max).toBeLessThanOrEqual(1);
       expect(engine.info.backend).toBe(i < 1 ? 'webgpu' : 'wasm');
     }
     expect(engine.info.rejected.at(-1)).toMatchObject({ backend: 'webgpu', reason: expect.stringMatching(/lost|destroyed/i) });

@@ -1,5 +1,5 @@
 // What backend.ts promises about programs and memory, whatever the arithmetic.
-import type { Backend, DeviceTensor, Ops } from '../../src/backends/backend.js';
+import type { Backend, DevicePixels, DeviceTensor, Ops } from '../../src/backends/backend.js';
 import type { ConvCase } from './cases.js';
 import { programOf, type TensorProgram } from './programs.js';
 
@@ -62,10 +62,11 @@ export const contracts: readonly { readonly name: string; readonly check: (backe
       const x = new Float32Array(17).map((_, i) => i).subarray(3, 15);
       assertSame(await backend.run((ops) => ops.nchwToNhwc(ops.input(x, [1, 3, 2, 2]))), Float32Array.of(3, 7, 11, 4, 8, 12, 5, 9, 13, 6, 10, 14), 'the result');
       const pixels = new Uint8ClampedArray(21).map((_, i) => i * 10).subarray(5, 21);
-      assertSame(await backend.runPixels((ops) => {
+      const [got] = await backend.runPixels((ops) => {
         const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels({ data: pixels, width: 2, height: 2 }), true);
-        return ops.planesToPixels(luma, chroma, { x: 0, y: 0, width: 2, height: 2 });
-      }), pixels.slice(), 'the pixels');
+        return [ops.planesToPixels(luma, chroma, { x: 0, y: 0, width: 2, height: 2 })];
+      });
+      assertSame(got, pixels.slice(), 'the pixels');
     },
   },
   {
@@ -74,10 +75,30 @@ export const contracts: readonly { readonly name: string; readonly check: (backe
       const steps = [0, 1, 50, 51, 127, 128, 200, 254, 255];
       const data = new Uint8ClampedArray(steps.flatMap((r) => steps.flatMap((g) => steps.flatMap((b) => [r, g, b, (r + g + b) % 256]))));
       const image = { data, width: 27, height: 27 };
-      assertSame(await backend.runPixels((ops) => {
+      const [got] = await backend.runPixels((ops) => {
         const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels(image), true);
-        return ops.planesToPixels(luma, chroma, { x: 0, y: 0, width: 27, height: 27 });
-      }), data, 'the pixels');
+        return [ops.planesToPixels(luma, chroma, { x: 0, y: 0, width: 27, height: 27 })];
+      });
+      assertSame(got, data, 'the pixels');
+    },
+  },
+  {
+    name: 'images of one program are each their own, also where memory of the first serves the second',
+    async check(backend) {
+      const images = [[5, 3], [2, 7], [5, 3]].map(([width, height], i) => (
+        { data: new Uint8ClampedArray(width * height * 4).map((_, at) => at % 4 === 3 ? 255 : 17 * at + 90 * i), width, height }));
+      const program = (ops: Ops, image: (typeof images)[number]): DevicePixels => {
+        const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels(image), false);
+        const pixels = ops.planesToPixels(luma, chroma, { x: 1, y: 1, width: image.width - 1, height: image.height - 1 });
+        ops.free(luma, chroma);
+        return pixels;
+      };
+      const together = await backend.runPixels((ops) => images.map((image) => program(ops, image)));
+      for (const [i, image] of images.entries()) {
+        const [alone] = await backend.runPixels((ops) => [program(ops, image)]);
+        assertSame(together[i], alone, `image ${i}`);
+        if (together[i].length !== (image.width - 1) * (image.height - 1) * 4) throw new Error(`Expected the size of image ${i}, got ${together[i].length} bytes`);
+      }
     },
   },
   {

@@ -46,7 +46,7 @@ export function halfConformance(open: () => Promise<Backend>, { test }: Runner):
       const program = programOf(c);
       if ('tensor' in program) return checkProgram(backend, program, HALF);
       const convs = program.convs.map((conv) => backend.conv(conv));
-      const got = await backend.runPixels((ops) => program.pixels(ops, convs));
+      const [got] = await backend.runPixels((ops) => [program.pixels(ops, convs)]);
       const { low, high, width, height } = boundPixels((ops) => program.pixels(ops, program.convs.map(boundConv)), ARITHMETIC.reference);
       assertPixelsWithin(got, { low: low.map((v) => v - 1), high: high.map((v) => v + 1), width, height }, 1);
     });
@@ -71,7 +71,7 @@ export async function checkProgram(backend: Backend, program: Program, arithmeti
     const got = await backend.run((ops) => program.tensor(ops, convs));
     assertWithin(got, bound((ops) => program.tensor(ops, boundedConvs), arithmetic));
   } else {
-    const got = await backend.runPixels((ops) => program.pixels(ops, convs));
+    const [got] = await backend.runPixels((ops) => [program.pixels(ops, convs)]);
     assertPixelsWithin(got, boundPixels((ops) => program.pixels(ops, boundedConvs), arithmetic));
   }
 }

@@ -1,5 +1,5 @@
 // The executable specification: every op as plain loops with f64 sums, results stored as f32. Never chosen by 'auto'.
-import type { Backend, ConvWeights, DevicePixels, DeviceTensor, Ops } from '../backend.js';
+import type { Backend, ConvWeights, DeviceTensor, Ops } from '../backend.js';
 import type { RawImage, Tensor } from '../../core/tensor.js';
 import { carafePack } from './carafe-pack.js';
 import { conv2d } from './conv2d.js';
@@ -42,6 +42,7 @@ export function createReferenceBackend(): Backend {
   return {
     name: 'reference',
     details: 'plain loops, f64 sums',
+    batch: 1,
     conv: (weights) => weights,
     run: async (program, into) => {
       const { data } = host(program(ops));
@@ -49,7 +50,7 @@ export function createReferenceBackend(): Backend {
       values.set(data);
       return values;
     },
-    runPixels: async (program: (ops: Ops) => DevicePixels) => (program(ops) as RawImage).data,
+    runPixels: async (program) => program(ops).map((pixels) => (pixels as RawImage).data),
     dispose: () => {},
   };
 }

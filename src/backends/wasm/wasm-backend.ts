@@ -25,6 +25,7 @@ export async function createWasmBackend(module: WebAssembly.Module, details: str
 class WasmBackend implements Backend {
   readonly name = 'wasm';
   readonly details: string;
+  readonly batch = 1;
   #arena: Arena | undefined;
   readonly #wasm: Exports;
 
@@ -42,8 +43,8 @@ class WasmBackend implements Backend {
     return this.#scope((running) => running.values(program(opsOf(running)), into));
   }
 
-  async runPixels(program: (ops: Ops) => DevicePixels): Promise<Uint8ClampedArray> {
-    return this.#scope((running) => pixelValues(program(opsOf(running))));
+  async runPixels(program: (ops: Ops) => readonly DevicePixels[]): Promise<Uint8ClampedArray[]> {
+    return this.#scope((running) => program(opsOf(running)).map(pixelValues));
   }
 
   dispose(): void {

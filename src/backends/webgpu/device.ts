@@ -37,11 +37,11 @@ export function deviceLost(why: string): CarafeError {
 }
 
 export class SharedDevice {
-  private static readonly all = new WeakMap<GPUDevice, SharedDevice>();
+  static readonly #all = new WeakMap<GPUDevice, SharedDevice>();
 
   static of(device: GPUDevice): SharedDevice {
-    let shared = SharedDevice.all.get(device);
-    if (!shared) SharedDevice.all.set(device, (shared = new SharedDevice(device)));
+    let shared = SharedDevice.#all.get(device);
+    if (!shared) SharedDevice.#all.set(device, (shared = new SharedDevice(device)));
     return shared;
   }
 
@@ -49,11 +49,13 @@ export class SharedDevice {
   lost: CarafeError | undefined;
   /** Called once, when the device is lost. */
   readonly onLost = new Set<(error: CarafeError) => void>();
-  private readonly modules = new Map<string, GPUShaderModule>();
-  private readonly layouts = new Map<string, GPUBindGroupLayout>();
-  private readonly pipelines = new Map<string, Pipeline>();
+  readonly #modules = new Map<string, GPUShaderModule>();
+  readonly #layouts = new Map<string, GPUBindGroupLayout>();
+  readonly #pipelines = new Map<string, Pipeline>();
+  readonly #device: GPUDevice;
 
-  private constructor(private readonly device: GPUDevice) {
+  private constructor(device: GPUDevice) {
+    this.#device = device;
     void device.lost.then((info) => {
       this.lost = deviceLost(info.message || info.reason);
       for (const call of this.onLost) call(this.lost);
@@ -63,36 +65,36 @@ export class SharedDevice {
 
   bindGroupLayout(reads: number, writes: number): GPUBindGroupLayout {
     const key = `${reads},${writes}`;
-    let layout = this.layouts.get(key);
+    let layout = this.#layouts.get(key);
     if (!layout) {
       const types: GPUBufferBindingType[] = ['uniform', ...Array(reads).fill('read-only-storage'), ...Array(writes).fill('storage')];
       const entries = types.map((type, binding) => ({ binding, visibility: shaderStageCompute, buffer: { type } }));
-      layout = this.device.createBindGroupLayout({ label: `carafe ${key}`, entries });
-      this.layouts.set(key, layout);
+      layout = this.#device.createBindGroupLayout({ label: `carafe ${key}`, entries });
+      this.#layouts.set(key, layout);
     }
     return layout;
   }
 
   pipeline({ shader, entryPoint, constants, reads, writes }: Kernel, half: boolean): Pipeline {
     const key = `${shader.name}.${entryPoint} ${JSON.stringify(constants)}${half ? ' f16' : ''}`;
-    const cached = this.pipelines.get(key);
+    const cached = this.#pipelines.get(key);
     if (cached) return cached;
-    const ready = this.device.createComputePipelineAsync({
+    const ready = this.#device.createComputePipelineAsync({
       label: key,
-      layout: this.device.createPipelineLayout({ label: key, bindGroupLayouts: [this.bindGroupLayout(reads, writes)] }),
-      compute: { module: this.module(shader, half), entryPoint, constants },
+      layout: this.#device.createPipelineLayout({ label: key, bindGroupLayouts: [this.bindGroupLayout(reads, writes)] }),
+      compute: { module: this.#module(shader, half), entryPoint, constants },
     });
     const pipeline: Pipeline = { ready };
-    this.pipelines.set(key, pipeline);
+    this.#pipelines.set(key, pipeline);
     // A failure is not kept: it may have been a passing lack of memory. Whoever awaits `ready` reports it.
-    ready.then((value) => { pipeline.value = value; }, () => { this.pipelines.delete(key); });
+    ready.then((value) => { pipeline.value = value; }, () => { this.#pipelines.delete(key); });
     return pipeline;
   }
 
-  private module({ name, source }: Shader, half: boolean): GPUShaderModule {
+  #module({ name, source }: Shader, half: boolean): GPUShaderModule {
     const label = half ? `${name} f16` : name;
-    let module = this.modules.get(label);
-    if (!module) this.modules.set(label, (module = this.device.createShaderModule({ label, code: (half ? storedF16 : storedF32) + source })));
+    let module = this.#modules.get(label);
+    if (!module) this.#modules.set(label, (module = this.#device.createShaderModule({ label, code: (half ? storedF16 : storedF32) + source })));
     return module;
   }
 }

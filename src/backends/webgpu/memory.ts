@@ -24,136 +24,139 @@ const bindGroupsKept = 1024;
 export class DeviceMemory {
   /** Counts what was created, so that a run knows whether creation can have failed. */
   created = 0;
-  private readonly all = new Set<PooledBuffer>();
-  private readonly idle: PooledBuffer[] = []; // the longest idle first
-  private readonly uniforms = new Map<string, GPUBuffer>(); // the longest unused first
-  private readonly bindGroups = new Map<string, GPUBindGroup>(); // cleared when a buffer is destroyed
-  private readonly ids = new WeakMap<GPUBuffer, number>();
-  private nextId = 0;
-  private total = 0; // bytes in `all`
-  private inUse = 0; // bytes of those not in `idle`
-  private peak = 0; // largest inUse so far
+  readonly #all = new Set<PooledBuffer>();
+  readonly #idle: PooledBuffer[] = []; // the longest idle first
+  readonly #uniforms = new Map<string, GPUBuffer>(); // the longest unused first
+  readonly #bindGroups = new Map<string, GPUBindGroup>(); // cleared when a buffer is destroyed
+  readonly #ids = new WeakMap<GPUBuffer, number>();
+  #nextId = 0;
+  #total = 0; // bytes in `all`
+  #inUse = 0; // bytes of those not in `idle`
+  #peak = 0; // largest inUse so far
+  readonly #device: GPUDevice;
 
-  constructor(private readonly device: GPUDevice) {}
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
 
   /** @throws CarafeError 'OutOfMemory' if `bytes` is above the device's limits. */
   acquire(bytes: number, kind: BufferKind, what: string): PooledBuffer {
     this.check(bytes, what);
-    const size = Math.min(sizeClass(bytes), this.device.limits.maxBufferSize);
-    const found = this.idle.findLastIndex((buffer) => buffer.kind === kind && buffer.size === size);
-    const buffer = found >= 0 ? this.idle.splice(found, 1)[0] : this.create(size, kind, what);
-    this.inUse += size;
-    this.peak = Math.max(this.peak, this.inUse);
+    const size = Math.min(sizeClass(bytes), this.#device.limits.maxBufferSize);
+    const found = this.#idle.findLastIndex((buffer) => buffer.kind === kind && buffer.size === size);
+    const buffer = found >= 0 ? this.#idle.splice(found, 1)[0] : this.#create(size, kind, what);
+    this.#inUse += size;
+    this.#peak = Math.max(this.#peak, this.#inUse);
     return buffer;
   }
 
   release(buffer: PooledBuffer): void {
-    if (!this.all.has(buffer)) return; // destroyed meanwhile
-    this.inUse -= buffer.size;
-    this.idle.push(buffer);
-    this.trim(0);
+    if (!this.#all.has(buffer)) return; // destroyed meanwhile
+    this.#inUse -= buffer.size;
+    this.#idle.push(buffer);
+    this.#trim(0);
   }
 
   /** For a buffer that may not be usable, as after an error. */
   discard(buffer: PooledBuffer): void {
-    if (!this.all.delete(buffer)) return;
-    this.inUse -= buffer.size;
-    this.total -= buffer.size;
-    this.bindGroups.clear();
+    if (!this.#all.delete(buffer)) return;
+    this.#inUse -= buffer.size;
+    this.#total -= buffer.size;
+    this.#bindGroups.clear();
     buffer.gpu.destroy();
   }
 
   /** Frees everything idle: after an out-of-memory error. */
   drop(): void {
-    for (const buffer of this.idle.splice(0)) this.destroyIdle(buffer);
+    for (const buffer of this.#idle.splice(0)) this.#destroyIdle(buffer);
   }
 
   /** A uniform buffer that holds `words`. Valid until the next trimUniforms(). */
   uniform(words: Uint32Array): GPUBuffer {
     const key = words.join();
-    let buffer = this.uniforms.get(key);
+    let buffer = this.#uniforms.get(key);
     if (buffer) {
-      this.uniforms.delete(key);
+      this.#uniforms.delete(key);
     } else {
-      buffer = this.device.createBuffer({ label: 'carafe params', size: Math.ceil(words.byteLength / 16) * 16, usage: usage.uniform | usage.copyDst });
+      buffer = this.#device.createBuffer({ label: 'carafe params', size: Math.ceil(words.byteLength / 16) * 16, usage: usage.uniform | usage.copyDst });
       this.created++;
-      this.device.queue.writeBuffer(buffer, 0, words as Uint32Array<ArrayBuffer>);
+      this.#device.queue.writeBuffer(buffer, 0, words as Uint32Array<ArrayBuffer>);
     }
-    this.uniforms.set(key, buffer);
+    this.#uniforms.set(key, buffer);
     return buffer;
   }
 
   /** Bindings 0, 1, ...: so many bytes of each buffer, or all. */
   bindGroup(layout: GPUBindGroupLayout, label: string, bound: readonly { readonly buffer: GPUBuffer; readonly size?: number }[]): GPUBindGroup {
-    const key = `${bound.length} ${label} ${bound.map(({ buffer, size = 0 }) => `${this.id(buffer)}:${size}`).join()}`;
-    let group = this.bindGroups.get(key);
+    const key = `${bound.length} ${label} ${bound.map(({ buffer, size = 0 }) => `${this.#id(buffer)}:${size}`).join()}`;
+    let group = this.#bindGroups.get(key);
     if (!group) {
-      if (this.bindGroups.size >= bindGroupsKept) this.bindGroups.clear();
-      group = this.device.createBindGroup({ label, layout, entries: bound.map((resource, binding) => ({ binding, resource })) });
-      this.bindGroups.set(key, group);
+      if (this.#bindGroups.size >= bindGroupsKept) this.#bindGroups.clear();
+      group = this.#device.createBindGroup({ label, layout, entries: bound.map((resource, binding) => ({ binding, resource })) });
+      this.#bindGroups.set(key, group);
     }
     return group;
   }
 
   /** Only while no recording waits to be submitted. */
   trimUniforms(): void {
-    for (const [key, buffer] of this.uniforms) {
-      if (this.uniforms.size <= uniformsKept) return;
-      this.uniforms.delete(key);
-      this.bindGroups.clear();
+    for (const [key, buffer] of this.#uniforms) {
+      if (this.#uniforms.size <= uniformsKept) return;
+      this.#uniforms.delete(key);
+      this.#bindGroups.clear();
       buffer.destroy();
     }
   }
 
   /** After an error, when what is cached may be invalid; recordings that wait to be submitted keep theirs. */
   forgetUniforms(): void {
-    this.uniforms.clear();
-    this.bindGroups.clear();
+    this.#uniforms.clear();
+    this.#bindGroups.clear();
   }
 
   dispose(): void {
-    for (const buffer of this.uniforms.values()) buffer.destroy();
-    this.uniforms.clear();
-    for (const buffer of this.all) buffer.gpu.destroy();
-    this.all.clear();
-    this.idle.length = 0;
-    this.bindGroups.clear();
+    for (const buffer of this.#uniforms.values()) buffer.destroy();
+    this.#uniforms.clear();
+    for (const buffer of this.#all) buffer.gpu.destroy();
+    this.#all.clear();
+    this.#idle.length = 0;
+    this.#bindGroups.clear();
   }
 
   /** @throws CarafeError 'OutOfMemory' if one binding cannot hold `bytes`. */
   check(bytes: number, what: string): void {
-    const { maxStorageBufferBindingSize, maxBufferSize } = this.device.limits;
+    const { maxStorageBufferBindingSize, maxBufferSize } = this.#device.limits;
     const limit = Math.min(maxStorageBufferBindingSize, maxBufferSize);
     if (bytes > limit) {
       throw new CarafeError('OutOfMemory', `Expected at most ${limit} bytes (the GPU device's limit for one buffer) for "${what}", got ${bytes}`, { name: what, limit, bytes });
     }
   }
 
-  private id(buffer: GPUBuffer): number {
-    let id = this.ids.get(buffer);
-    if (id === undefined) this.ids.set(buffer, (id = this.nextId++));
+  #id(buffer: GPUBuffer): number {
+    let id = this.#ids.get(buffer);
+    if (id === undefined) this.#ids.set(buffer, (id = this.#nextId++));
     return id;
   }
 
-  private create(size: number, kind: BufferKind, what: string): PooledBuffer {
-    this.trim(size);
-    const buffer = { gpu: this.device.createBuffer({ label: `carafe ${what}`, size, usage: flags[kind] }), size, kind };
+  #create(size: number, kind: BufferKind, what: string): PooledBuffer {
+    this.#trim(size);
+    const buffer = { gpu: this.#device.createBuffer({ label: `carafe ${what}`, size, usage: flags[kind] }), size, kind };
     this.created++;
-    this.all.add(buffer);
-    this.total += size;
+    this.#all.add(buffer);
+    this.#total += size;
     return buffer;
   }
 
   /** Destroys the longest idle buffers until `more` bytes fit the budget. */
-  private trim(more: number): void {
-    const budget = Math.max(smallestBudget, 2 * this.peak);
-    while (this.idle.length > 0 && this.total + more > budget) this.destroyIdle(this.idle.shift()!);
+  #trim(more: number): void {
+    const budget = Math.max(smallestBudget, 2 * this.#peak);
+    while (this.#idle.length > 0 && this.#total + more > budget) this.#destroyIdle(this.#idle.shift()!);
   }
 
-  private destroyIdle(buffer: PooledBuffer): void {
-    this.all.delete(buffer);
-    this.total -= buffer.size;
-    this.bindGroups.clear();
+  #destroyIdle(buffer: PooledBuffer): void {
+    this.#all.delete(buffer);
+    this.#total -= buffer.size;
+    this.#bindGroups.clear();
     buffer.gpu.destroy();
   }
 }

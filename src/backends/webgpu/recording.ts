@@ -68,13 +68,22 @@ export class Recording {
   /** Weights whose upload is not known to have worked. */
   readonly uploads = new Set<Promise<CarafeError | undefined>>();
   readonly dispatches: Recorded[] = [];
-  private readonly held = new Set<PooledBuffer>();
-  private readonly reusable: PooledBuffer[] = [];
+  readonly #held = new Set<PooledBuffer>();
+  readonly #reusable: PooledBuffer[] = [];
+  readonly #device: GPUDevice;
+  readonly #shared: SharedDevice;
+  readonly #memory: DeviceMemory;
+  readonly #mode: GpuMode;
 
-  constructor(private readonly device: GPUDevice, private readonly shared: SharedDevice, private readonly memory: DeviceMemory, private readonly mode: GpuMode) {}
+  constructor(device: GPUDevice, shared: SharedDevice, memory: DeviceMemory, mode: GpuMode) {
+    this.#device = device;
+    this.#shared = shared;
+    this.#memory = memory;
+    this.#mode = mode;
+  }
 
   get hardware(): boolean {
-    return this.mode.hardware;
+    return this.#mode.hardware;
   }
 
   uploading({ uploading }: PackedWeights): void {
@@ -83,52 +92,52 @@ export class Recording {
 
   /** An uninitialised tensor, for an op that writes all of it. */
   tensor(shape: Shape, what: string): GpuTensor {
-    const bytes = Math.ceil((elements(shape) * (this.mode.half ? 2 : 4)) / 4) * 4; // bindings and copies are whole words
-    return { shape, buffer: this.output(bytes, what), bytes, freed: false };
+    const bytes = Math.ceil((elements(shape) * (this.#mode.half ? 2 : 4)) / 4) * 4; // bindings and copies are whole words
+    return { shape, buffer: this.#output(bytes, what), bytes, freed: false };
   }
 
   /** An uninitialised image, for an op that writes all of it. */
   pixels(width: number, height: number, what: string): GpuPixels {
     const bytes = width * height * 4;
-    return { width, height, buffer: this.output(bytes, what), bytes, freed: false };
+    return { width, height, buffer: this.#output(bytes, what), bytes, freed: false };
   }
 
   input(data: Float32Array, shape: Shape): GpuTensor {
-    if (!this.mode.half) return { shape, ...this.upload(data, elements(shape) * 4, 'input') };
+    if (!this.#mode.half) return { shape, ...this.upload(data, elements(shape) * 4, 'input') };
     const halves = new Uint16Array(Math.ceil(data.length / 2) * 2);
     halves.set(toHalves(data));
     return { shape, ...this.upload(halves, halves.byteLength, 'input') };
   }
 
   upload(data: Float32Array | Uint16Array | Uint8ClampedArray, bytes: number, what: string): Resident {
-    const buffer = this.acquire(bytes, 'storage', what);
-    this.device.queue.writeBuffer(buffer.gpu, 0, data.buffer as ArrayBuffer, data.byteOffset, bytes);
+    const buffer = this.#acquire(bytes, 'storage', what);
+    this.#device.queue.writeBuffer(buffer.gpu, 0, data.buffer as ArrayBuffer, data.byteOffset, bytes);
     return { buffer, bytes, freed: false };
   }
 
   free(value: Resident): void {
     if (value.freed) return;
     value.freed = true;
-    this.reusable.push(value.buffer);
+    this.#reusable.push(value.buffer);
   }
 
   dispatch(work: Dispatch): void {
     const bound = [...work.inputs, ...work.outputs];
     if (bound.some((storage) => (storage as Partial<Resident>).freed)) throw new Error(`Expected live tensors for "${work.shader.name}", got one that was freed`);
-    const resources = [{ buffer: this.memory.uniform(work.params) }, ...bound.map(({ buffer, bytes }) => ({ buffer: buffer.gpu, size: bytes }))];
+    const resources = [{ buffer: this.#memory.uniform(work.params) }, ...bound.map(({ buffer, bytes }) => ({ buffer: buffer.gpu, size: bytes }))];
     const groups = work.workgroups ?? Math.ceil(work.invocations! / workgroup);
-    const rows = Math.ceil(groups / this.device.limits.maxComputeWorkgroupsPerDimension);
+    const rows = Math.ceil(groups / this.#device.limits.maxComputeWorkgroupsPerDimension);
     this.dispatches.push({
       work,
-      pipeline: this.shared.pipeline(work, this.mode.half),
-      bindGroup: this.memory.bindGroup(this.shared.bindGroupLayout(work.reads, work.writes), `${work.reads},${work.writes}`, resources),
+      pipeline: this.#shared.pipeline(work, this.#mode.half),
+      bindGroup: this.#memory.bindGroup(this.#shared.bindGroupLayout(work.reads, work.writes), `${work.reads},${work.writes}`, resources),
       workgroups: [Math.ceil(groups / rows), rows],
     });
   }
 
   /** A buffer for the host to read `bytes` from; released by whoever maps it. */
   readback(bytes: number): PooledBuffer {
-    return this.memory.acquire(bytes, 'readback', 'the result');
+    return this.#memory.acquire(bytes, 'readback', 'the result');
   }
 
   /** Pipelines that are still being compiled. */
@@ -136,9 +145,9 @@ export class Recording {
     return this.dispatches.filter(({ pipeline }) => !pipeline.value).map(({ pipeline }) => pipeline.ready);
   }
 
-  /** Everything, then the copy of the result, as command buffers to submit one by one: most programs are one. All pipelines must be compiled. */
-  encode(result: Resident, readback: PooledBuffer, flopsPerSubmit = mostFlops): GPUCommandBuffer[] {
-    if (result.freed) throw new Error('Expected a live tensor for "the result", got one that was freed');
+  /** Everything, then the copies of the results, one after the other, as command buffers to submit one by one: most programs are one. All pipelines must be compiled. */
+  encode(results: readonly Resident[], readback: PooledBuffer, flopsPerSubmit = mostFlops): GPUCommandBuffer[] {
+    if (results.some(({ freed }) => freed)) throw new Error('Expected live tensors for "the results", got one that was freed');
     const batches: Recorded[][] = [[]];
     let flops = 0;
     for (const recorded of this.dispatches) {
@@ -151,45 +160,51 @@ export class Recording {
       flops += more;
     }
     return batches.map((batch, i) => {
-      const encoder = this.device.createCommandEncoder({ label: 'carafe' });
-      const pass = encoder.beginComputePass({ label: 'carafe' });
+      const encoder = this.#device.createCommandEncoder({ label: 'carafe' });
+      const pass = encoder.beginComputePass();
       for (const { pipeline, bindGroup, workgroups } of batch) {
         pass.setPipeline(pipeline.value!);
         pass.setBindGroup(0, bindGroup);
         pass.dispatchWorkgroups(...workgroups);
       }
       pass.end();
-      if (i === batches.length - 1) encoder.copyBufferToBuffer(result.buffer.gpu, 0, readback.gpu, 0, result.bytes);
+      if (i === batches.length - 1) {
+        let offset = 0;
+        for (const { buffer, bytes } of results) {
+          encoder.copyBufferToBuffer(buffer.gpu, 0, readback.gpu, offset, bytes);
+          offset += bytes;
+        }
+      }
       return encoder.finish();
     });
   }
 
   /** After submission: the queue orders all later use behind it. */
   release(): void {
-    for (const buffer of this.held) this.memory.release(buffer);
-    this.held.clear();
+    for (const buffer of this.#held) this.#memory.release(buffer);
+    this.#held.clear();
   }
 
   /** Instead of release() after an error, when a buffer may be invalid. */
   discard(): void {
-    for (const buffer of this.held) this.memory.discard(buffer);
-    this.held.clear();
+    for (const buffer of this.#held) this.#memory.discard(buffer);
+    this.#held.clear();
   }
 
-  private output(bytes: number, what: string): PooledBuffer {
+  #output(bytes: number, what: string): PooledBuffer {
     // The smallest freed buffer that fits without wasting more than half of itself.
     let best = -1;
-    for (let i = 0; i < this.reusable.length; i++) {
-      const { size } = this.reusable[i];
-      if (size >= bytes && size <= 2 * bytes && (best < 0 || size < this.reusable[best].size)) best = i;
+    for (let i = 0; i < this.#reusable.length; i++) {
+      const { size } = this.#reusable[i];
+      if (size >= bytes && size <= 2 * bytes && (best < 0 || size < this.#reusable[best].size)) best = i;
     }
-    if (best >= 0) return this.reusable.splice(best, 1)[0];
-    return this.acquire(bytes, 'storage', what);
+    if (best >= 0) return this.#reusable.splice(best, 1)[0];
+    return this.#acquire(bytes, 'storage', what);
   }
 
-  private acquire(bytes: number, kind: BufferKind, what: string): PooledBuffer {
-    const buffer = this.memory.acquire(bytes, kind, what);
-    this.held.add(buffer);
+  #acquire(bytes: number, kind: BufferKind, what: string): PooledBuffer {
+    const buffer = this.#memory.acquire(bytes, kind, what);
+    this.#held.add(buffer);
     return buffer;
   }
 }

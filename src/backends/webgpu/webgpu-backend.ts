@@ -29,6 +29,9 @@ export interface WebgpuBackendOptions {
   readonly hardware?: boolean;
 }
 
+/** 18 ms of `base` on a GPU of 1 TFLOP/s; beside that a submit and the way of a result back to this thread are short. Software adapters have nothing to gain. */
+const tilesPerBatch = 8;
+
 /** @throws {CarafeError} DeviceLost if the device is gone already. */
 export async function createWebgpuBackend(device: GPUDevice, { destroyDevice = false, half = false, hardware = !isSoftwareAdapter(device.adapterInfo) }: WebgpuBackendOptions = {}): Promise<Backend> {
   const backend = new WebgpuBackend(device, destroyDevice, { half: half && device.features.has('shader-f16'), hardware });
@@ -39,146 +42,158 @@ export async function createWebgpuBackend(device: GPUDevice, { destroyDevice = f
 class WebgpuBackend implements Backend {
   readonly name = 'webgpu';
   readonly details: string;
-  private readonly shared: SharedDevice;
-  private readonly memory: DeviceMemory;
-  private readonly convs = new Set<GpuConv>();
-  private readonly pending = new Set<(error: CarafeError) => void>(); // rejects a run
-  private recordings = 0; // being recorded or waiting to be submitted
-  private ended: CarafeError | undefined; // lost or disposed
+  readonly batch: number;
+  readonly #shared: SharedDevice;
+  readonly #memory: DeviceMemory;
+  readonly #convs = new Set<GpuConv>();
+  readonly #pending = new Set<(error: CarafeError) => void>(); // rejects a run
+  #recordings = 0; // being recorded or waiting to be submitted
+  #ended: CarafeError | undefined; // lost or disposed
+  readonly #device: GPUDevice;
+  readonly #destroyDevice: boolean;
+  readonly #mode: GpuMode;
 
-  constructor(private readonly device: GPUDevice, private readonly destroyDevice: boolean, private readonly mode: GpuMode) {
-    this.shared = SharedDevice.of(device);
-    this.memory = new DeviceMemory(device);
+  constructor(device: GPUDevice, destroyDevice: boolean, mode: GpuMode) {
+    this.#device = device;
+    this.#destroyDevice = destroyDevice;
+    this.#mode = mode;
+    this.#shared = SharedDevice.of(device);
+    this.#memory = new DeviceMemory(device);
+    this.batch = mode.hardware ? tilesPerBatch : 1;
     this.details = describeAdapter(device.adapterInfo) + (mode.half ? ', f16' : '');
-    if (this.shared.lost) this.ended = this.shared.lost;
-    else this.shared.onLost.add(this.end);
+    if (this.#shared.lost) this.#ended = this.#shared.lost;
+    else this.#shared.onLost.add(this.#end);
   }
 
   /** One turn of the queue, so that a device lost before it came here is known to be. */
   async settled(): Promise<void> {
-    await Promise.race([this.device.lost, this.device.queue.onSubmittedWorkDone().catch(() => {})]);
-    this.assertUsable();
+    await Promise.race([this.#device.lost, this.#device.queue.onSubmittedWorkDone().catch(() => {})]);
+    this.#assertUsable();
   }
 
   conv(weights: ConvWeights): GpuConv {
-    this.assertUsable();
-    const conv = new GpuConv(this.device, this.memory, weights);
-    this.convs.add(conv);
+    this.#assertUsable();
+    const conv = new GpuConv(this.#device, this.#memory, weights);
+    this.#convs.add(conv);
     return conv;
   }
 
   async run(program: (ops: Ops) => DeviceTensor, into?: Float32Array): Promise<Float32Array> {
     let length = 0;
-    const bytes = await this.execute((ops) => {
+    const [bytes] = await this.#execute((ops) => {
       const result = program(ops) as GpuTensor;
       length = elements(result.shape);
-      return result;
+      return [result];
     });
-    const values = this.mode.half ? Float32Array.from(new Uint16Array(bytes, 0, length), fromHalf) : new Float32Array(bytes);
+    const values = this.#mode.half ? Float32Array.from(new Uint16Array(bytes, 0, length), fromHalf) : new Float32Array(bytes);
     if (!into) return values;
     into.set(values);
     return into;
   }
 
-  async runPixels(program: (ops: Ops) => DevicePixels): Promise<Uint8ClampedArray> {
-    return new Uint8ClampedArray(await this.execute((ops) => program(ops) as GpuPixels));
+  async runPixels(program: (ops: Ops) => readonly DevicePixels[]): Promise<Uint8ClampedArray[]> {
+    const images = await this.#execute((ops) => program(ops) as readonly GpuPixels[]);
+    return images.map((bytes) => new Uint8ClampedArray(bytes));
   }
 
   dispose(): void {
-    this.shared.onLost.delete(this.end);
-    this.end(new CarafeError('Disposed', 'Expected a live webgpu backend, got one that was disposed'));
-    this.memory.dispose();
-    for (const conv of this.convs) conv.dispose();
-    this.convs.clear();
-    if (this.destroyDevice) this.device.destroy();
+    this.#shared.onLost.delete(this.#end);
+    this.#end(new CarafeError('Disposed', 'Expected a live webgpu backend, got one that was disposed'));
+    this.#memory.dispose();
+    for (const conv of this.#convs) conv.dispose();
+    this.#convs.clear();
+    if (this.#destroyDevice) this.#device.destroy();
   }
 
   /** Rejects everything pending, and everything to come. */
-  private readonly end = (error: CarafeError): void => {
-    this.ended = error;
-    for (const reject of this.pending) reject(error);
-    this.pending.clear();
+  readonly #end = (error: CarafeError): void => {
+    this.#ended = error;
+    for (const reject of this.#pending) reject(error);
+    this.#pending.clear();
   };
 
-  private assertUsable(): void {
-    if (this.ended) throw this.ended;
+  #assertUsable(): void {
+    if (this.#ended) throw this.#ended;
   }
 
-  /** The result's bytes. Rejects as soon as the backend ends: promises of a lost device need not settle. */
-  private async execute(program: (ops: Ops) => Resident): Promise<ArrayBuffer> {
-    this.assertUsable();
+  /** The results' bytes. Rejects as soon as the backend ends: promises of a lost device need not settle. */
+  async #execute(program: (ops: Ops) => readonly Resident[]): Promise<ArrayBuffer[]> {
+    this.#assertUsable();
     let reject!: (error: CarafeError) => void;
     const ended = new Promise<never>((_, r) => { reject = r; });
-    this.pending.add(reject);
+    this.#pending.add(reject);
     try {
-      return await Promise.race([ended, this.work(program)]);
+      return await Promise.race([ended, this.#work(program)]);
     } finally {
-      this.pending.delete(reject);
+      this.#pending.delete(reject);
     }
   }
 
-  private async work(program: (ops: Ops) => Resident): Promise<ArrayBuffer> {
-    const recording = new Recording(this.device, this.shared, this.memory, this.mode);
+  async #work(program: (ops: Ops) => readonly Resident[]): Promise<ArrayBuffer[]> {
+    const recording = new Recording(this.#device, this.#shared, this.#memory, this.#mode);
     let readback: PooledBuffer | undefined;
     try {
-      const { bytes, mapped, errors, submitErrors } = await this.submit(program, recording, (buffer) => { readback = buffer; });
+      const { results, bytes, mapped, errors, submitErrors } = await this.#submit(program, recording, (buffer) => { readback = buffer; });
       const error = (await errors) ?? (await submitErrors);
       if (error) throw error;
       const mapError = await mapped; // all of the run is done now
-      if (mapError) throw await this.lostOr(deviceLost(`the result could not be mapped: ${String(mapError)}`));
-      this.assertUsable();
-      const result = readback!.gpu.getMappedRange(0, bytes).slice(0);
+      if (mapError) throw await this.#lostOr(deviceLost(`the result could not be mapped: ${String(mapError)}`));
+      this.#assertUsable();
+      const range = readback!.gpu.getMappedRange(0, bytes);
+      let end = 0;
+      const copies = results.map((result) => range.slice(end, (end += result.bytes)));
       readback!.gpu.unmap();
-      this.memory.release(readback!);
-      return result;
+      this.#memory.release(readback!);
+      return copies;
     } catch (error) {
       // Whatever was held may be invalid or half mapped; nothing of it goes back to the pool.
       recording.discard();
-      if (readback) this.memory.discard(readback);
-      this.memory.forgetUniforms();
-      if (error instanceof CarafeError && error.code === 'OutOfMemory') this.memory.drop();
-      throw this.ended ?? error;
+      if (readback) this.#memory.discard(readback);
+      this.#memory.forgetUniforms();
+      if (error instanceof CarafeError && error.code === 'OutOfMemory') this.#memory.drop();
+      throw this.#ended ?? error;
     }
   }
 
   /** Records, waits for what is not there yet, submits. In the steady state nothing is missing and all of it is synchronous. */
-  private async submit(program: (ops: Ops) => Resident, recording: Recording, hold: (readback: PooledBuffer) => void) {
-    this.recordings++;
+  async #submit(program: (ops: Ops) => readonly Resident[], recording: Recording, hold: (readback: PooledBuffer) => void) {
+    this.#recordings++;
     try {
-      const created = this.memory.created;
+      const created = this.#memory.created;
       let readback!: PooledBuffer;
-      const { value: result, errors } = guarded(this.device, () => {
+      let bytes = 0;
+      const { value: results, errors } = guarded(this.#device, () => {
         const value = program(createOps(recording));
-        readback = recording.readback(value.bytes);
+        bytes = value.reduce((sum, result) => sum + result.bytes, 0);
+        readback = recording.readback(bytes);
         hold(readback);
         return value;
       });
       // A buffer that could not be created must not reach the pool, where other runs would find it.
-      if (this.memory.created !== created) await errors.then(throwIfAny);
+      if (this.#memory.created !== created) await errors.then(throwIfAny);
       for (const upload of recording.uploads) await upload.then(throwIfAny);
       const compiling = recording.compiling();
       if (compiling.length > 0) {
         await Promise.all(compiling).catch(async (error: unknown) => {
-          throw await this.lostOr(new CarafeError('BackendUnavailable', `Expected the GPU driver to compile the shaders, got: ${String(error)}`));
+          throw await this.#lostOr(new CarafeError('BackendUnavailable', `Expected the GPU driver to compile the shaders, got: ${String(error)}`));
         });
       }
-      this.assertUsable();
-      const { bytes } = result;
-      const { value: mapped, errors: submitErrors } = guarded(this.device, () => {
-        for (const commands of recording.encode(result, readback)) this.device.queue.submit([commands]);
+      this.#assertUsable();
+      const { value: mapped, errors: submitErrors } = guarded(this.#device, () => {
+        for (const commands of recording.encode(results, readback)) this.#device.queue.submit([commands]);
         return readback.gpu.mapAsync(mapModeRead, 0, bytes).then(() => undefined, (error: unknown) => error);
       });
       recording.release();
-      return { bytes, mapped, errors, submitErrors };
+      return { results, bytes, mapped, errors, submitErrors };
     } finally {
-      if (--this.recordings === 0) this.memory.trimUniforms();
+      if (--this.#recordings === 0) this.#memory.trimUniforms();
     }
   }
 
   /** After a failure: the loss of the device if that is behind it, else `error`. */
-  private async lostOr(error: CarafeError): Promise<CarafeError> {
-    await this.device.queue.onSubmittedWorkDone().catch(() => {});
-    return this.ended ?? error;
+  async #lostOr(error: CarafeError): Promise<CarafeError> {
+    await this.#device.queue.onSubmittedWorkDone().catch(() => {});
+    return this.#ended ?? error;
   }
 }
 

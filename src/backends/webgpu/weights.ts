@@ -9,35 +9,39 @@ export class GpuConv implements DeviceConv {
   readonly cOut: number;
   readonly cIn: number;
   readonly k: number;
-  private readonly weights: ConvWeights;
-  private readonly packings = new Map<number, PackedWeights>(); // by the channels that are padded together
+  readonly #weights: ConvWeights;
+  readonly #packings = new Map<number, PackedWeights>(); // by the channels that are padded together
+  readonly #device: GPUDevice;
+  readonly #memory: DeviceMemory;
 
-  constructor(private readonly device: GPUDevice, private readonly memory: DeviceMemory, weights: ConvWeights) {
+  constructor(device: GPUDevice, memory: DeviceMemory, weights: ConvWeights) {
+    this.#device = device;
+    this.#memory = memory;
     const { cOut, cIn, k, bias } = weights;
     [this.cOut, this.cIn, this.k] = [cOut, cIn, k];
-    this.weights = { ...weights, weights: weights.weights.slice(), ...(bias && { bias: bias.slice() }) };
+    this.#weights = { ...weights, weights: weights.weights.slice(), ...(bias && { bias: bias.slice() }) };
     this.packed();
   }
 
   /** Output channels padded to whole vectors, in runs of `subs`. */
   packed(subs = this.cOut): PackedWeights {
     const run = subs % 4 === 0 ? this.cOut : subs; // whole vectors need no padding between them
-    let packing = this.packings.get(run);
-    if (!packing) this.packings.set(run, (packing = this.upload(run)));
+    let packing = this.#packings.get(run);
+    if (!packing) this.#packings.set(run, (packing = this.#upload(run)));
     return packing;
   }
 
   dispose(): void {
-    for (const { buffer } of this.packings.values()) buffer.gpu.destroy();
-    this.packings.clear();
+    for (const { buffer } of this.#packings.values()) buffer.gpu.destroy();
+    this.#packings.clear();
   }
 
-  private upload(run: number): PackedWeights {
-    const data = packWeights(this.weights, run);
-    this.memory.check(data.byteLength, 'weights');
-    const { value: gpu, errors } = guarded(this.device, () => {
-      const buffer = this.device.createBuffer({ label: 'carafe weights', size: data.byteLength, usage: usage.storage | usage.copyDst });
-      this.device.queue.writeBuffer(buffer, 0, data);
+  #upload(run: number): PackedWeights {
+    const data = packWeights(this.#weights, run);
+    this.#memory.check(data.byteLength, 'weights');
+    const { value: gpu, errors } = guarded(this.#device, () => {
+      const buffer = this.#device.createBuffer({ label: 'carafe weights', size: data.byteLength, usage: usage.storage | usage.copyDst });
+      this.#device.queue.writeBuffer(buffer, 0, data);
       return buffer;
     });
     const packing: PackedWeights = { buffer: { gpu }, bytes: data.byteLength, coVectors: rowVectors(this.cOut, run), uploading: errors };

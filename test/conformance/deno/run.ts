@@ -1,7 +1,7 @@
 // What Deno runs: the conformance cases on its WebGPU (wgpu: another WGSL compiler than Chromium's), the upscaler in both storages, a report on stdout.
 import { createWebgpuBackend } from '../../../src/backends/webgpu/webgpu-backend.js';
 import { loadCarafeLuma } from '../../../src/engine/networks/carafe-luma.js';
-import { tileHalo, upscaleTile } from '../../../src/engine/upscale-tile.js';
+import { runTiles, tileHalo } from '../../../src/engine/upscale-tile.js';
 import { cutTile } from '../../../src/engine/tiles.js';
 import { parseSafetensors } from '../../../src/models/safetensors.js';
 import type { Backend } from '../../../src/backends/backend.js';
@@ -40,7 +40,8 @@ for (const path of Deno.args) {
   const image = { data: new Uint8ClampedArray(new Random(1).bytes(40 * 32 * 4)).map((v, i) => i % 4 === 3 ? 255 : (i >> 6) % 2 ? v : (i >> 2) * 3), width: 40, height: 32 };
   const big = async (backend: Backend): Promise<Uint8ClampedArray> => {
     const net = loadCarafeLuma(backend, model);
-    return (await upscaleTile(backend, net, { ...cutTile(image, { x: 0, y: 0, width: 40, height: 32 }, tileHalo(net, false)), alpha: false })).data;
+    const [{ data }] = await runTiles(backend, net, [{ ...cutTile(image, { x: 0, y: 0, width: 40, height: 32 }, tileHalo(net, false)), alpha: false }]);
+    return data;
   };
   const [a, b] = [await big(f32), await big(f16)];
   images[model.metadata.name] = a.reduce((most, v, i) => Math.max(most, Math.abs(v - b[i])), 0);
