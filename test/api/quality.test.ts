@@ -15,15 +15,15 @@ const FLOORS: Record<string, Record<keyof typeof IMAGES, number>> = {
   'small-web-x2': { photo: 0, 'clip art': 2.35, text: 1 },
   'large-web-x2': { photo: 0, 'clip art': 2.75, text: 1.2 },
   'base-web-x2': { photo: 0, 'clip art': 2.75, text: 1.2 },
-  'base-x2': { photo: 1.2, 'clip art': 7.8, text: 2.95 },
+  'base-x2': { photo: 1.25, 'clip art': 8.2, text: 2.95 },
   'base-x3': { photo: 0.55, 'clip art': 4.05, text: 1.05 },
-  'base-x4': { photo: 0.45, 'clip art': 2.7, text: 0.8 },
-  'large-x2': { photo: 1.3, 'clip art': 8.1, text: 3 },
-  'large-x3': { photo: 0.6, 'clip art': 4.9, text: 1.25 },
-  'large-x4': { photo: 0.55, 'clip art': 2.95, text: 1 },
+  'base-x4': { photo: 0.5, 'clip art': 3, text: 0.9 },
+  'large-x2': { photo: 1.4, 'clip art': 9.1, text: 4.1 },
+  'large-x3': { photo: 0.65, 'clip art': 5.35, text: 1.55 },
+  'large-x4': { photo: 0.6, 'clip art': 3.6, text: 1.1 },
   'small-x2': { photo: 1.1, 'clip art': 6.05, text: 2 },
-  'small-x3': { photo: 0.5, 'clip art': 3.2, text: 0.85 },
-  'small-x4': { photo: 0.45, 'clip art': 2.05, text: 0.6 },
+  'small-x3': { photo: 0.5, 'clip art': 3.65, text: 0.95 },
+  'small-x4': { photo: 0.5, 'clip art': 2.45, text: 0.65 },
 };
 
 test('every shipped model has its floors', () => {
