@@ -39,7 +39,7 @@ export function loadCarafeLuma(backend: Backend, model: ModelFile): CarafeLuma {
   if (skip !== 'input') throw expected('ModelInvalid', 'skip', '"input"', skip);
   const channels = setting('channels');
   const bodyLength = setting('body');
-  const cMid = Number(model.metadata.cMid ?? 0) && setting('cMid');
+  const cMid = (model.metadata.cMid ?? '0') === '0' ? 0 : setting('cMid');
   const conv = (name: string, cOut: number, cIn: number, k: number, bias = values(model, `${name}.bias`, [cOut])): DeviceConv => backend.conv({
     weights: values(model, `${name}.weights`, [cOut, cIn, k, k]), bias, cOut, cIn, k,
   });
