@@ -17,18 +17,13 @@ import weights as safetensors
 CONFIG = {'scale': 2, 'channels': 16, 'body': 5, 'groups': 4, 'kUp': 3, 'cMid': 0, 'slope': 0.2}
 
 
-def config_of(metadata):
-    """The configuration in the metadata of a .safetensors file; the oldest have no cMid."""
-    return {key: type(value)(metadata.get(key, value)) for key, value in CONFIG.items()}
-
-
 def load_model(path):
     """-> (weights as float32 tensors, config) of a .safetensors or of train.py's checkpoint."""
     if not path.endswith('.safetensors'):
         saved = torch.load(path)
         return saved['ema'], saved['config']
     tensors, metadata = safetensors.load(path)
-    config = config_of(metadata)
+    config = {key: type(value)(metadata.get(key, value)) for key, value in CONFIG.items()}  # older files have no cMid
     return {name: torch.from_numpy(value) for name, value in tensors.items()}, config
 
 

@@ -29,20 +29,21 @@ def detail(rgb):
 
 
 def name_of(path, corpus):
-    return os.path.relpath(path, corpus).replace(os.sep, '_')
+    """The order of the names decides what is kept back."""
+    return os.path.relpath(path, corpus).replace(os.sep, '_').replace(' ', '_')
 
 
 def cid22(corpus, out):
     paths = images.list_images([os.path.join(corpus, 'CID22')])
     for path in paths:
-        Image.open(path).convert('RGB').save(os.path.join(out, name_of(path, corpus)))
+        Image.fromarray(images.load_rgb(path)).save(os.path.join(out, name_of(path, corpus)))
     print('cid22', len(paths))
 
 
-def clic(corpus, out, largest=4 << 20):
-    paths = [path for path in images.list_images([os.path.join(corpus, 'clic2025')]) if os.path.getsize(path) < largest]
+def clic(corpus, out):
+    paths = [path for path in images.list_images([os.path.join(corpus, 'clic2025')]) if os.path.getsize(path) < 4 << 20]  # what the runs had
     for path in paths:
-        image = Image.open(path).convert('RGB')
+        image = Image.fromarray(images.load_rgb(path))
         image.resize((image.width // 2, image.height // 2), Image.LANCZOS).save(os.path.join(out, name_of(path, corpus)))
     print('clic', len(paths))
 

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 
 import images
 import weights
-from carafe_luma import config_of, halo, residual
+from carafe_luma import halo, load_model, residual
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 torch.set_default_dtype(torch.float64)
@@ -360,9 +360,8 @@ def networks(folder):
     """Each upscaler's luma: edge-replicated by the halo, bicubic plus residual, nothing rounded or clipped."""
     out = Golden('carafe-luma')
     for file in sorted(name for name in os.listdir(folder) if name.endswith('.safetensors')):
-        tensors, metadata = weights.load(os.path.join(folder, file))
-        config = config_of(metadata)
-        model = {name: torch.from_numpy(value).double() for name, value in tensors.items()}
+        single, config = load_model(os.path.join(folder, file))
+        model = {name: value.double() for name, value in single.items()}
         rng = np.random.Generator(np.random.PCG64(7))
         for h, w in ((16, 12), (5, 3), (1, 1)):
             oy, ox = np.mgrid[:h, :w] / 8

@@ -125,7 +125,7 @@ async function openInline(spec: UpscalerSpec, threadReason?: string): Promise<Ru
   const runner: TileRunner = {
     get info() { return engine.info; },
     runTiles: async (jobs) => {
-      await new Promise((resolve) => setTimeout(resolve)); // lets timers, events and an abort in between tiles
+      await new Promise((resolve) => setTimeout(resolve)); // lets timers, events and an abort in between batches
       return engine.runTiles(jobs);
     },
   };
