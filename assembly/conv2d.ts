@@ -64,7 +64,8 @@ function copyFloats(from: usize, to: usize, fromStep: usize, toStep: usize, coun
   }
 }
 
-function copy(from: usize, to: usize, bytes: usize, fromStep: usize, toStep: usize, count: i32): void {
+/** `count` times `bytes`, a multiple of 4. */
+export function copy(from: usize, to: usize, bytes: usize, fromStep: usize, toStep: usize, count: i32): void {
   const vectors = bytes & ~15;
   for (let i = 0; i < count; i++) {
     let b: usize = 0;

@@ -1,64 +1,54 @@
 // reassemble: out[y*s+sy, x*s+sx, c] = sum_{ky,kx} features[y+ky-r, x+kx-r, c] * rows[y, x, ((g*K + ky*kUp+kx)*s + sy)*s + sx]
-// features (h, w, c)   rows (h, w, groups*K*s^2)   out (h*s, w*s, c) or (c, h*s, w*s); K = kUp^2, r = (kUp-1)/2, g = floor(c / (C/groups)).
+// features (h, w, c)   kernels = rows (h, w, groups*K*s^2)   out (h*s, w*s, c) or (c, h*s, w*s); K = kUp^2, r = (kUp-1)/2, g = floor(c / (C/groups)).
 // Reference: src/backends/reference/reassemble.ts. CARAFE, arXiv:1905.02188, eq. 3.
-// Schedule: the s^2 sub-pixels of a source pixel share one window, so each feature vector is loaded once for four of them: tiles of
-// 4 sub-pixels x 2 vectors of channels (8 accumulators, 2 features, 1 splat; 4x1 half as fast, 4x4 spills). Towards planes (NCHW) the
-// accumulators are transposed on their way out, so that nothing is written twice. 8 pixels x 64 channels at a time keep windows and
-// planes in L1. 256 channels, 50x50, s 2, kUp 5: to planes 3.3-3.7 ms (74-81 % of the FMA peak; through a transposed block 6.5), to NHWC 3.2-3.4.
+// Schedule: the s^2 sub-pixels of a source pixel share one window, so a feature vector is loaded once for several of them: tiles of 2
+// sub-pixels x 5 vectors of channels (10 accumulators, which hide the latency of a multiply-add, 2 splats, 1 feature), what is left in tiles of
+// 4 x 2 and 4 x 1. Towards planes (NCHW) the accumulators are transposed on their way out, so that nothing is written twice.
 import { madd, storeLanes } from './simd';
 
-const RUN: i32 = 8; // pixels
-const CHUNK: i32 = 64; // channels
-
 /**
- * One row of source pixels -> s rows of the output. `features` holds kUp addresses: of each row of the window of the first pixel, r
- * pixels left of it. out is NHWC, its rows `outRow` bytes apart, if `plane` is 0; else channels are `plane` bytes apart. `table` is scratch for
- * kUp^2 addresses. Reads up to 3 floats after a pixel's channels.
+ * One row of source pixels -> s rows of the output, of c channels of one group. `features` holds kUp addresses: of each row of the window of the
+ * first pixel, r pixels left of it. Pixels lie `pixelBytes` apart in features, `kernelBytes` in kernels; output rows, pixels and channels
+ * `outRow`, `outPixel` and `outChannel` (4: NHWC; 4 pixels: planes). `table` is scratch for kUp^2 addresses. Reads up to 3 floats after a pixel's channels.
  */
 export function reassemble(
-  features: usize, rows: usize, out: usize, outRow: usize, plane: usize, table: usize, w: i32, c: i32, s: i32, kUp: i32, groups: i32,
+  features: usize, kernels: usize, out: usize, outRow: usize, outPixel: usize, outChannel: usize, table: usize,
+  w: i32, c: i32, pixelBytes: usize, kernelBytes: usize, s: i32, kUp: i32,
 ): void {
   const subs = s * s;
-  const perGroup = c / groups;
-  const step: usize = <usize>c << 2;
   const tapBytes: usize = <usize>subs << 2;
-  const groupBytes = tapBytes * (kUp * kUp);
-  const end = windowTable(table, features, kUp, step);
-  const across: usize = plane ? 4 : step; // from an output pixel to the next
-  const channelStep: usize = plane ? plane : 4;
-  for (let first = 0; first < w; first += RUN) {
-    const last = min(first + RUN, w);
-    for (let g = 0; g < groups; g++) {
-      const groupEnd = (g + 1) * perGroup;
-      for (let chunk = g * perGroup; chunk < groupEnd; chunk += CHUNK) {
-        const chunkEnd = min(chunk + CHUNK, groupEnd);
-        for (let x = first; x < last; x++) {
-          const kernel = rows + groupBytes * (x * groups + g);
-          const to = out + across * (x * s);
-          const offset = step * x;
-          for (let sub = 0; sub < subs; sub += subs - sub >= 4 ? 4 : 1) {
-            const from = kernel + (<usize>sub << 2);
-            const o0 = subPixel(to, outRow, across, sub, s);
-            if (subs - sub >= 4) {
-              const o1 = subPixel(to, outRow, across, sub + 1, s), o2 = subPixel(to, outRow, across, sub + 2, s), o3 = subPixel(to, outRow, across, sub + 3, s);
-              let ci = chunk;
-              for (; ci + 8 <= chunkEnd; ci += 8) {
-                const at = channelStep * ci;
-                tile4x2(table, end, from, tapBytes, offset + (<usize>ci << 2), o0 + at, o1 + at, o2 + at, o3 + at, plane);
-              }
-              for (; ci < chunkEnd; ci += 4) {
-                const at = channelStep * ci;
-                tile4x1(table, end, from, tapBytes, offset + (<usize>ci << 2), o0 + at, o1 + at, o2 + at, o3 + at, plane, chunkEnd - ci);
-              }
-            } else {
-              let ci = chunk;
-              for (; ci + 16 <= chunkEnd; ci += 16) tile1x4(table, end, from, tapBytes, offset + (<usize>ci << 2), o0 + channelStep * ci, plane);
-              for (; ci < chunkEnd; ci += 4) tile1x1(table, end, from, tapBytes, offset + (<usize>ci << 2), o0 + channelStep * ci, plane, chunkEnd - ci);
-            }
-          }
+  const plane: usize = outChannel == 4 ? 0 : outChannel;
+  const end = windowTable(table, features, kUp, pixelBytes);
+  let offset: usize = 0;
+  for (let x = 0; x < w; x++) {
+    for (let sub = 0; sub < subs; sub += subs - sub >= 4 ? 4 : 1) {
+      const kernel = kernels + (<usize>sub << 2);
+      const o0 = subPixel(out, outRow, outPixel, sub, s);
+      let ci = 0;
+      if (subs - sub >= 4) {
+        const o1 = subPixel(out, outRow, outPixel, sub + 1, s), o2 = subPixel(out, outRow, outPixel, sub + 2, s), o3 = subPixel(out, outRow, outPixel, sub + 3, s);
+        const pairs = !plane || (o1 - o0 == 4 && o3 - o2 == 4);
+        for (; pairs && ci + 20 <= c; ci += 20) {
+          const at = outChannel * ci;
+          tile2x5(table, end, kernel, tapBytes, offset + (<usize>ci << 2), o0 + at, o1 + at, plane);
+          tile2x5(table, end, kernel + 8, tapBytes, offset + (<usize>ci << 2), o2 + at, o3 + at, plane);
         }
+        for (; ci + 8 <= c; ci += 8) {
+          const at = outChannel * ci;
+          tile4x2(table, end, kernel, tapBytes, offset + (<usize>ci << 2), o0 + at, o1 + at, o2 + at, o3 + at, plane);
+        }
+        for (; ci < c; ci += 4) {
+          const at = outChannel * ci;
+          tile4x1(table, end, kernel, tapBytes, offset + (<usize>ci << 2), o0 + at, o1 + at, o2 + at, o3 + at, plane, c - ci);
+        }
+      } else {
+        for (; ci + 16 <= c; ci += 16) tile1x4(table, end, kernel, tapBytes, offset + (<usize>ci << 2), o0 + outChannel * ci, plane);
+        for (; ci < c; ci += 4) tile1x1(table, end, kernel, tapBytes, offset + (<usize>ci << 2), o0 + outChannel * ci, plane, c - ci);
       }
     }
+    offset += pixelBytes;
+    kernels += kernelBytes;
+    out += outPixel * s;
   }
 }
 
@@ -77,8 +67,48 @@ export function windowTable(table: usize, rows: usize, kUp: i32, step: usize): u
 
 // @ts-ignore: decorator
 @inline
-function subPixel(first: usize, outRow: usize, across: usize, sub: i32, s: i32): usize {
-  return first + outRow * (sub / s) + across * (sub % s);
+function subPixel(first: usize, outRow: usize, outPixel: usize, sub: i32, s: i32): usize {
+  return first + outRow * (sub / s) + outPixel * (sub % s);
+}
+
+/** Towards planes its sub-pixels lie side by side. The accumulators are declared in this order and begin as copies of these two, or V8 before 13 spills (49 -> 24 GF/s). */
+function tile2x5(table: usize, end: usize, kernel: usize, tapBytes: usize, offset: usize, o0: usize, o1: usize, plane: usize): void {
+  let s00 = f32x4.splat(0), s01 = s00;
+  let s10 = s00, s11 = s01, s20 = s00, s21 = s01, s30 = s00, s31 = s01, s40 = s00, s41 = s01;
+  for (; table < end; table += 4) {
+    const f = load<usize>(table) + offset;
+    const k0 = v128.load32_splat(kernel, 0), k1 = v128.load32_splat(kernel, 4);
+    let v = v128.load(f, 0);
+    s00 = madd(v, k0, s00);
+    s01 = madd(v, k1, s01);
+    v = v128.load(f, 16);
+    s10 = madd(v, k0, s10);
+    s11 = madd(v, k1, s11);
+    v = v128.load(f, 32);
+    s20 = madd(v, k0, s20);
+    s21 = madd(v, k1, s21);
+    v = v128.load(f, 48);
+    s30 = madd(v, k0, s30);
+    s31 = madd(v, k1, s31);
+    v = v128.load(f, 64);
+    s40 = madd(v, k0, s40);
+    s41 = madd(v, k1, s41);
+    kernel += tapBytes;
+  }
+  if (plane) {
+    const next = plane << 2;
+    storePairs(o0, plane, s00, s01); o0 += next;
+    storePairs(o0, plane, s10, s11); o0 += next;
+    storePairs(o0, plane, s20, s21); o0 += next;
+    storePairs(o0, plane, s30, s31); o0 += next;
+    storePairs(o0, plane, s40, s41);
+  } else {
+    v128.store(o0, s00, 0); v128.store(o1, s01, 0);
+    v128.store(o0, s10, 16); v128.store(o1, s11, 16);
+    v128.store(o0, s20, 32); v128.store(o1, s21, 32);
+    v128.store(o0, s30, 48); v128.store(o1, s31, 48);
+    v128.store(o0, s40, 64); v128.store(o1, s41, 64);
+  }
 }
 
 function tile4x2(table: usize, end: usize, kernel: usize, tapBytes: usize, offset: usize, o0: usize, o1: usize, o2: usize, o3: usize, plane: usize): void {
@@ -161,22 +191,25 @@ function tile1x1(table: usize, end: usize, kernel: usize, tapBytes: usize, offse
   storeOne(o, plane, sum, channels);
 }
 
-/** Four sub-pixels of up to four channels, each channel in its plane. Sub-pixels side by side go as pairs. */
+/** Two sub-pixels side by side of four channels, each channel in its plane. */
+// @ts-ignore: decorator
+@inline
+function storePairs(o: usize, plane: usize, a: v128, b: v128): void {
+  const ab0 = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
+  const ab1 = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
+  v128.store64_lane(o, ab0, 0); o += plane;
+  v128.store64_lane(o, ab0, 1); o += plane;
+  v128.store64_lane(o, ab1, 0); o += plane;
+  v128.store64_lane(o, ab1, 1);
+}
+
+/** Four sub-pixels of up to four channels, each channel in its plane. */
 // @ts-ignore: decorator
 @inline
 function storeFour(o0: usize, o1: usize, o2: usize, o3: usize, plane: usize, a: v128, b: v128, c: v128, d: v128, channels: i32): void {
   if (channels >= 4 && o1 - o0 == 4 && o3 - o2 == 4) {
-    const ab0 = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
-    const ab1 = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
-    const cd0 = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
-    const cd1 = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
-    v128.store64_lane(o0, ab0, 0); v128.store64_lane(o2, cd0, 0);
-    o0 += plane; o2 += plane;
-    v128.store64_lane(o0, ab0, 1); v128.store64_lane(o2, cd0, 1);
-    o0 += plane; o2 += plane;
-    v128.store64_lane(o0, ab1, 0); v128.store64_lane(o2, cd1, 0);
-    o0 += plane; o2 += plane;
-    v128.store64_lane(o0, ab1, 1); v128.store64_lane(o2, cd1, 1);
+    storePairs(o0, plane, a, b);
+    storePairs(o2, plane, c, d);
   } else {
     storeOne(o0, plane, a, channels);
     storeOne(o1, plane, b, channels);

@@ -62,15 +62,15 @@ async function openKernels(build) {
       () => wasm.winograd(rows, weights, bias, 0, 0, y, w * cOut * 4, columns, inputs, products, halves, 4, w, cIn, cOut, BATCH, 1), () => read(y, cOut + 3), () => read(bias, 3));
   }
   for (const layout of ['planes', 'NHWC']) {
-    const [w, c, s, kUp] = [50, 256, 2, 5];
+    const [w, c, s, kUp] = [50, 80, 2, 5]; // a slice of channels as src/backends/wasm/reassemble.ts has them
     const taps = kUp * kUp;
     const x = floats(kUp * (w + kUp) * c, 5);
     const rows = addresses(...Array.from({ length: kUp }, (_, ky) => x + ky * (w + kUp) * c * 4));
     const [kernel, out, table] = [floats(w * taps * s * s, 6), room(c * (s * s * w + 16)), room(taps)];
-    const plane = layout === 'planes' ? (s * s * w + 16) * 4 : 0;
-    add(`reassemble to ${layout}, 256 channels, kUp 5, scale 2`, 2 * w * c * taps * s * s,
-      () => wasm.reassemble(rows, kernel, out, plane ? w * s * 4 : w * s * c * 4, plane, table, w, c, s, kUp, 1),
-      () => read(out, plane ? 9 * (plane / 4) + 2 * 3 : 2 * 3 * c + 9), () => sum(taps, (tap) => read(kernel, (3 * taps + tap) * s * s) * read(x, ((Math.floor(tap / kUp)) * (w + kUp) + 3 + (tap % kUp)) * c + 9)));
+    const [outPixel, outChannel] = layout === 'planes' ? [4, (s * s * w + 16) * 4] : [c * 4, 4];
+    add(`reassemble to ${layout}, a slice of 80 channels, kUp 5, scale 2`, 2 * w * c * taps * s * s,
+      () => wasm.reassemble(rows, kernel, out, w * s * outPixel, outPixel, outChannel, table, w, c, c * 4, taps * s * s * 4, s, kUp),
+      () => read(out, (9 * outChannel + 2 * 3 * outPixel) / 4), () => sum(taps, (tap) => read(kernel, (3 * taps + tap) * s * s) * read(x, ((Math.floor(tap / kUp)) * (w + kUp) + 3 + (tap % kUp)) * c + 9)));
   }
   return kernels;
 }

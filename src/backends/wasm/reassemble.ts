@@ -1,54 +1,81 @@
-// reassemble on assembly/reassemble.ts, a row of source pixels at a time.
+// reassemble on assembly/reassemble.ts, a row of source pixels at a time, and of it some channels at a time.
 import { borderIndex, type Layout, type Padding, reassembleShape, type Window } from '../../core/shapes.js';
 import type { Shape } from '../../core/tensor.js';
 import type { DeviceTensor } from '../backend.js';
 import { Planes, produce, type Program } from './program.js';
-import type { Input, Range, Rows } from './rows.js';
+import { ceilTo, type Input, type Range, type Rows } from './rows.js';
+
+const SLICE = 80; // channels, whose windows stay in L1 from pixel to pixel
+const WIDE = 128; // channels; of wider pixels a slice is a few lines here and there, which share cache sets and foil the prefetcher
+
+/** Channels of one group, that are reassembled together. */
+interface Slice { readonly group: number; readonly from: number; readonly channels: number }
 
 export function reassemble(program: Program, features: DeviceTensor, kernels: DeviceTensor, window: Window, padding: Padding, layout: Layout = 'NHWC'): DeviceTensor {
   const { wasm } = program;
   const { scale: s, kUp, groups } = window;
-  const [rows, unpadded] = [program.rows(kernels), program.rows(features)];
-  const shape = reassembleShape(unpadded.shape, rows.shape, window, layout);
-  const [n, h, , c] = unpadded.shape;
+  const [rows, whole] = [program.rows(kernels), program.rows(features)];
+  const shape = reassembleShape(whole.shape, rows.shape, window, layout);
+  const [n, h, , c] = whole.shape;
   const r = (kUp - 1) / 2;
+  const slices = sliceChannels(c, groups);
+  const apart = c > WIDE;
   const sides = padding === 'zero' ? 0 : r; // columns that x already has on both sides
-  const x = sides === 0 ? unpadded : padColumns(program, unpadded, sides, padding);
+  const x = apart || sides > 0 ? copyWindows(program, whole, apart ? slices : [{ group: 0, from: 0, channels: c }], sides, padding) : whole;
+  const pixelBytes = x.shape[3] * 4;
+  const kernelBytes = kUp * kUp * s * s * 4;
   const tableBytes = kUp * kUp * 4;
   const inputs: Input[] = [
     { rows: x, reads: (y) => [y / s - r, y / s + r + 1], columns: ([left, right]) => [left / s - r + sides, Math.ceil(right / s) + r + sides] },
     { rows, reads: (y) => [y / s, y / s + 1], columns: ([left, right]) => [left / s, Math.ceil(right / s)] },
   ];
   /** Source pixels left..right-1 of source row y. */
-  const write = (image: number, y: number, left: number, right: number, out: number, outRow: number, plane: number, table: number): void => {
-    const windowRows = program.addresses(kUp, (ky) => x.at(image, borderIndex(y - r + ky, h, padding), left - r + sides));
-    wasm.reassemble(windowRows, rows.at(image, y, left), out, outRow, plane, table, right - left, c, s, kUp, groups);
+  const write = (image: number, y: number, left: number, right: number, out: number, outRow: number, outPixel: number, outChannel: number, table: number): void => {
+    slices.forEach(({ group, from, channels }, i) => {
+      const [slice, skip] = apart ? [image * slices.length + i, 0] : [image, from * 4];
+      const windowRows = program.addresses(kUp, (ky) => x.at(slice, borderIndex(y - r + ky, h, padding), left - r + sides) + skip);
+      wasm.reassemble(windowRows, rows.at(image, y, left) + group * kernelBytes, out + from * outChannel, outRow, outPixel, outChannel, table,
+        right - left, channels, pixelBytes, groups * kernelBytes, s, kUp);
+    });
   };
   if (layout === 'NCHW') {
     return new Planes(shape, { inputs, block: s, grid: s, scratchBytes: tableBytes }, ({ image, y, left, right, address, row, plane, scratch }) => {
-      write(image, y / s, left / s, right / s, address, row, plane, scratch);
+      write(image, y / s, left / s, right / s, address, row, 4, plane, scratch);
     });
   }
   return produce(shape, { inputs, block: s, grid: s, scratchBytes: tableBytes }, (y, { y: row, left, right, scratch }) => {
-    for (let i = 0; i < n; i++) write(i, row / s, left / s, Math.ceil(right / s), y.at(i, row, left), y.rowBytes, 0, scratch);
+    for (let i = 0; i < n; i++) write(i, row / s, left / s, Math.ceil(right / s), y.at(i, row, left), y.rowBytes, c * 4, 4, scratch);
   });
 }
 
-/** x [n, h, w, c] -> [n, h, w + 2*sides, c], with the border's values where there are no zeros to be. */
-function padColumns({ arena }: Program, x: Rows, sides: number, padding: Padding): Rows {
+function sliceChannels(c: number, groups: number): Slice[] {
+  const perGroup = c / groups;
+  const slices: Slice[] = [];
+  for (let group = 0; group < groups; group++) {
+    for (let from = 0; from < perGroup; from += SLICE) slices.push({ group, from: group * perGroup + from, channels: Math.min(SLICE, perGroup - from) });
+  }
+  return slices;
+}
+
+/** x [n, h, w, c] -> [n * slices, h, w + 2*sides, channels of a slice], with the border's values where there are no zeros to be. */
+function copyWindows({ wasm }: Program, x: Rows, slices: readonly Slice[], sides: number, padding: Padding): Rows {
   const [n, h, w, c] = x.shape;
-  const shape: Shape = [n, h, w + 2 * sides, c];
-  const whole = (): Range => [0, w];
-  return produce(shape, { inputs: [{ rows: x, reads: (y) => [y, y + 1], columns: whole }] }, (y, { y: row }) => {
-    const bytes = arena.u8(0, arena.memory.buffer.byteLength);
-    for (let i = 0; i < n; i++) {
-      const from = x.at(i, row, 0);
-      const to = y.at(i, row, sides);
-      bytes.copyWithin(to, from, from + w * c * 4);
-      for (let column = -sides; column < w + sides; column = column === -1 ? w : column + 1) {
-        const source = from + borderIndex(column, w, padding) * c * 4;
-        bytes.copyWithin(to + column * c * 4, source, source + c * 4);
-      }
+  const channels = Math.max(...slices.map((slice) => slice.channels));
+  const step = slices.length === 1 ? c : ceilTo(channels, 4);
+  const shape: Shape = [n * slices.length, h, w + 2 * sides, step];
+  const columns = (range: Range): Range => sides > 0 ? [0, w] : range;
+  return produce(shape, { inputs: [{ rows: x, reads: (y) => [y, y + 1], columns }] }, (y, { y: row, left, right }) => {
+    for (let image = 0; image < n; image++) {
+      slices.forEach(({ from, channels }, i) => {
+        const copy = (column: number, count: number): void => {
+          const source = x.at(image, row, borderIndex(column - sides, w, padding)) + from * 4;
+          wasm.copy(source, y.at(image * slices.length + i, row, column), channels * 4, c * 4, step * 4, count);
+        };
+        const [first, last] = [Math.max(left, sides), Math.min(right, w + sides)];
+        for (let column = left; column < first; column++) copy(column, 1);
+        copy(first, last - first);
+        for (let column = last; column < right; column++) copy(column, 1);
+      });
     }
   });
 }
