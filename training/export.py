@@ -1,6 +1,6 @@
 """Checkpoint -> models/<name>.safetensors (collapsed EMA weights, fp16).
 
-  python3 export.py CHECKPOINT OUT --name base-x2 --trained-on 'BSDS500 train and test (400 photographs)' --licence '...'
+  python3 export.py CHECKPOINT OUT --name base-x2
 """
 import argparse
 
@@ -13,8 +13,8 @@ arg = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawD
 arg.add_argument('checkpoint')
 arg.add_argument('out')
 arg.add_argument('--name', required=True)
-arg.add_argument('--trained-on', required=True)
-arg.add_argument('--licence', required=True)
+arg.add_argument('--trained-on', default='see the card')
+arg.add_argument('--licence', default='MIT for the weights; see the card for the training images')
 arg.add_argument('--dtype', choices=('F16', 'F32'), default='F16')
 o = arg.parse_args()
 
