@@ -14,7 +14,7 @@ const IMAGES = { photo: 'examples/sample.jpg', 'clip art': 'test/images/car.png'
 const FLOORS: Record<string, Record<keyof typeof IMAGES, number>> = {
   'small-web-x2': { photo: 0, 'clip art': 2.35, text: 1 },
   'large-web-x2': { photo: 0, 'clip art': 2.75, text: 1.2 },
-  'base-web-x2': { photo: 0, 'clip art': 2.75, text: 1.2 },
+  'base-web-x2': { photo: 0.08, 'clip art': 3.7, text: 1.35 },
   'base-x2': { photo: 1.25, 'clip art': 8.2, text: 2.95 },
   'base-x3': { photo: 0.6, 'clip art': 4.8, text: 1.3 },
   'base-x4': { photo: 0.5, 'clip art': 3, text: 0.9 },
@@ -22,8 +22,8 @@ const FLOORS: Record<string, Record<keyof typeof IMAGES, number>> = {
   'large-x3': { photo: 0.65, 'clip art': 5.35, text: 1.55 },
   'large-x4': { photo: 0.6, 'clip art': 3.6, text: 1.1 },
   'small-x2': { photo: 1.1, 'clip art': 6.05, text: 2 },
-  'small-x3': { photo: 0.55, 'clip art': 3.85, text: 1.0 },
-  'small-x4': { photo: 0.5, 'clip art': 2.45, text: 0.65 },
+  'small-x3': { photo: 0.55, 'clip art': 3.85, text: 1 },
+  'small-x4': { photo: 0.53, 'clip art': 2.55, text: 0.68 },
 };
 
 test('every shipped model has its floors', () => {
