@@ -1,9 +1,10 @@
 // Programs by rows (src/backends/wasm/rows.ts) with producers that only keep books: every row is computed once, in order, before it is read
 // and is still there when it is; memory does not grow with the height; rows and columns that nobody needs are not computed.
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Arena } from '../src/backends/wasm/arena.js';
 import { execute, type Input, Producer, type Range, Rows } from '../src/backends/wasm/rows.js';
 import type { Shape } from '../src/core/tensor.js';
+import { wasmSimd } from './backends.js';
 
 interface Books {
   readonly rows: Rows;
@@ -90,5 +91,22 @@ describe('programs by rows', () => {
     const arena = run(last, [0, 9], [0, 5]);
     expect(source.rows.margin).toBe(2);
     for (const address of [source.rows.at(0, -1, 0), source.rows.at(0, 9, -2), source.rows.at(0, 4, -2), source.rows.at(0, 4, 5)]) expect([...arena.f32(address, 2)]).toEqual([0, 0]);
+  });
+
+  test('the images of one program take the memory of one', async () => {
+    const backend = await wasmSimd.open();
+    const image = { data: new Uint8ClampedArray(20_000 * 4), width: 20_000, height: 1 };
+    const copies = (count: number) => backend.runPixels((ops) => Array.from({ length: count }, () => {
+      const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels(image), false);
+      return ops.planesToPixels(luma, chroma, { x: 0, y: 0, width: image.width, height: 1 });
+    }));
+    const grow = vi.spyOn(WebAssembly.Memory.prototype, 'grow');
+    await copies(1);
+    expect(grow).toHaveBeenCalled();
+    grow.mockClear();
+    expect(await copies(8)).toHaveLength(8);
+    expect(grow).not.toHaveBeenCalled();
+    grow.mockRestore();
+    backend.dispose();
   });
 });
