@@ -3,13 +3,13 @@
 // Reference: src/backends/reference/reassemble.ts. CARAFE, arXiv:1905.02188, eq. 3.
 // Schedule: the s^2 sub-pixels of a source pixel share one window, so a feature vector is loaded once for several of them: tiles of 2
 // sub-pixels x 5 vectors of channels (10 accumulators, which hide the latency of a multiply-add, 2 splats, 1 feature), what is left in tiles of
-// 4 x 2 and 4 x 1. Towards planes (NCHW) the accumulators are transposed on their way out, so that nothing is written twice.
+// 4 x 2. Towards planes (NCHW) the accumulators are transposed on their way out, so that nothing is written twice.
 import { madd, storeLanes } from './simd';
 
 /**
  * One row of source pixels -> s rows of the output, of c channels of one group. `features` holds kUp addresses: of each row of the window of the
  * first pixel, r pixels left of it. Pixels lie `pixelBytes` apart in features, `kernelBytes` in kernels; output rows, pixels and channels
- * `outRow`, `outPixel` and `outChannel` (4: NHWC; 4 pixels: planes). `table` is scratch for kUp^2 addresses. Reads up to 3 floats after a pixel's channels.
+ * `outRow`, `outPixel` and `outChannel` (4: NHWC; 4 pixels: planes). `table` is scratch for kUp^2 addresses. Reads up to 15 floats after a pixel's channels.
  */
 export function reassemble(
   features: usize, kernels: usize, out: usize, outRow: usize, outPixel: usize, outChannel: usize, table: usize,
@@ -28,22 +28,17 @@ export function reassemble(
       if (subs - sub >= 4) {
         const o1 = subPixel(out, outRow, outPixel, sub + 1, s), o2 = subPixel(out, outRow, outPixel, sub + 2, s), o3 = subPixel(out, outRow, outPixel, sub + 3, s);
         const pairs = !plane || (o1 - o0 == 4 && o3 - o2 == 4);
-        for (; pairs && ci + 20 <= c; ci += 20) {
+        for (; pairs && c - ci >= 20 && c - ci != 24; ci += 20) { // 24 are three times 8
           const at = outChannel * ci;
           tile2x5(table, end, kernel, tapBytes, offset + (<usize>ci << 2), o0 + at, o1 + at, plane);
           tile2x5(table, end, kernel + 8, tapBytes, offset + (<usize>ci << 2), o2 + at, o3 + at, plane);
         }
-        for (; ci + 8 <= c; ci += 8) {
+        for (; ci < c; ci += 8) {
           const at = outChannel * ci;
-          tile4x2(table, end, kernel, tapBytes, offset + (<usize>ci << 2), o0 + at, o1 + at, o2 + at, o3 + at, plane);
-        }
-        for (; ci < c; ci += 4) {
-          const at = outChannel * ci;
-          tile4x1(table, end, kernel, tapBytes, offset + (<usize>ci << 2), o0 + at, o1 + at, o2 + at, o3 + at, plane, c - ci);
+          tile4x2(table, end, kernel, tapBytes, offset + (<usize>ci << 2), o0 + at, o1 + at, o2 + at, o3 + at, plane, c - ci);
         }
       } else {
-        for (; ci + 16 <= c; ci += 16) tile1x4(table, end, kernel, tapBytes, offset + (<usize>ci << 2), o0 + outChannel * ci, plane);
-        for (; ci < c; ci += 4) tile1x1(table, end, kernel, tapBytes, offset + (<usize>ci << 2), o0 + outChannel * ci, plane, c - ci);
+        for (; ci < c; ci += 16) tile1x4(table, end, kernel, tapBytes, offset + (<usize>ci << 2), o0 + outChannel * ci, plane, c - ci);
       }
     }
     offset += pixelBytes;
@@ -111,7 +106,8 @@ function tile2x5(table: usize, end: usize, kernel: usize, tapBytes: usize, offse
   }
 }
 
-function tile4x2(table: usize, end: usize, kernel: usize, tapBytes: usize, offset: usize, o0: usize, o1: usize, o2: usize, o3: usize, plane: usize): void {
+/** Up to 8 channels: with fewer accumulators it would be no quicker. */
+function tile4x2(table: usize, end: usize, kernel: usize, tapBytes: usize, offset: usize, o0: usize, o1: usize, o2: usize, o3: usize, plane: usize, channels: i32): void {
   let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00, s30 = s00, s31 = s00;
   for (; table < end; table += 4) {
     const f = load<usize>(table) + offset;
@@ -130,41 +126,24 @@ function tile4x2(table: usize, end: usize, kernel: usize, tapBytes: usize, offse
     s31 = madd(k, f1, s31);
     kernel += tapBytes;
   }
-  if (plane) {
-    storeFour(o0, o1, o2, o3, plane, s00, s10, s20, s30, 4);
-    const next = plane << 2;
-    storeFour(o0 + next, o1 + next, o2 + next, o3 + next, plane, s01, s11, s21, s31, 4);
+  const next: usize = plane ? plane << 2 : 16;
+  if (channels >= 8 && o1 - o0 == 4 && o3 - o2 == 4) { // which in NHWC they are not
+    storePairs(o0, plane, s00, s10); storePairs(o2, plane, s20, s30);
+    storePairs(o0 + next, plane, s01, s11); storePairs(o2 + next, plane, s21, s31);
+  } else if (channels >= 8 && !plane) {
+    v128.store(o0, s00); v128.store(o0, s01, 16);
+    v128.store(o1, s10); v128.store(o1, s11, 16);
+    v128.store(o2, s20); v128.store(o2, s21, 16);
+    v128.store(o3, s30); v128.store(o3, s31, 16);
   } else {
-    v128.store(o0, s00, 0); v128.store(o0, s01, 16);
-    v128.store(o1, s10, 0); v128.store(o1, s11, 16);
-    v128.store(o2, s20, 0); v128.store(o2, s21, 16);
-    v128.store(o3, s30, 0); v128.store(o3, s31, 16);
+    storeOne(o0, plane, s00, channels); storeOne(o1, plane, s10, channels); storeOne(o2, plane, s20, channels); storeOne(o3, plane, s30, channels);
+    channels -= 4;
+    storeOne(o0 + next, plane, s01, channels); storeOne(o1 + next, plane, s11, channels); storeOne(o2 + next, plane, s21, channels); storeOne(o3 + next, plane, s31, channels);
   }
 }
 
-/** The last 1..7 channels of a group, 4 at a time. */
-function tile4x1(table: usize, end: usize, kernel: usize, tapBytes: usize, offset: usize, o0: usize, o1: usize, o2: usize, o3: usize, plane: usize, channels: i32): void {
-  let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
-  for (; table < end; table += 4) {
-    const f = v128.load(load<usize>(table) + offset);
-    s0 = madd(v128.load32_splat(kernel, 0), f, s0);
-    s1 = madd(v128.load32_splat(kernel, 4), f, s1);
-    s2 = madd(v128.load32_splat(kernel, 8), f, s2);
-    s3 = madd(v128.load32_splat(kernel, 12), f, s3);
-    kernel += tapBytes;
-  }
-  if (plane) {
-    storeFour(o0, o1, o2, o3, plane, s0, s1, s2, s3, channels);
-  } else {
-    storeLanes(o0, s0, channels);
-    storeLanes(o1, s1, channels);
-    storeLanes(o2, s2, channels);
-    storeLanes(o3, s3, channels);
-  }
-}
-
-/** What is left when s^2 is not a multiple of four: s = 1, and one sub-pixel of s = 3. */
-function tile1x4(table: usize, end: usize, kernel: usize, tapBytes: usize, offset: usize, o: usize, plane: usize): void {
+/** Up to 16 channels of what is left when s^2 is not a multiple of four: s = 1, and one sub-pixel of s = 3. */
+function tile1x4(table: usize, end: usize, kernel: usize, tapBytes: usize, offset: usize, o: usize, plane: usize, channels: i32): void {
   let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
   for (; table < end; table += 4) {
     const f = load<usize>(table) + offset;
@@ -175,20 +154,11 @@ function tile1x4(table: usize, end: usize, kernel: usize, tapBytes: usize, offse
     s3 = madd(k, v128.load(f, 48), s3);
     kernel += tapBytes;
   }
-  storeOne(o, plane, s0, 4);
   const next: usize = plane ? plane << 2 : 16;
-  storeOne(o + next, plane, s1, 4);
-  storeOne(o + next * 2, plane, s2, 4);
-  storeOne(o + next * 3, plane, s3, 4);
-}
-
-function tile1x1(table: usize, end: usize, kernel: usize, tapBytes: usize, offset: usize, o: usize, plane: usize, channels: i32): void {
-  let sum = f32x4.splat(0);
-  for (; table < end; table += 4) {
-    sum = madd(v128.load32_splat(kernel), v128.load(load<usize>(table) + offset), sum);
-    kernel += tapBytes;
-  }
-  storeOne(o, plane, sum, channels);
+  storeOne(o, plane, s0, channels);
+  storeOne(o + next, plane, s1, channels - 4);
+  storeOne(o + next * 2, plane, s2, channels - 8);
+  storeOne(o + next * 3, plane, s3, channels - 12);
 }
 
 /** Two sub-pixels side by side of four channels, each channel in its plane. */
@@ -203,23 +173,9 @@ function storePairs(o: usize, plane: usize, a: v128, b: v128): void {
   v128.store64_lane(o, ab1, 1);
 }
 
-/** Four sub-pixels of up to four channels, each channel in its plane. */
-// @ts-ignore: decorator
-@inline
-function storeFour(o0: usize, o1: usize, o2: usize, o3: usize, plane: usize, a: v128, b: v128, c: v128, d: v128, channels: i32): void {
-  if (channels >= 4 && o1 - o0 == 4 && o3 - o2 == 4) {
-    storePairs(o0, plane, a, b);
-    storePairs(o2, plane, c, d);
-  } else {
-    storeOne(o0, plane, a, channels);
-    storeOne(o1, plane, b, channels);
-    storeOne(o2, plane, c, channels);
-    storeOne(o3, plane, d, channels);
-  }
-}
-
-/** One sub-pixel of up to four channels. */
+/** One sub-pixel of up to four channels, or of none. */
 function storeOne(o: usize, plane: usize, v: v128, channels: i32): void {
+  if (channels < 1) return;
   if (!plane) { storeLanes(o, v, channels); return; }
   f32.store(o, f32x4.extract_lane(v, 0)); o += plane;
   if (channels > 1) f32.store(o, f32x4.extract_lane(v, 1)); o += plane;

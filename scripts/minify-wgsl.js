@@ -10,7 +10,7 @@ const table = shortNames(readdirSync(folder).map((name) => tight(readFileSync(ne
 
 /** @param {string} source of one of shaders/ */
 export function minifyWgsl(source) {
-  return tight(source).replace(/\.?\b[a-zA-Z]\w*/g, (word) => table.get(word) ?? word);
+  return tight(source).replace(/\b[a-zA-Z]\w*/g, (word) => table.get(word) ?? word);
 }
 
 function shortNames(all) {
@@ -18,18 +18,19 @@ function shortNames(all) {
   const declared = found(/\b(?:fn|let|const|struct|var(?:<[\w,]+>)?) ?(\w+)/g);
   const parameters = found(/[(,](?:@builtin\(\w+\))?(\w+):/g);
   const members = new Set([...all.matchAll(/struct \w+{([^}]*)}/g)].flatMap(([, body]) => [...body.matchAll(/(\w+):/g)].map(([, name]) => name)));
-  const functions = found(/\bfn (\w+)/g);
-  const builtins = [...found(/(\w+)\(/g)].filter((name) => !functions.has(name));
-  const outside = [...found(/@compute @workgroup_size\(\w+\)fn (\w+)/g), ...members, ...builtins]; // src/ names entry points; a member may look like a swizzle
+  const called = found(/\b(?:fn|struct) (\w+)/g);
+  const builtins = [...found(/(\w+)\(/g)].filter((name) => !called.has(name));
+  const swizzle = /^[xyzwrgba]{1,4}$/;
+  const outside = [...found(/@compute @workgroup_size\(\w+\)fn (\w+)/g), ...builtins]; // src/ names entry points
   const words = found(/(\w+)/g);
-  const names = [...new Set([...declared, ...parameters])].filter((name) => !outside.includes(name));
+  const names = [...new Set([...declared, ...parameters, ...members])].filter((name) => !outside.includes(name) && !swizzle.test(name));
   const letters = [...Array(26)].map((_, i) => String.fromCharCode(97 + i));
-  const short = [...letters, ...letters.flatMap((a) => letters.map((b) => a + b))].filter((name) => !words.has(name) && !RESERVED.includes(name));
+  const short = [...letters, ...letters.flatMap((a) => letters.map((b) => a + b))].filter((name) => !words.has(name) && !RESERVED.includes(name) && !swizzle.test(name));
   const uses = (name) => all.split(new RegExp(`\\b${name}\\b`)).length;
   names.sort((a, b) => uses(b) - uses(a));
   return new Map(names.map((name, i) => [name, short[i]]));
 }
 
 function tight(wgsl) {
-  return wgsl.replace(/\/\/.*$/gm, '').replace(/\s+/g, ' ').replace(/ ?([{}()[\],;:=+*/%<>&|!]) ?/g, '$1').replace(/,}/g, '}').replace(/\b0\.(?=\d)/g, '.').trim();
+  return wgsl.replace(/\/\/.*$/gm, '').replace(/\s+/g, ' ').replace(/ ?([{}()[\],;:=+*/%<>&|!]) ?/g, '$1').replace(/ ?(?<!-)-(?! ?-) ?/g, '-').replace(/,}/g, '}').replace(/\b0\.(?=\d)/g, '.').trim();
 }

@@ -115,10 +115,12 @@ export function execute(arena: Arena, sink: Producer, rows: Range, columns: Rang
   findRegions(order, rows, columns);
   const steps: { producer: Producer; y: number }[] = [];
   pull(sink, rows[1], steps);
+  const mark = arena.mark();
   const scratch = placeRings(arena, order);
   for (const { producer, y } of steps) {
     producer.compute({ y, height: Math.min(producer.block, producer.height - y), left: producer.left, right: producer.right, scratch });
   }
+  arena.release(mark);
 }
 
 /** Which rows and columns of each producer are needed, from those of the sink. */

@@ -44,12 +44,7 @@ class WasmBackend implements Backend {
   }
 
   async runPixels(program: (ops: Ops) => readonly DevicePixels[]): Promise<Uint8ClampedArray[]> {
-    return this.#scope((running) => program(opsOf(running)).map((pixels) => {
-      const mark = running.arena.mark();
-      const values = pixelValues(pixels);
-      running.arena.release(mark); // the next image's rows lie where this one's were
-      return values;
-    }));
+    return this.#scope((running) => program(opsOf(running)).map(pixelValues));
   }
 
   dispose(): void {
