@@ -12,8 +12,8 @@ const root = new URL('../..', import.meta.url).pathname;
 const IMAGES = { photo: 'examples/sample.jpg', 'clip art': 'test/images/car.png', text: 'test/images/text.png' } as const;
 
 const FLOORS: Record<string, Record<keyof typeof IMAGES, number>> = {
-  'small-web-x2': { photo: 0, 'clip art': 2.35, text: 1 },
-  'large-web-x2': { photo: 0, 'clip art': 2.75, text: 1.2 },
+  'small-web-x2': { photo: 0.04, 'clip art': 3.3, text: 1.1 },
+  'large-web-x2': { photo: 0.1, 'clip art': 4.1, text: 1.5 },
   'base-web-x2': { photo: 0.08, 'clip art': 3.7, text: 1.35 },
   'base-x2': { photo: 1.25, 'clip art': 8.2, text: 2.95 },
   'base-x3': { photo: 0.6, 'clip art': 4.8, text: 1.3 },
