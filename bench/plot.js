@@ -49,6 +49,7 @@ function ownModels() {
 export function plotAll() {
   mkdirSync(join(folder, 'plots'), { recursive: true });
   writeFileSync(join(folder, 'plots/quality-against-cost.svg'), qualityAgainstCost());
+  writeFileSync(join(folder, 'plots/learning-curves.svg'), learningCurves());
   for (const major of [20, 24]) {
     const file = join(folder, `results/node-v${major}.json`);
     if (!existsSync(file)) continue;
@@ -101,6 +102,42 @@ function qualityAgainstCost() {
     ...axisY(y, [32.4, 32.6, 32.8, 33, 33.2, 33.4], 'dB'), ...[5000, 10_000, 20_000, 50_000, 100_000, 200_000].map((v) => text(x(v), HEIGHT - BOX.bottom + 18, `${v / 1000}k`, 'middle')),
     ...[...ownModels(), ...COST].map(({ name, macs, db, own, paper }) => dot(x(macs), y(db), own, paper) + text(x(macs) + 10, y(db) + (own ? 16 : 4), name)),
   ]);
+}
+
+/** The runs of a model's log at its own scale, one after the other: millions of patches seen, and dB on the kept-back photographs of BSDS500. */
+function learningCurve(model) {
+  const scale = Number(model.at(-1));
+  const points = [];
+  let before = 0;
+  for (const run of readFileSync(join(folder, `../models/${model}.log`), 'utf8').split('# carafe-luma ').slice(1)) {
+    const { batch } = JSON.parse(/# options ({.*})/.exec(run)[1]);
+    if (JSON.parse(run.split(' params')[0]).scale !== scale) continue;
+    const steps = [...run.matchAll(/^step (\d+) .* bsds400 ([\d.]+)/gm)].map(([, step, db]) => [Number(step), Number(db)]);
+    points.push(...steps.map(([step, db]) => ({ patches: before + (step * batch) / 1e6, db })));
+    before = points.at(-1).patches;
+  }
+  return points;
+}
+
+function learningCurves() {
+  const panel = (WIDTH - BOX.left - BOX.right) / 3;
+  const panels = [[2, 31.2], [3, 28.1], [4, 26.65]].flatMap(([scale, lowest], i) => {
+    const left = BOX.left + i * panel;
+    const curves = ['small', 'base', 'large'].map((size) => ({ size, points: learningCurve(`${size}-x${scale}`) }));
+    const last = Math.ceil(Math.max(...curves.map(({ points }) => points.at(-1).patches)) * 5) / 5;
+    const x = linearScale(0, last, left, left + panel - 60);
+    const y = linearScale(lowest, lowest + 0.5, HEIGHT - BOX.bottom, BOX.top + 20);
+    const ticks = Array.from({ length: 6 }, (_, tick) => Number((lowest + tick / 10).toFixed(2)));
+    return [
+      text(left, BOX.top + 4, `x${scale}`), text(x(last), HEIGHT - BOX.bottom + 18, `${last} M patches`, 'middle'),
+      ...ticks.map((v) => line(left, y(v), x(last), y(v), FAINT) + text(left - 4, y(v) + 4, v, 'end')),
+      ...curves.map(({ size, points }) => {
+        const path = points.filter(({ db }) => db >= lowest).map(({ patches, db }) => `${x(patches)},${y(db)}`).join(' ');
+        return `<polyline points="${path}" fill="none" stroke="${OURS}" stroke-width="1.5"/>${text(x(points.at(-1).patches) + 4, y(points.at(-1).db) + 4, size)}`;
+      }),
+    ];
+  });
+  return frame('What training gave: PSNR in dB on the kept-back photographs of BSDS500 against patches seen, of all runs at the model\'s scale', 'Each dip is a run that begins again at a high rate, on other shares of the data or with a new layer; from models/*.log', panels);
 }
 
 function qualityAgainstTime({ ours, peers }, meta, major) {
