@@ -20,7 +20,7 @@ function shortNames(all) {
   const members = new Set([...all.matchAll(/struct \w+{([^}]*)}/g)].flatMap(([, body]) => [...body.matchAll(/(\w+):/g)].map(([, name]) => name)));
   const called = found(/\b(?:fn|struct) (\w+)/g);
   const builtins = [...found(/(\w+)\(/g)].filter((name) => !called.has(name));
-  const swizzle = /^[xyzwrgba]{1,4}$/;
+  const swizzle = /^[xyzwrgba]{1,4}$/; // lanes of a vector, which look like members
   const outside = [...found(/@compute @workgroup_size\(\w+\)fn (\w+)/g), ...builtins]; // src/ names entry points
   const words = found(/(\w+)/g);
   const names = [...new Set([...declared, ...parameters, ...members])].filter((name) => !outside.includes(name) && !swizzle.test(name));
