@@ -8,12 +8,12 @@ import { madd, storeLanes } from './simd';
 
 /**
  * One row of source pixels -> s rows of the output, of c channels of one group. `features` holds kUp addresses: of each row of the window of the
- * first pixel, r pixels left of it. Pixels lie `pixelBytes` apart in features, `kernelBytes` in kernels; output rows, pixels and channels
- * `outRow`, `outPixel` and `outChannel` (4: NHWC; 4 pixels: planes). `table` is scratch for kUp^2 addresses. Reads up to 15 floats after a pixel's channels.
+ * first pixel, r pixels left of it. Pixels lie `pixelBytes` apart in features, `kernelStep` in kernels; output rows, pixels and channels
+ * `outRow`, `outPixel` and `outChannel`, which is 4 in NHWC; `outPixel` is 4 in planes. `table` is scratch for kUp^2 addresses. Reads up to 15 floats after a pixel's channels.
  */
 export function reassemble(
   features: usize, kernels: usize, out: usize, outRow: usize, outPixel: usize, outChannel: usize, table: usize,
-  w: i32, c: i32, pixelBytes: usize, kernelBytes: usize, s: i32, kUp: i32,
+  w: i32, c: i32, pixelBytes: usize, kernelStep: usize, s: i32, kUp: i32,
 ): void {
   const subs = s * s;
   const tapBytes: usize = <usize>subs << 2;
@@ -42,7 +42,7 @@ export function reassemble(
       }
     }
     offset += pixelBytes;
-    kernels += kernelBytes;
+    kernels += kernelStep;
     out += outPixel * s;
   }
 }
@@ -142,7 +142,7 @@ function tile4x2(table: usize, end: usize, kernel: usize, tapBytes: usize, offse
   }
 }
 
-/** Up to 16 channels of what is left when s^2 is not a multiple of four: s = 1, and one sub-pixel of s = 3. */
+/** Up to 16 channels of the last sub-pixel of an odd s. */
 function tile1x4(table: usize, end: usize, kernel: usize, tapBytes: usize, offset: usize, o: usize, plane: usize, channels: i32): void {
   let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
   for (; table < end; table += 4) {

@@ -6,7 +6,7 @@ import { interleave, summary } from './measure.js';
 import { createProbe } from './probe.js';
 import { root } from '../scripts/ensure.js';
 
-const BATCH = 40; // blocks of Winograd at a time, as src/backends/wasm/conv2d.ts has it
+const BATCH = 30; // blocks of Winograd at a time, as src/backends/wasm/conv2d.ts has it
 
 /** @param {{ timing: Parameters<typeof interleave>[1] }} options */
 export async function benchKernels({ timing }) {

@@ -1,4 +1,4 @@
-// node bench/plot.js: bench/results/*.json -> bench/plots/*.svg. Called by npm run bench -- --write.
+// node bench/plot.js: bench/results/*.json and models/*.{md,log} -> bench/plots/*.svg. Called by npm run bench -- --write.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -112,7 +112,7 @@ function learningCurve(model) {
   for (const run of readFileSync(join(folder, `../models/${model}.log`), 'utf8').split('# carafe-luma ').slice(1)) {
     const { batch } = JSON.parse(/# options ({.*})/.exec(run)[1]);
     if (JSON.parse(run.split(' params')[0]).scale !== scale) continue;
-    const steps = [...run.matchAll(/^step (\d+) .* bsds400 ([\d.]+)/gm)].map(([, step, db]) => [Number(step), Number(db)]);
+    const steps = [...run.matchAll(/^step (\d+) .* bsds400 ([\d.]+)/gim)].map(([, step, db]) => [Number(step), Number(db)]);
     points.push(...steps.map(([step, db]) => ({ patches: before + (step * batch) / 1e6, db })));
     before = points.at(-1).patches;
   }

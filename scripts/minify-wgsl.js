@@ -32,5 +32,5 @@ function shortNames(all) {
 }
 
 function tight(wgsl) {
-  return wgsl.replace(/\/\/.*$/gm, '').replace(/\s+/g, ' ').replace(/ ?([{}()[\],;:=+*/%<>&|!]) ?/g, '$1').replace(/ ?(?<!-)-(?! ?-) ?/g, '-').replace(/,}/g, '}').replace(/\b0\.(?=\d)/g, '.').trim();
+  return wgsl.replace(/\/\/.*$/gm, '').replace(/\s+/g, ' ').replace(/ ?([{}()[\],;:=+*/%<>&|!]) ?/g, '$1').replace(/ ?(?<!- ?)-(?! ?-) ?/g, '-').replace(/,}/g, '}').replace(/\b0\.(?=\d)/g, '.').trim();
 }

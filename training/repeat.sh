@@ -9,4 +9,5 @@ shares() { echo "--data BSDS400=$1 --data extra/shrunk=$2 --data extra/wallpaper
 mix() { echo "--data BSDS400=$1 --data extra/cid22=$2 --data extra/clic=$3 --data extra/shrunk=$4 --data extra/clipart=$5 --data extra/text=$6 --cache run/cache"; }
 python3() { echo "+ python3 $*"; /usr/bin/python3 "$@"; } # Debian's, which has Debian's torch
 
-eval "$(sed -n '/^```sh$/,/^```$/ { /^```/d; p }' "../models/$1.md")"
+commands=$(sed -n '/^```sh$/,/^```$/ { /^```/d; p }' "../models/$1.md")
+eval "$commands"

@@ -96,9 +96,10 @@ const reassemble: ReassembleCase[] = [
     n: [2], c: [1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 33], h: [1, 2, 4, 5, 6, 8, 15, 17], w: [1, 2, 4, 5, 6, 8, 15, 16, 17, 33],
     kUp: [1, 3, 7], scale: [1, 3, 4], groups: [5], padding: ['replicate', 'reflect'],
   }),
-  // To planes, in segments of 64 kB (assembly/reassemble.ts).
+  // To planes, and in slices of channels (backends/wasm/reassemble.ts).
   ...sweep<ReassembleCase>({ ...reassembleControl, layout: 'NCHW', w: 33 }, { n: [2], c: [1, 3, 4, 8, 64, 129, 300], w: [1, 2, 3, 4, 32, 65], scale: [1, 3, 4, 12], kUp: [1, 3], padding: ['reflect'], layout: ['NHWC'] }),
   { ...reassembleControl, layout: 'NCHW', c: 132, groups: 2, w: 3 },
+  ...(['NCHW', 'NHWC'] as const).flatMap((layout) => (['zero', 'reflect'] as const).map((padding): ReassembleCase => ({ ...reassembleControl, layout, c: 164, groups: 2, w: 5, padding }))),
   ...[[2, 2], [4, 2], [6, 2], [8, 2], [10, 2], [16, 2], [18, 2], [8, 4], [16, 4], [9, 3], [12, 3], [8, 8], [17, 17], [1, 1]]
     .map(([c, groups]): ReassembleCase => ({ ...reassembleControl, c, groups, h: 3, w: 5 })),
   ...[1, 2].flatMap((scale) => [1, 3, 4].map((c): ReassembleCase => ({ ...reassembleControl, c, h: 1, w: 1, kUp: 1, scale }))), // fewer values than a vector

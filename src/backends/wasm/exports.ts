@@ -15,7 +15,7 @@ export interface Exports {
   pixelUnshuffle(pixels: number, rows: number, line: number, w: number, c: number, s: number): void;
   normalizeKernels(x: number, y: number, groups: number, taps: number, subs: number, normalizer: number): void;
   reassemble(features: number, kernels: number, out: number, outRow: number, outPixel: number, outChannel: number, table: number,
-    w: number, c: number, pixelBytes: number, kernelBytes: number, s: number, kUp: number): void;
+    w: number, c: number, pixelBytes: number, kernelStep: number, s: number, kUp: number): void;
   reassembleSum(x: number, weights: number, bias: number, maps: number, base: number, baseRow: number, out: number, outRow: number,
     table: number, rows: number, sums: number, spare: number, w: number, cIn: number, s: number, kUp: number, groups: number): void;
   resize(rows: number, rowWeight: number, columnIndex: number, columnWeight: number, mixed: number, y: number,
