@@ -32,7 +32,7 @@ describe('a CARAFE module', () => {
 describe('a tile of 256x256', () => {
   // At x4 the bicubic luma, written and read, is as much as two layers of the small network.
   test.each([
-    { name: 'base-x2', body: 5, compress: 0 }, { name: 'small-x2', body: 5, compress: 0 }, { name: 'large-x2', body: 5, compress: 1 },
+    { name: 'base-x2', body: 5, compress: 1 }, { name: 'small-x2', body: 5, compress: 0 }, { name: 'large-x2', body: 5, compress: 1 },
     { name: 'base-x4', body: 5, compress: 1 }, { name: 'small-x4', body: 5, compress: 1 }, { name: 'large-x4', body: 4, compress: 1 },
   ])('$name: a dispatch for each convolution and three more, at most 1.3 times what the layers must move', ({ name, body, compress }) => {
     const { dispatches, bytes, layers } = tileTraffic(device, model(name), name, 256, mode);
