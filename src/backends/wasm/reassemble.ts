@@ -4,10 +4,9 @@ import type { DeviceTensor } from '../backend.js';
 import { Planes, produce, type Program } from './program.js';
 import { ceilTo, type Input, type Range, type Rows } from './rows.js';
 
-// Channels of a slice at most, which lies together: its windows stay in L1 from pixel to pixel, where 80 channels out of 256 share cache
-// sets and foil the prefetcher. assembly/reassemble.ts takes 20 at a time.
-const SLICE = 80;
-const TILE = 20;
+const SLICE = 80; // channels at most, whose windows stay in L1 from pixel to pixel
+const TILE = 20; // channels, assembly/reassemble.ts
+const WIDE = 128; // channels; slices of wider pixels are copied to lie together: 80 out of 256 share cache sets and foil the prefetcher
 
 /** Channels of one group. */
 interface Slice { readonly group: number; readonly from: number; readonly channels: number }
@@ -21,7 +20,8 @@ export function reassemble(program: Program, features: DeviceTensor, kernels: De
   const r = (kUp - 1) / 2;
   const slices = sliceChannels(c, groups);
   const sides = padding === 'zero' ? 0 : r; // columns that x already has on both sides
-  const x = slices.length > 1 || sides > 0 ? copySlices(program, whole, slices, sides, padding) : whole;
+  const apart = c > WIDE;
+  const x = apart || sides > 0 ? copySlices(program, whole, apart ? slices : [{ group: 0, from: 0, channels: c }], sides, padding) : whole;
   const pixelBytes = x.shape[3] * 4;
   const kernelBytes = kUp * kUp * s * s * 4;
   const inputs: Input[] = [
@@ -32,7 +32,8 @@ export function reassemble(program: Program, features: DeviceTensor, kernels: De
   /** Source pixels left..right-1 of source row y. */
   const write = (image: number, y: number, left: number, right: number, out: number, outRow: number, outPixel: number, outChannel: number, table: number): void => {
     slices.forEach(({ group, from, channels }, i) => {
-      const windowRows = program.addresses(kUp, (ky) => x.at(image * slices.length + i, borderIndex(y - r + ky, h, padding), left - r + sides));
+      const [piece, skip] = apart ? [image * slices.length + i, 0] : [image, from * 4];
+      const windowRows = program.addresses(kUp, (ky) => x.at(piece, borderIndex(y - r + ky, h, padding), left - r + sides) + skip);
       wasm.reassemble(windowRows, rows.at(image, y, left) + group * kernelBytes, out + from * outChannel, outRow, outPixel, outChannel, table,
         right - left, channels, pixelBytes, groups * kernelBytes, s, kUp);
     });
