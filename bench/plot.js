@@ -100,7 +100,7 @@ function qualityAgainstCost() {
   const y = linearScale(32.4, 33.4, HEIGHT - BOX.bottom, BOX.top);
   return frame('Set14 x2 against multiply-adds per input pixel; hollow: from their papers', 'PSNR on luma, bicubic as the input; bicubic itself 30.32 dB, pica lanczos3 30.77, the best WebGPU upscaler we found 32.04', [
     ...axisY(y, [32.4, 32.6, 32.8, 33, 33.2, 33.4], 'dB'), ...[5000, 10_000, 20_000, 50_000, 100_000, 200_000].map((v) => text(x(v), HEIGHT - BOX.bottom + 18, `${v / 1000}k`, 'middle')),
-    ...[...ownModels(), ...COST].map(({ name, macs, db, own, paper }) => dot(x(macs), y(db), own, paper) + text(x(macs) + 10, y(db) + (own ? 16 : 4), name)),
+    ...[...ownModels(), ...COST].map(({ name, macs, db, own, paper }) => dot(x(macs), y(db), own, paper) + (own ? text(x(macs) - 8, y(db) - 10, name, 'end') : text(x(macs) + 10, y(db) + 4, name))),
   ]);
 }
 
