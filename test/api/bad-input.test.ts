@@ -66,7 +66,7 @@ add('a truncated model', 'ModelInvalid', () => createUpscaler({ model: new Uint8
 add('a huge header length', 'ModelInvalid', () => createUpscaler({ model: tampered((b) => b.writeBigUInt64LE(2n ** 60n)) }));
 add('another architecture', 'ModelInvalid', () => createUpscaler({ model: tampered((b) => b.write('carafe-lumA', b.indexOf('carafe-luma'))) }));
 add('a body wired otherwise', 'ModelInvalid', () => createUpscaler({ model: tampered((b) => b.write('"skip":"head!"', b.indexOf('"skip":"input"'))) }));
-add('a compressor of no size', 'ModelInvalid', () => createUpscaler({ model: tampered((b) => b.write('"cMid":"x"', b.indexOf('"cMid":"0"'))) }));
+add('a compressor of no size', 'ModelInvalid', () => createUpscaler({ model: tampered((b) => b.write('"cMid":"x"', b.indexOf('"cMid":"8"'))) }));
 add('a model file that is not there', 'ModelInvalid', () => createUpscaler({ model: new URL('./none.safetensors', import.meta.url) }));
 add('a model of another scale', 'ModelInvalid', () => createUpscaler({ scale: 4, model: tampered(() => {}) }));
 
