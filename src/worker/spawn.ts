@@ -69,7 +69,7 @@ async function nodeThread(source: URL | 'file' | 'inline'): Promise<Thread> {
   const url = source === 'file' ? new URL('./worker.js', import.meta.url)
     : source === 'inline' ? new URL(`data:text/javascript,${encodeURIComponent(await inlineSource())}`)
     : source;
-  const worker = new threads.Worker(url, { name: 'carafe-web' });
+  const worker = new threads.Worker(url, { name: 'carafe-web', resourceLimits: { maxYoungGenerationSizeMb: 1 } }); // pixels are not on its heap
   const remote = Comlink.wrap<Host>(nodeEndpoint(worker));
   return {
     remote,
