@@ -11,7 +11,8 @@ const assets: Plugin = {
   enforce: 'pre',
   async load(id) {
     if (id.endsWith('.wgsl')) return `export default ${JSON.stringify(minifyWgsl(await readFile(id, 'utf8')))};`;
-    if (id.endsWith('?text')) return `export default ${JSON.stringify(await readFile(id.replace(/\?text$/, ''), 'utf8'))};`;
+    if (id.endsWith('?text'))
+      return `export default ${JSON.stringify(await readFile(id.replace(/\?text$/, ''), 'utf8'))};`;
     if (!id.endsWith('.deflate') && !id.endsWith('.safetensors')) return undefined;
     const base64 = (await readFile(id)).toString('base64');
     return `export default new Uint8Array(Buffer.from(${JSON.stringify(base64)}, 'base64'));`;

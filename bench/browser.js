@@ -10,7 +10,13 @@ import { ensureBuild, ensureDebian, ensurePackages, root } from '../scripts/ensu
 import { ensurePeers } from './peers/ensure.js';
 
 const { values: options } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, peers: { type: 'boolean', default: false }, json: { type: 'string' }, write: { type: 'boolean', default: false }, only: { type: 'string' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    peers: { type: 'boolean', default: false },
+    json: { type: 'string' },
+    write: { type: 'boolean', default: false },
+    only: { type: 'string' },
+  },
 });
 ensurePackages();
 ensureDebian({ '/usr/bin/chromium': 'chromium' });
@@ -25,7 +31,15 @@ const { mergeJson, table, writeTables } = await import('./report.js');
 const { browserImages, browserOperators, operators, quickImages, quickOperators } = await import('./shapes.js');
 
 // Debian's Chromium as the tests launch it; WebGPU has an adapter only with the last flag.
-const ARGS = ['--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--enable-unsafe-webgpu'];
+const ARGS = [
+  '--no-sandbox',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--enable-unsafe-webgpu',
+];
 const OURS = [
   { name: 'wasm, worker', runtime: 'carafe-web', backend: 'wasm', thread: 'worker' },
   { name: 'wasm, inline', runtime: 'carafe-web', backend: 'wasm', thread: 'inline' },
@@ -34,17 +48,42 @@ const OURS = [
 ];
 const TIMING = options.quick ? { rounds: 3, sampleMs: 1, warmupMs: 0 } : { rounds: 9, budgetMs: 40_000 };
 
-const meta = describeRun(['npm run bench:browser', process.argv.length > 2 ? ['--', ...process.argv.slice(2)].join(' ') : ''].filter(Boolean).join(' '));
+const meta = describeRun(
+  ['npm run bench:browser', process.argv.length > 2 ? ['--', ...process.argv.slice(2)].join(' ') : '']
+    .filter(Boolean)
+    .join(' '),
+);
 const profile = mkdtempSync(join(tmpdir(), 'carafe-web-bench-'));
 const site = await serve(root);
-const browser = await chromium.launchPersistentContext(profile, { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ARGS, headless: true });
+const browser = await chromium.launchPersistentContext(profile, {
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ARGS,
+  headless: true,
+});
 meta.browser = `Chromium ${browser.browser()?.version() ?? ''}`.trim();
-await browser.route(/\.mjs$/, (route) => route.fulfill({ body: readFileSync(join(root, new URL(route.request().url()).pathname)), contentType: 'text/javascript' }));
+await browser.route(/\.mjs$/, (route) =>
+  route.fulfill({
+    body: readFileSync(join(root, new URL(route.request().url()).pathname)),
+    contentType: 'text/javascript',
+  }),
+);
 try {
   const wanted = (job) => options.only === undefined || options.only === job.name;
   const rows = [];
-  for (const shape of (options.quick ? quickOperators.slice(0, 1) : browserOperators).filter(wanted)) rows.push(await measure(shape.name, { shape }, [...OURS, ...(options.peers && shape.peers ? await operatorPeers(shape) : [])]));
-  for (const image of (options.quick ? quickImages : browserImages).filter(wanted)) rows.push(await measure(image.name, { image }, [...OURS.filter(({ into }) => !into), ...(options.peers && image.peers ? await networkPeers(image) : [])]));
+  for (const shape of (options.quick ? quickOperators.slice(0, 1) : browserOperators).filter(wanted))
+    rows.push(
+      await measure(shape.name, { shape }, [
+        ...OURS,
+        ...(options.peers && shape.peers ? await operatorPeers(shape) : []),
+      ]),
+    );
+  for (const image of (options.quick ? quickImages : browserImages).filter(wanted))
+    rows.push(
+      await measure(image.name, { image }, [
+        ...OURS.filter(({ into }) => !into),
+        ...(options.peers && image.peers ? await networkPeers(image) : []),
+      ]),
+    );
   const { traffic } = await moved();
   const all = options.write ? merged(rows) : rows;
   const text = `${[...new Set(all.map(({ run }) => run))].map((run) => `- ${run}`).join('\n')}\n\n${table(['what', 'how', 'first result, ms', 'stall, ms', 'steady, ms', 'steady, times ours', 'first, times ours', 'runs on'], all.flatMap(toRows))}`;
@@ -65,8 +104,21 @@ async function measure(name, job, contenders) {
   const firsts = {};
   for (const contender of contenders) firsts[contender.name] = await inPage('first', contender, job);
   const { contenders: steady, wrong } = await inPage('steady', contenders, job, TIMING);
-  console.error(`${name}: ${Object.entries(steady).map(([how, { wallMs }]) => `${how} ${wallMs.toFixed(1)} ms`).join(', ')}`);
-  return { name, wrong, run: provenance(), contenders: contenders.map((contender) => ({ name: contender.name, ...firsts[contender.name], ...steady[contender.name] })) };
+  console.error(
+    `${name}: ${Object.entries(steady)
+      .map(([how, { wallMs }]) => `${how} ${wallMs.toFixed(1)} ms`)
+      .join(', ')}`,
+  );
+  return {
+    name,
+    wrong,
+    run: provenance(),
+    contenders: contenders.map((contender) => ({
+      name: contender.name,
+      ...firsts[contender.name],
+      ...steady[contender.name],
+    })),
+  };
 }
 
 /** Calls a function of bench/page.js in a fresh page. */
@@ -74,7 +126,10 @@ async function inPage(call, ...args) {
   const page = await browser.newPage();
   try {
     await page.goto(`${site.origin}/bench/page.html`);
-    return await page.evaluate(async ([name, values]) => (await import('/bench/page.js'))[name](...values), [call, args]);
+    return await page.evaluate(
+      async ([name, values]) => (await import('/bench/page.js'))[name](...values),
+      [call, args],
+    );
   } finally {
     await page.close();
   }
@@ -82,9 +137,20 @@ async function inPage(call, ...args) {
 
 async function operatorPeers(shape) {
   const { operatorGraphs } = await import('./peers/carafe-onnx.js');
-  const onnx = Object.entries(operatorGraphs(shape, operatorData(shape).weights)).flatMap(([graph, model]) => (shape.slow ? ['wasm'] : ['wasm', 'webgpu']).map((backend) => (
-    { name: `onnxruntime-web ${backend} (${graph})`, runtime: 'onnxruntime-web', backend, model: model.toString('base64') })));
-  const tfjs = ['smart', 'matmul'].map((graph) => ({ name: `tfjs webgpu (${graph})`, runtime: 'tfjs', backend: 'webgpu', graph }));
+  const onnx = Object.entries(operatorGraphs(shape, operatorData(shape).weights)).flatMap(([graph, model]) =>
+    (shape.slow ? ['wasm'] : ['wasm', 'webgpu']).map((backend) => ({
+      name: `onnxruntime-web ${backend} (${graph})`,
+      runtime: 'onnxruntime-web',
+      backend,
+      model: model.toString('base64'),
+    })),
+  );
+  const tfjs = ['smart', 'matmul'].map((graph) => ({
+    name: `tfjs webgpu (${graph})`,
+    runtime: 'tfjs',
+    backend: 'webgpu',
+    graph,
+  }));
   return shape.slow ? onnx : [...onnx, ...tfjs];
 }
 
@@ -92,29 +158,61 @@ async function operatorPeers(shape) {
 async function networkPeers({ width, height }) {
   const { bicubicWeights, lumaGraphs, readModel } = await import('./peers/carafe-onnx.js');
   const file = join(root, 'models/base-x2.safetensors');
-  const onnx = Object.entries(lumaGraphs(file, height, width)).filter(([graph]) => graph !== 'sum').flatMap(([graph, model]) => ['wasm', 'webgpu'].map((backend) => (
-    { name: `onnxruntime-web ${backend}, the same network (${graph})`, runtime: 'onnxruntime-web', backend, model: model.toString('base64') })));
+  const onnx = Object.entries(lumaGraphs(file, height, width))
+    .filter(([graph]) => graph !== 'sum')
+    .flatMap(([graph, model]) =>
+      ['wasm', 'webgpu'].map((backend) => ({
+        name: `onnxruntime-web ${backend}, the same network (${graph})`,
+        runtime: 'onnxruntime-web',
+        backend,
+        model: model.toString('base64'),
+      })),
+    );
   const { metadata, tensor, names } = readModel(file);
   const plain = ({ data, shape }) => ({ data: [...data], shape });
-  const tensors = { ...Object.fromEntries(names.map((name) => [name, plain(tensor(name))])), bicubic: { weights: plain(bicubicWeights(2).weights) } };
-  return [...onnx, { name: 'tfjs webgpu, the same network', runtime: 'tfjs', backend: 'webgpu', network: { metadata, tensors } }];
+  const tensors = {
+    ...Object.fromEntries(names.map((name) => [name, plain(tensor(name))])),
+    bicubic: { weights: plain(bicubicWeights(2).weights) },
+  };
+  return [
+    ...onnx,
+    { name: 'tfjs webgpu, the same network', runtime: 'tfjs', backend: 'webgpu', network: { metadata, tensors } },
+  ];
 }
 
 /** What bench/traffic.ts counts, in a page: it needs a device. */
 async function moved() {
   const { build } = await import('esbuild');
-  const { outputFiles: [{ text }] } = await build({ entryPoints: [join(root, 'bench/traffic.ts')], bundle: true, write: false, format: 'iife', globalName: 'moved', target: 'es2022', loader: { '.wgsl': 'text', '.deflate': 'binary' } });
+  const {
+    outputFiles: [{ text }],
+  } = await build({
+    entryPoints: [join(root, 'bench/traffic.ts')],
+    bundle: true,
+    write: false,
+    format: 'iife',
+    globalName: 'moved',
+    target: 'es2022',
+    loader: { '.wgsl': 'text', '.deflate': 'binary' },
+  });
   const page = await browser.newPage();
   try {
     await page.goto(`${site.origin}/bench/page.html`);
     await page.addScriptTag({ content: `${text}\nglobalThis.moved = moved;` });
     const model = readFileSync(join(root, 'models/base-x2.safetensors')).toString('base64');
-    return await page.evaluate(async ([shape, base64]) => {
-      const device = await (await navigator.gpu.requestAdapter()).requestDevice();
-      const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-      const { moduleTraffic, tileTraffic } = globalThis.moved;
-      return { traffic: [moduleTraffic(device, shape, { half: false, hardware: true }), tileTraffic(device, bytes, 'base x2, a tile of 256x256', 256, { half: false, hardware: true })] };
-    }, [operators[0], model]);
+    return await page.evaluate(
+      async ([shape, base64]) => {
+        const device = await (await navigator.gpu.requestAdapter()).requestDevice();
+        const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+        const { moduleTraffic, tileTraffic } = globalThis.moved;
+        return {
+          traffic: [
+            moduleTraffic(device, shape, { half: false, hardware: true }),
+            tileTraffic(device, bytes, 'base x2, a tile of 256x256', 256, { half: false, hardware: true }),
+          ],
+        };
+      },
+      [operators[0], model],
+    );
   } finally {
     await page.close();
   }
@@ -122,8 +220,20 @@ async function moved() {
 
 function trafficTable(traffic) {
   const kB = (bytes) => (bytes / 1e3).toFixed(0);
-  return traffic.map(({ name, dispatches, bytes, layers, ends }) => `**${name}**: ${dispatches.length} dispatches, ${(bytes / 1e6).toFixed(1)} MB: ${(bytes / layers).toFixed(2)} times what its layers must move, ${(bytes / ends).toFixed(2)} times its input, parameters and result.\n\n${
-    table(['dispatch', 'reads, kB', 'writes, kB', 'MFLOP'], dispatches.map(({ what, read, written, mflops }) => [what, kB(read), kB(written), mflops ? mflops.toFixed(0) : '']))}`).join('\n\n');
+  return traffic
+    .map(
+      ({ name, dispatches, bytes, layers, ends }) =>
+        `**${name}**: ${dispatches.length} dispatches, ${(bytes / 1e6).toFixed(1)} MB: ${(bytes / layers).toFixed(2)} times what its layers must move, ${(bytes / ends).toFixed(2)} times its input, parameters and result.\n\n${table(
+          ['dispatch', 'reads, kB', 'writes, kB', 'MFLOP'],
+          dispatches.map(({ what, read, written, mflops }) => [
+            what,
+            kB(read),
+            kB(written),
+            mflops ? mflops.toFixed(0) : '',
+          ]),
+        )}`,
+    )
+    .join('\n\n');
 }
 
 /** With the rows of an earlier --write that this run did not measure. */
@@ -131,15 +241,23 @@ function merged(rows) {
   const file = join(root, 'bench/results/browser.json');
   const before = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).browser.value : [];
   const names = [...browserOperators, ...browserImages].map(({ name }) => name);
-  return [...before.filter(({ name }) => names.includes(name) && !rows.some((row) => row.name === name)), ...rows].sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
+  return [...before.filter(({ name }) => names.includes(name) && !rows.some((row) => row.name === name)), ...rows].sort(
+    (a, b) => names.indexOf(a.name) - names.indexOf(b.name),
+  );
 }
 
 function toRows({ name, wrong, contenders }) {
   return contenders.map(({ name: how, firstMs, stallMs, wallMs, over, ratio, details }) => {
     const ours = contenders.find((contender) => contender.name === over);
     return [
-      name, how, firstMs.toFixed(0), stallMs === undefined ? '' : stallMs.toFixed(0), how in wrong ? `wrong result (off by ${wrong[how].toPrecision(2)})` : wallMs.toFixed(2),
-      over === undefined || over === how ? '' : `${ratio.toFixed(1)}x (${over})`, over === undefined || over === how ? '' : `${(firstMs / ours.firstMs).toFixed(1)}x`, details ?? '',
+      name,
+      how,
+      firstMs.toFixed(0),
+      stallMs === undefined ? '' : stallMs.toFixed(0),
+      how in wrong ? `wrong result (off by ${wrong[how].toPrecision(2)})` : wallMs.toFixed(2),
+      over === undefined || over === how ? '' : `${ratio.toFixed(1)}x (${over})`,
+      over === undefined || over === how ? '' : `${(firstMs / ours.firstMs).toFixed(1)}x`,
+      details ?? '',
     ];
   });
 }

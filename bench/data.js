@@ -19,12 +19,22 @@ const LOGITS = 4; // encoder weights as large as this times 1/sqrt(fan-in) give 
 /** Weights as createCarafe takes them, and the features. @param {import('./shapes.js').OperatorShape} shape */
 export function operatorData({ c, h, w, scale, kUp, kEnc, cMid, groups }) {
   const encoded = groups * (kUp * scale) ** 2;
-  const tensor = (shape, seed, amplitude) => ({ data: values(shape.reduce((p, s) => p * s), seed, amplitude), shape });
+  const tensor = (shape, seed, amplitude) => ({
+    data: values(
+      shape.reduce((p, s) => p * s),
+      seed,
+      amplitude,
+    ),
+    shape,
+  });
   return {
     x: tensor([1, c, h, w], 1, 1),
     weights: {
       compress: { weights: tensor([cMid, c, 1, 1], 2, 1 / Math.sqrt(c)), bias: tensor([cMid], 3, 0.1) },
-      encode: { weights: tensor([encoded, cMid, kEnc, kEnc], 4, LOGITS / Math.sqrt(cMid * kEnc ** 2)), bias: tensor([encoded], 5, 0.1) },
+      encode: {
+        weights: tensor([encoded, cMid, kEnc, kEnc], 4, LOGITS / Math.sqrt(cMid * kEnc ** 2)),
+        bias: tensor([encoded], 5, 0.1),
+      },
     },
   };
 }
@@ -41,11 +51,16 @@ export function operatorTolerance({ c, cMid, kEnc, kUp }, { x, weights: { compre
   const row = ({ data, shape }) => {
     const length = data.length / shape[0];
     let max = 0;
-    for (let i = 0; i < shape[0]; i++) max = Math.max(max, data.subarray(i * length, (i + 1) * length).reduce((sum, v) => sum + Math.abs(v), 0));
+    for (let i = 0; i < shape[0]; i++)
+      max = Math.max(
+        max,
+        data.subarray(i * length, (i + 1) * length).reduce((sum, v) => sum + Math.abs(v), 0),
+      );
     return max;
   };
   const compressed = row(compress.weights) * largest(x.data) + largest(compress.bias.data);
-  const logit = 8 * Math.sqrt(c + cMid * kEnc ** 2) * u * (row(encode.weights) * compressed + largest(encode.bias.data));
+  const logit =
+    8 * Math.sqrt(c + cMid * kEnc ** 2) * u * (row(encode.weights) * compressed + largest(encode.bias.data));
   return (Math.expm1(2 * logit) + (8 * kUp + 16) * u) * largest(x.data);
 }
 

@@ -9,7 +9,8 @@ export function imresize({ data, width, height, channels }, outWidth, outHeight)
   const between = new Float64Array(outHeight * width * channels);
   rows.forEach((taps, oy) => {
     for (const [iy, weight] of taps) {
-      for (let i = 0; i < width * channels; i++) between[oy * width * channels + i] += weight * data[iy * width * channels + i];
+      for (let i = 0; i < width * channels; i++)
+        between[oy * width * channels + i] += weight * data[iy * width * channels + i];
     }
   });
   const out = new Uint8ClampedArray(outHeight * outWidth * channels);

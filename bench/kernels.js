@@ -45,21 +45,66 @@ async function openKernels(build) {
   };
   const sum = (length, term) => Array.from({ length }, (_, i) => term(i)).reduce((a, b) => a + b, 0);
 
-  { // a 1x1 convolution of 50 pixels: the GEMM tile
+  {
+    // a 1x1 convolution of 50 pixels: the GEMM tile
     const [pixels, cIn, cOut] = [50, 256, 64];
-    const [x, weights, bias, y, spare] = [floats((pixels + 5) * cIn, 1), floats(cIn * cOut, 2, 0.1), room(cOut), room(pixels * cOut), room(64)];
+    const [x, weights, bias, y, spare] = [
+      floats((pixels + 5) * cIn, 1),
+      floats(cIn * cOut, 2, 0.1),
+      room(cOut),
+      room(pixels * cOut),
+      room(64),
+    ];
     const rows = addresses(x);
-    add('GEMM 256 -> 64 channels', 2 * pixels * cIn * cOut, () => wasm.conv2d(rows, weights, bias, 0, y, 0, spare, pixels, cIn, cOut, 1, 1, 1),
-      () => read(y, 7 * cOut + 3), () => sum(cIn, (k) => read(x, 7 * cIn + k) * read(weights, k * 8 + 3)));
+    add(
+      'GEMM 256 -> 64 channels',
+      2 * pixels * cIn * cOut,
+      () => wasm.conv2d(rows, weights, bias, 0, y, 0, spare, pixels, cIn, cOut, 1, 1, 1),
+      () => read(y, 7 * cOut + 3),
+      () => sum(cIn, (k) => read(x, 7 * cIn + k) * read(weights, k * 8 + 3)),
+    );
   }
-  for (const [cIn, cOut, w] of [[64, 100, 48], [16, 16, 160]]) { // a row of 4x4 blocks; transformed weights of zero, so that the bias is the result
+  for (const [cIn, cOut, w] of [
+    [64, 100, 48],
+    [16, 16, 160],
+  ]) {
+    // a row of 4x4 blocks; transformed weights of zero, so that the bias is the result
     const channels = Math.min(32, Math.ceil(cOut / 4) * 4);
     const x = floats(6 * (w + 2) * cIn, 3);
     const rows = addresses(...Array.from({ length: 6 }, (_, i) => x + i * (w + 2) * cIn * 4));
     const [weights, bias, y] = [room(36 * cIn * Math.ceil(cOut / 4) * 4), floats(cOut + 4, 4), room(4 * w * cOut)];
-    const [columns, inputs, products, halves] = [room(36 * BATCH * cIn), room(6 * (BATCH * cIn + 16)), room(6 * (BATCH * channels + 16)), room(24 * BATCH * channels)];
-    add(`Winograd 3x3 ${cIn} -> ${cOut} channels`, 2 * 4 * w * 9 * cIn * cOut,
-      () => wasm.winograd(rows, weights, bias, 0, 0, y, w * cOut * 4, columns, inputs, products, halves, 4, w, cIn, cOut, BATCH, 1), () => read(y, cOut + 3), () => read(bias, 3));
+    const [columns, inputs, products, halves] = [
+      room(36 * BATCH * cIn),
+      room(6 * (BATCH * cIn + 16)),
+      room(6 * (BATCH * channels + 16)),
+      room(24 * BATCH * channels),
+    ];
+    add(
+      `Winograd 3x3 ${cIn} -> ${cOut} channels`,
+      2 * 4 * w * 9 * cIn * cOut,
+      () =>
+        wasm.winograd(
+          rows,
+          weights,
+          bias,
+          0,
+          0,
+          y,
+          w * cOut * 4,
+          columns,
+          inputs,
+          products,
+          halves,
+          4,
+          w,
+          cIn,
+          cOut,
+          BATCH,
+          1,
+        ),
+      () => read(y, cOut + 3),
+      () => read(bias, 3),
+    );
   }
   for (const layout of ['planes', 'NHWC']) {
     const [w, c, s, kUp] = [50, 80, 2, 5]; // a slice of channels as src/backends/wasm/reassemble.ts has them
@@ -68,9 +113,34 @@ async function openKernels(build) {
     const rows = addresses(...Array.from({ length: kUp }, (_, ky) => x + ky * (w + kUp) * c * 4));
     const [kernel, out, table] = [floats(w * taps * s * s, 6), room(c * (s * s * w + 16)), room(taps)];
     const [outPixel, outChannel] = layout === 'planes' ? [4, (s * s * w + 16) * 4] : [c * 4, 4];
-    add(`reassemble to ${layout}, a slice of 80 channels, kUp 5, scale 2`, 2 * w * c * taps * s * s,
-      () => wasm.reassemble(rows, kernel, out, w * s * outPixel, outPixel, outChannel, table, w, c, c * 4, taps * s * s * 4, s, kUp),
-      () => read(out, (9 * outChannel + 2 * 3 * outPixel) / 4), () => sum(taps, (tap) => read(kernel, (3 * taps + tap) * s * s) * read(x, ((Math.floor(tap / kUp)) * (w + kUp) + 3 + (tap % kUp)) * c + 9)));
+    add(
+      `reassemble to ${layout}, a slice of 80 channels, kUp 5, scale 2`,
+      2 * w * c * taps * s * s,
+      () =>
+        wasm.reassemble(
+          rows,
+          kernel,
+          out,
+          w * s * outPixel,
+          outPixel,
+          outChannel,
+          table,
+          w,
+          c,
+          c * 4,
+          taps * s * s * 4,
+          s,
+          kUp,
+        ),
+      () => read(out, (9 * outChannel + 2 * 3 * outPixel) / 4),
+      () =>
+        sum(
+          taps,
+          (tap) =>
+            read(kernel, (3 * taps + tap) * s * s) *
+            read(x, (Math.floor(tap / kUp) * (w + kUp) + 3 + (tap % kUp)) * c + 9),
+        ),
+    );
   }
   return kernels;
 }

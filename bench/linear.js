@@ -8,7 +8,13 @@ export async function benchLinear(sides, { log }) {
   const points = [];
   for (const side of sides) {
     const image = testImage(side, side);
-    const { upscale } = await interleave([{ name: 'upscale', run: () => upscaler.upscale(image) }], { rounds: 5, minRounds: 1, sampleMs: 100, warmupMs: 300, budgetMs: 5_000 });
+    const { upscale } = await interleave([{ name: 'upscale', run: () => upscaler.upscale(image) }], {
+      rounds: 5,
+      minRounds: 1,
+      sampleMs: 100,
+      warmupMs: 300,
+      budgetMs: 5_000,
+    });
     const { cpuMs, wallMs } = summary(upscale);
     points.push({ side, cpuMs, wallMs });
     log(`${side}x${side}: ${cpuMs.toFixed(1)} ms of CPU`);

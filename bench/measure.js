@@ -5,7 +5,12 @@
 /** @typedef {{ wall: number[], cpu: number[] }} Samples milliseconds of one call, a value a round */
 
 const now = () => performance.now();
-const cpuNow = globalThis.process?.cpuUsage ? () => { const { user, system } = process.cpuUsage(); return (user + system) / 1000; } : undefined;
+const cpuNow = globalThis.process?.cpuUsage
+  ? () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1000;
+    }
+  : undefined;
 
 /**
  * @param {Contender[]} contenders
@@ -13,7 +18,10 @@ const cpuNow = globalThis.process?.cpuUsage ? () => { const { user, system } = p
  *   sampleMs; warming up takes warmupMs and at least two calls, one if that took a second; rounds end early, after minRounds, when budgetMs is used up
  * @returns {Promise<Record<string, Samples>>}
  */
-export async function interleave(contenders, { rounds = 15, minRounds = 3, sampleMs = 20, warmupMs = 250, budgetMs = 30_000 } = {}) {
+export async function interleave(
+  contenders,
+  { rounds = 15, minRounds = 3, sampleMs = 20, warmupMs = 250, budgetMs = 30_000 } = {},
+) {
   const calls = new Map();
   for (const { name, run } of contenders) {
     const times = [];
@@ -28,7 +36,8 @@ export async function interleave(contenders, { rounds = 15, minRounds = 3, sampl
   const samples = Object.fromEntries(contenders.map(({ name }) => [name, { wall: [], cpu: [] }]));
   const start = now();
   for (let round = 0; round < rounds && (round < minRounds || now() - start < budgetMs); round++) {
-    for (const { name, run } of round % 2 ? contenders.toReversed() : contenders) { // nobody always follows the same one
+    for (const { name, run } of round % 2 ? contenders.toReversed() : contenders) {
+      // nobody always follows the same one
       const count = calls.get(name);
       const [wall, cpu] = [now(), cpuNow?.()];
       for (let i = 0; i < count; i++) await run();
@@ -47,7 +56,8 @@ export function median(list) {
 
 /** How many times as long as `ours` the other took: the median of the rounds' own ratios. */
 export function ratio(ours, other) {
-  const of = (clock) => ours[clock].length ? median(ours[clock].map((value, i) => other[clock][i] / value)) : undefined;
+  const of = (clock) =>
+    ours[clock].length ? median(ours[clock].map((value, i) => other[clock][i] / value)) : undefined;
   return { wall: of('wall'), cpu: of('cpu') };
 }
 
@@ -60,6 +70,7 @@ export function summary(samples, flops, probe) {
     ...(samples.cpu.length && { cpuMs: median(samples.cpu) }),
     rounds: samples.wall.length,
     ...(flops && { gfs: flops / median(samples[clock]) / 1e6 }),
-    ...(flops && probe && { share: median(samples[clock].map((ms, i) => (flops / ms) / (probe.flops / probe.samples[clock][i]))) }),
+    ...(flops &&
+      probe && { share: median(samples[clock].map((ms, i) => flops / ms / (probe.flops / probe.samples[clock][i]))) }),
   };
 }

@@ -5,13 +5,19 @@ import { interleave, ratio, summary } from './measure.js';
 import { createProbe } from './probe.js';
 import { operatorFlops } from './shapes.js';
 
-const OURS = { // how the package is run; `into`: results go into memory that is there already; `shared`: so do they and x, on SharedArrayBuffers
+const OURS = {
+  // how the package is run; `into`: results go into memory that is there already; `shared`: so do they and x, on SharedArrayBuffers
   worker: { backend: 'wasm', thread: 'worker' },
   'worker, into': { backend: 'wasm', thread: 'worker', into: true },
   'worker, shared': { backend: 'wasm', thread: 'worker', into: true, shared: true },
   inline: { backend: 'wasm', thread: 'inline' },
   'inline, into': { backend: 'wasm', thread: 'inline', into: true },
-  'inline, plain SIMD': { backend: 'wasm', thread: 'inline', into: true, wasm: new URL('../dist/carafe-simd.wasm', import.meta.url) },
+  'inline, plain SIMD': {
+    backend: 'wasm',
+    thread: 'inline',
+    into: true,
+    wasm: new URL('../dist/carafe-simd.wasm', import.meta.url),
+  },
 };
 
 /**
@@ -23,7 +29,9 @@ export async function benchOperators(shapes, { peers, timing, log }) {
   for (const shape of shapes) {
     results.push(await benchShape(shape, peers && Boolean(shape.peers), timing));
     const { name, ours, largestError } = results.at(-1);
-    log(`${name}: ${ours.worker.cpuMs.toFixed(2)} ms of CPU in a worker, ${ours.inline.gfs.toFixed(1)} GF/s inline; matches within ${largestError.toExponential(1)}`);
+    log(
+      `${name}: ${ours.worker.cpuMs.toFixed(2)} ms of CPU in a worker, ${ours.inline.gfs.toFixed(1)} GF/s inline; matches within ${largestError.toExponential(1)}`,
+    );
   }
   return results;
 }
@@ -40,7 +48,8 @@ async function benchShape(shape, withPeers, timing) {
   let largestError = 0;
   const check = (name, data) => {
     const error = largestDifference(data, want);
-    if (!(error <= tolerance)) throw new Error(`Expected ${name} on ${shape.name} within ${tolerance} of the reference, got ${error}`);
+    if (!(error <= tolerance))
+      throw new Error(`Expected ${name} on ${shape.name} within ${tolerance} of the reference, got ${error}`);
     return error;
   };
 
@@ -55,10 +64,18 @@ async function benchShape(shape, withPeers, timing) {
     const first = await module.upsample(input);
     largestError = Math.max(largestError, check(`carafe-web (${name})`, first.data));
     let data = shared ? onSharedMemory(first.data) : first.data;
-    contenders.push({ name, run: into ? async () => { ({ data } = await module.upsample(input, { into: data })); } : () => module.upsample(input) });
+    contenders.push({
+      name,
+      run: into
+        ? async () => {
+            ({ data } = await module.upsample(input, { into: data }));
+          }
+        : () => module.upsample(input),
+    });
   }
   const probes = { relaxed: await createProbe(true), plain: await createProbe(false) };
-  for (const [name, probe] of Object.entries(probes)) if (probe) contenders.push({ name: `probe ${name}`, run: probe.run });
+  for (const [name, probe] of Object.entries(probes))
+    if (probe) contenders.push({ name: `probe ${name}`, run: probe.run });
   const best = withPeers ? await openPeers(shape, weights, x, check) : [];
   for (const peer of best) contenders.push({ name: peer.runtime, run: peer.run });
 
@@ -75,9 +92,16 @@ async function benchShape(shape, withPeers, timing) {
     largestError,
     tolerance,
     ours: Object.fromEntries(Object.keys(OURS).map((name) => [name, summary(samples[name], flops, probeOf(name))])),
-    peaks: Object.fromEntries(Object.entries(probes).filter(([, probe]) => probe).map(([name, probe]) => [name, summary(samples[`probe ${name}`], probe.flops).gfs])),
+    peaks: Object.fromEntries(
+      Object.entries(probes)
+        .filter(([, probe]) => probe)
+        .map(([name, probe]) => [name, summary(samples[`probe ${name}`], probe.flops).gfs]),
+    ),
     peers: best.map(({ runtime, graph, others }) => ({
-      runtime, graph, others, ...summary(samples[runtime], flops),
+      runtime,
+      graph,
+      others,
+      ...summary(samples[runtime], flops),
       ratios: Object.fromEntries(Object.keys(OURS).map((name) => [name, ratio(samples[name], samples[runtime])])),
     })),
   };
@@ -96,15 +120,26 @@ async function openPeers(shape, weights, x, check) {
   const graphs = operatorGraphs(shape, weights);
   const best = [];
   for (const runtime of ['web', 'node']) {
-    const sessions = await Promise.all(Object.entries(graphs).map(async ([graph, model]) => ({ graph, session: await openSession(runtime, model) })));
-    for (const { graph, session } of sessions) check(`onnxruntime-${runtime} (${graph})`, await session.run(x.data, x.shape));
-    const trial = await interleave(sessions.map(({ graph, session }) => ({ name: graph, run: () => session.run(x.data, x.shape) })), { rounds: 5, sampleMs: 0, warmupMs: 0 });
-    const ranked = sessions.map(({ graph, session }) => ({ graph, session, cpuMs: summary(trial[graph]).cpuMs })).sort((a, b) => a.cpuMs - b.cpuMs);
+    const sessions = await Promise.all(
+      Object.entries(graphs).map(async ([graph, model]) => ({ graph, session: await openSession(runtime, model) })),
+    );
+    for (const { graph, session } of sessions)
+      check(`onnxruntime-${runtime} (${graph})`, await session.run(x.data, x.shape));
+    const trial = await interleave(
+      sessions.map(({ graph, session }) => ({ name: graph, run: () => session.run(x.data, x.shape) })),
+      { rounds: 5, sampleMs: 0, warmupMs: 0 },
+    );
+    const ranked = sessions
+      .map(({ graph, session }) => ({ graph, session, cpuMs: summary(trial[graph]).cpuMs }))
+      .sort((a, b) => a.cpuMs - b.cpuMs);
     for (const { session } of ranked.slice(1)) await session.close();
     const [{ graph, session }, ...others] = ranked;
     best.push({
-      runtime: `onnxruntime-${runtime}`, graph, others: others.map((other) => ({ graph: other.graph, cpuMs: other.cpuMs })),
-      run: () => session.run(x.data, x.shape), close: () => session.close(),
+      runtime: `onnxruntime-${runtime}`,
+      graph,
+      others: others.map((other) => ({ graph: other.graph, cpuMs: other.cpuMs })),
+      run: () => session.run(x.data, x.shape),
+      close: () => session.close(),
     });
   }
   return best;

@@ -29,7 +29,11 @@ export async function first(contender, job) {
 /** All in turns; ratios of peers over ours on the same backend in a worker, of ours over the first. @param {Contender[]} contenders @param {Job} job */
 export async function steady(contenders, job, timing) {
   const input = prepare(job);
-  const reference = await open({ name: 'reference', runtime: 'carafe-web', backend: 'reference', thread: 'inline' }, job, input);
+  const reference = await open(
+    { name: 'reference', runtime: 'carafe-web', backend: 'reference', thread: 'inline' },
+    job,
+    input,
+  );
   const want = await reference.run();
   reference.close();
   const tolerance = job.shape ? operatorTolerance(job.shape, input) : 1;
@@ -37,22 +41,37 @@ export async function steady(contenders, job, timing) {
   const wrong = {};
   for (const contender of contenders) {
     const one = await open(contender, job, input);
-    const error = (job.shape || contender.runtime === 'carafe-web' ? largestDifference : lumaDifference)(await one.run(), want, job.image);
+    const error = (job.shape || contender.runtime === 'carafe-web' ? largestDifference : lumaDifference)(
+      await one.run(),
+      want,
+      job.image,
+    );
     if (error <= tolerance) opened.push({ ...one, name: contender.name });
-    else if (contender.runtime === 'carafe-web') throw new Error(`Expected ${contender.name} within ${tolerance} of the reference, got ${error}`);
+    else if (contender.runtime === 'carafe-web')
+      throw new Error(`Expected ${contender.name} within ${tolerance} of the reference, got ${error}`);
     else wrong[contender.name] = error;
   }
   const samples = await interleave(opened, timing);
   for (const { close } of opened) await close();
   const over = (name) => {
     const { runtime, backend } = contenders.find((contender) => contender.name === name);
-    return runtime === 'carafe-web' ? contenders[0].name : contenders.find((contender) => contender.backend === backend && contender.thread === 'worker').name;
+    return runtime === 'carafe-web'
+      ? contenders[0].name
+      : contenders.find((contender) => contender.backend === backend && contender.thread === 'worker').name;
   };
   return {
     wrong,
-    contenders: Object.fromEntries(opened.map(({ name, details }) => [
-      name, { details, wallMs: summary(samples[name]).wallMs, over: over(name), ratio: ratio(samples[over(name)], samples[name]).wall },
-    ])),
+    contenders: Object.fromEntries(
+      opened.map(({ name, details }) => [
+        name,
+        {
+          details,
+          wallMs: summary(samples[name]).wallMs,
+          over: over(name),
+          ratio: ratio(samples[over(name)], samples[name]).wall,
+        },
+      ]),
+    ),
   };
 }
 
@@ -67,17 +86,24 @@ function lumaDifference(luma, rgba, { width, height }) {
   return luma.reduce((max, v, i) => {
     if (!inside(i % (2 * width), width) || !inside(Math.floor(i / (2 * width)), height)) return max;
     const apart = Math.abs(255 * Math.min(1, Math.max(0, v)) - rgba[4 * i]) - 0.5; // the byte is rounded
-    return apart <= max ? max : apart;
+    return !(apart <= max) ? apart : max; // NaN too
   }, 0);
 }
 
 async function open({ runtime, backend, thread, into, model, graph, network: net }, { shape, image }, input) {
   if (runtime !== 'carafe-web') {
-    const { data, shape: dims } = shape ? input.x : { data: Float32Array.from({ length: image.width * image.height }, (_, i) => input.data[4 * i] / 255), shape: [1, 1, image.height, image.width] };
+    const { data, shape: dims } = shape
+      ? input.x
+      : {
+          data: Float32Array.from({ length: image.width * image.height }, (_, i) => input.data[4 * i] / 255),
+          shape: [1, 1, image.height, image.width],
+        };
     if (runtime === 'onnxruntime-web') return openOnnxruntime(backend, model, { data, shape: dims });
     const tf = await openTfjs();
     const tensor = (name) => net.tensors[name];
-    const run = shape ? operator(tf, shape, input.weights, graph) : network(tf, { metadata: net.metadata, tensor }, image.height, image.width);
+    const run = shape
+      ? operator(tf, shape, input.weights, graph)
+      : network(tf, { metadata: net.metadata, tensor }, image.height, image.width);
     return { run: () => run(data), close: () => {}, details: `tfjs ${tf.version_core ?? tf.version['tfjs-core']}` };
   }
   const { createCarafe, createUpscaler } = await import('/dist/index.js');
@@ -85,10 +111,18 @@ async function open({ runtime, backend, thread, into, model, graph, network: net
     const { scale, kUp, groups } = shape;
     const module = await createCarafe(input.weights, { scale, kUp, groups, backend, thread });
     let data;
-    return { run: async () => ({ data } = await module.upsample(input.x, into && data ? { into: data } : {})).data, close: () => module.dispose(), details: module.info.details };
+    return {
+      run: async () => ({ data } = await module.upsample(input.x, into && data ? { into: data } : {})).data,
+      close: () => module.dispose(),
+      details: module.info.details,
+    };
   }
   const upscaler = await createUpscaler({ backend, thread, workers: 1 });
-  return { run: async () => (await upscaler.upscale(input)).data, close: () => upscaler.dispose(), details: upscaler.info.details };
+  return {
+    run: async () => (await upscaler.upscale(input)).data,
+    close: () => upscaler.dispose(),
+    details: upscaler.info.details,
+  };
 }
 
 async function openOnnxruntime(provider, model, x) {
@@ -98,7 +132,8 @@ async function openOnnxruntime(provider, model, x) {
   const bytes = Uint8Array.from(atob(model), (character) => character.charCodeAt(0));
   const session = await ort.InferenceSession.create(bytes, { executionProviders: [provider] });
   return {
-    run: async () => (await session.run({ x: new ort.Tensor('float32', x.data, x.shape) }))[session.outputNames[0]].data,
+    run: async () =>
+      (await session.run({ x: new ort.Tensor('float32', x.data, x.shape) }))[session.outputNames[0]].data,
     close: () => session.release(),
     details: `onnxruntime-web ${ort.env.versions.web}`,
   };

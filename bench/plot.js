@@ -27,7 +27,7 @@ const COST = [
   { name: 'ECBSR-M4C16', macs: 11_500, db: 32.78 },
   { name: 'ECBSR-M4C32', macs: 41_500, db: 33.02 },
   { name: 'ECBSR-M6C40', macs: 92_000, db: 33.17 },
-  { name: 'SESR-M3', macs: 8_900, db: 32.70, paper: true },
+  { name: 'SESR-M3', macs: 8_900, db: 32.7, paper: true },
   { name: 'SESR-M5', macs: 13_500, db: 32.84, paper: true },
   { name: 'SESR-M11', macs: 27_000, db: 33.03, paper: true },
   { name: 'SESR-XL', macs: 105_000, db: 33.24, paper: true },
@@ -39,7 +39,9 @@ function ownModels() {
   return ['small', 'base', 'large'].map((name) => {
     const text = readFileSync(join(folder, `../models/${name}-x2.md`), 'utf8');
     return {
-      name: `carafe-web ${name}`, own: true, how: name === 'base' ? 'worker' : `worker, ${name}`,
+      name: `carafe-web ${name}`,
+      own: true,
+      how: name === 'base' ? 'worker' : `worker, ${name}`,
       db: Number(/\| \*\*[\w-]+\*\* \| \*\*([\d.]+)\*\*/.exec(text)[1]),
       macs: Number(/multiply-adds per LR pixel \| ([\d,]+)/.exec(text)[1].replace(',', '')),
     };
@@ -74,11 +76,20 @@ function gfsByShape({ meta, value: shapes }, major) {
     const { gfs } = quickest(ours);
     const top = peaks.relaxed ?? peaks.plain;
     return `${rect(x + step * 0.15, y(gfs), step * 0.7, y(0) - y(gfs), OURS)}${line(x + step * 0.05, y(top), x + step * 0.95, y(top), INK, 2)}
-${text(x + step / 2, y(gfs) - 4, gfs.toFixed(0), 'middle')}<text transform="translate(${x + step / 2 + 4},${y(0) + 8}) rotate(60)">${escape(name)}</text>`;
+${text(x + step / 2, y(gfs) - 4, gfs.toFixed(0), 'middle')}<text transform="translate(${x + step / 2 + 4},${y(0) + 8}) rotate(60)">${escapeXml(name)}</text>`;
   });
-  return frame(`CARAFE, GF/s by shape (direct-equivalent); black: the register-only peak of the same rounds`, caption(major, meta), [
-    ...axisY(y, Array.from({ length: Math.ceil(highest / 10) + 1 }, (_, i) => 10 * i), 'GF/s'), ...bars,
-  ]);
+  return frame(
+    `CARAFE, GF/s by shape (direct-equivalent); black: the register-only peak of the same rounds`,
+    caption(major, meta),
+    [
+      ...axisY(
+        y,
+        Array.from({ length: Math.ceil(highest / 10) + 1 }, (_, i) => 10 * i),
+        'GF/s',
+      ),
+      ...bars,
+    ],
+  );
 }
 
 function timeAgainstArea({ meta, value: { points, exponent } }, major) {
@@ -88,20 +99,39 @@ function timeAgainstArea({ meta, value: { points, exponent } }, major) {
   const middle = points[points.length >> 1];
   const proportional = (side) => middle.cpuMs * (side / middle.side) ** 2;
   const [a, b] = [points[0].side, points.at(-1).side];
-  return frame(`Upscaling by 2, CPU time against area, one worker: exponent ${exponent.cpu.toFixed(3)} (dashed: proportional)`, caption(major, meta), [
-    ...axisY(y, decades(y), 'ms'), ...points.map(({ side }) => text(x(side ** 2), HEIGHT - BOX.bottom + 18, `${side}²`, 'middle')),
-    line(x(a * a), y(proportional(a)), x(b * b), y(proportional(b)), OTHERS, 1, '5 4'),
-    ...points.map(({ side, cpuMs }) => `<circle cx="${x(side ** 2)}" cy="${y(cpuMs)}" r="5" fill="${OURS}"/>${text(x(side ** 2) + 9, y(cpuMs) + 14, cpuMs >= 100 ? cpuMs.toFixed(0) : cpuMs.toFixed(1))}`),
-  ]);
+  return frame(
+    `Upscaling by 2, CPU time against area, one worker: exponent ${exponent.cpu.toFixed(3)} (dashed: proportional)`,
+    caption(major, meta),
+    [
+      ...axisY(y, decades(y), 'ms'),
+      ...points.map(({ side }) => text(x(side ** 2), HEIGHT - BOX.bottom + 18, `${side}²`, 'middle')),
+      line(x(a * a), y(proportional(a)), x(b * b), y(proportional(b)), OTHERS, 1, '5 4'),
+      ...points.map(
+        ({ side, cpuMs }) =>
+          `<circle cx="${x(side ** 2)}" cy="${y(cpuMs)}" r="5" fill="${OURS}"/>${text(x(side ** 2) + 9, y(cpuMs) + 14, cpuMs >= 100 ? cpuMs.toFixed(0) : cpuMs.toFixed(1))}`,
+      ),
+    ],
+  );
 }
 
 function qualityAgainstCost() {
   const x = logScale(3000, 250_000, BOX.left, WIDTH - BOX.right);
   const y = linearScale(32.4, 33.4, HEIGHT - BOX.bottom, BOX.top);
-  return frame('Set14 x2 against multiply-adds per input pixel; hollow: from their papers', 'PSNR on luma, bicubic as the input; bicubic itself 30.32 dB, pica lanczos3 30.77, the best WebGPU upscaler we found 32.04', [
-    ...axisY(y, [32.4, 32.6, 32.8, 33, 33.2, 33.4], 'dB'), ...[5000, 10_000, 20_000, 50_000, 100_000, 200_000].map((v) => text(x(v), HEIGHT - BOX.bottom + 18, `${v / 1000}k`, 'middle')),
-    ...[...ownModels(), ...COST].map(({ name, macs, db, own, paper }) => dot(x(macs), y(db), own, paper) + (own ? text(x(macs) - 8, y(db) - 10, name, 'end') : text(x(macs) + 10, y(db) + 4, name))),
-  ]);
+  return frame(
+    'Set14 x2 against multiply-adds per input pixel; hollow: from their papers',
+    'PSNR on luma, bicubic as the input; bicubic itself 30.32 dB, pica lanczos3 30.77, the best WebGPU upscaler we found 32.04',
+    [
+      ...axisY(y, [32.4, 32.6, 32.8, 33, 33.2, 33.4], 'dB'),
+      ...[5000, 10_000, 20_000, 50_000, 100_000, 200_000].map((v) =>
+        text(x(v), HEIGHT - BOX.bottom + 18, `${v / 1000}k`, 'middle'),
+      ),
+      ...[...ownModels(), ...COST].map(
+        ({ name, macs, db, own, paper }) =>
+          dot(x(macs), y(db), own, paper) +
+          (own ? text(x(macs) - 8, y(db) - 10, name, 'end') : text(x(macs) + 10, y(db) + 4, name)),
+      ),
+    ],
+  );
 }
 
 /** The runs of a model's log at its own scale, one after the other: millions of patches seen, and dB on the kept-back photographs of BSDS500. */
@@ -109,10 +139,15 @@ function learningCurve(model) {
   const scale = Number(model.at(-1));
   const points = [];
   let before = 0;
-  for (const run of readFileSync(join(folder, `../models/${model}.log`), 'utf8').split('# carafe-luma ').slice(1)) {
+  for (const run of readFileSync(join(folder, `../models/${model}.log`), 'utf8')
+    .split('# carafe-luma ')
+    .slice(1)) {
     const { batch } = JSON.parse(/# options ({.*})/.exec(run)[1]);
     if (JSON.parse(run.split(' params')[0]).scale !== scale) continue;
-    const steps = [...run.matchAll(/^step (\d+) .* bsds400 ([\d.]+)/gim)].map(([, step, db]) => [Number(step), Number(db)]);
+    const steps = [...run.matchAll(/^step (\d+) .* bsds400 ([\d.]+)/gim)].map(([, step, db]) => [
+      Number(step),
+      Number(db),
+    ]);
     points.push(...steps.map(([step, db]) => ({ patches: before + (step * batch) / 1e6, db })));
     before = points.at(-1).patches;
   }
@@ -121,7 +156,11 @@ function learningCurve(model) {
 
 function learningCurves() {
   const panel = (WIDTH - BOX.left - BOX.right) / 3;
-  const panels = [[2, 31.2], [3, 28.1], [4, 26.65]].flatMap(([scale, lowest], i) => {
+  const panels = [
+    [2, 31.2],
+    [3, 28.1],
+    [4, 26.65],
+  ].flatMap(([scale, lowest], i) => {
     const left = BOX.left + i * panel;
     const curves = ['small', 'base', 'large'].map((size) => ({ size, points: learningCurve(`${size}-x${scale}`) }));
     const last = Math.ceil(Math.max(...curves.map(({ points }) => points.at(-1).patches)) * 5) / 5;
@@ -129,20 +168,30 @@ function learningCurves() {
     const y = linearScale(lowest, lowest + 0.5, HEIGHT - BOX.bottom, BOX.top + 20);
     const ticks = Array.from({ length: 6 }, (_, tick) => Number((lowest + tick / 10).toFixed(2)));
     return [
-      text(left, BOX.top + 4, `x${scale}`), text(x(last), HEIGHT - BOX.bottom + 18, `${last} M patches`, 'middle'),
+      text(left, BOX.top + 4, `x${scale}`),
+      text(x(last), HEIGHT - BOX.bottom + 18, `${last} M patches`, 'middle'),
       ...ticks.map((v) => line(left, y(v), x(last), y(v), FAINT) + text(left - 4, y(v) + 4, v, 'end')),
       ...curves.map(({ size, points }) => {
-        const path = points.filter(({ db }) => db >= lowest).map(({ patches, db }) => `${x(patches)},${y(db)}`).join(' ');
+        const path = points
+          .filter(({ db }) => db >= lowest)
+          .map(({ patches, db }) => `${x(patches)},${y(db)}`)
+          .join(' ');
         return `<polyline points="${path}" fill="none" stroke="${OURS}" stroke-width="1.5"/>${text(x(points.at(-1).patches) + 4, y(points.at(-1).db) + 4, size)}`;
       }),
     ];
   });
-  return frame('What training gave: PSNR in dB on the kept-back photographs of BSDS500 against patches seen, of all runs at the model\'s scale', 'Each dip is a run that begins again at a high rate, on other shares of the data or with a new layer; from models/*.log', panels);
+  return frame(
+    "What training gave: PSNR in dB on the kept-back photographs of BSDS500 against patches seen, of all runs at the model's scale",
+    'Each dip is a run that begins again at a high rate, on other shares of the data or with a new layer; from models/*.log',
+    panels,
+  );
 }
 
 function qualityAgainstTime({ ours, peers }, meta, major) {
   const points = [
-    ...ownModels().filter(({ how }) => ours[how]).map((model) => ({ ...model, ms: ours[model.how].cpuMs })),
+    ...ownModels()
+      .filter(({ how }) => ours[how])
+      .map((model) => ({ ...model, ms: ours[model.how].cpuMs })),
     ...QUALITY.map((point) => {
       const peer = peers.find(({ name }) => name === point.measured);
       return peer ? { ...point, ms: peer.cpuMs } : { ...point, hollow: true };
@@ -150,11 +199,17 @@ function qualityAgainstTime({ ours, peers }, meta, major) {
   ];
   const x = logScale(1, 150_000, BOX.left, WIDTH - BOX.right);
   const y = linearScale(30, 33.5, HEIGHT - BOX.bottom, BOX.top);
-  return frame(`Set14 x2 against CPU time of a 256x256 input, one thread; hollow: time measured earlier, unloaded`, caption(major, meta), [
-    ...axisY(y, [30, 31, 32, 33], 'dB'), ...decades(x).map((v) => text(x(v), HEIGHT - BOX.bottom + 18, `${v} ms`, 'middle')),
-    line(BOX.left, y(30.32), WIDTH - BOX.right, y(30.32), OTHERS, 1, '5 4'), text(BOX.left + 4, y(30.32) - 4, 'bicubic'),
-    ...points.map(({ name, db, ms, own, hollow }) => dot(x(ms), y(db), own, hollow) + label(x(ms), y(db), name, own)),
-  ]);
+  return frame(
+    `Set14 x2 against CPU time of a 256x256 input, one thread; hollow: time measured earlier, unloaded`,
+    caption(major, meta),
+    [
+      ...axisY(y, [30, 31, 32, 33], 'dB'),
+      ...decades(x).map((v) => text(x(v), HEIGHT - BOX.bottom + 18, `${v} ms`, 'middle')),
+      line(BOX.left, y(30.32), WIDTH - BOX.right, y(30.32), OTHERS, 1, '5 4'),
+      text(BOX.left + 4, y(30.32) - 4, 'bicubic'),
+      ...points.map(({ name, db, ms, own, hollow }) => dot(x(ms), y(db), own, hollow) + label(x(ms), y(db), name, own)),
+    ],
+  );
 }
 
 function dot(x, y, own, hollow) {
@@ -164,10 +219,13 @@ function dot(x, y, own, hollow) {
 
 /** Native and web points of one network lie side by side, and so do esrgan's: the name of the left one goes to the left. */
 function label(x, y, name, own) {
-  return own || /native|slim|thick/.test(name) ? text(x - 10, y + (own ? 18 : 4), name, 'end') : text(x + 10, y + 4, name);
+  return own || /native|slim|thick/.test(name)
+    ? text(x - 10, y + (own ? 18 : 4), name, 'end')
+    : text(x + 10, y + 4, name);
 }
 
-const caption = (major, { cpu, commit, date, load }) => `Node ${major}, ${cpu}, carafe-web at ${commit}, ${date}, load before the run ${load}`;
+const caption = (major, { cpu, commit, date, load }) =>
+  `Node ${major}, ${cpu}, carafe-web at ${commit}, ${date}, load before the run ${load}`;
 
 function linearScale(from, to, a, b) {
   return (v) => Math.round((a + ((v - from) / (to - from)) * (b - a)) * 10) / 10;
@@ -180,23 +238,32 @@ function logScale(from, to, a, b) {
 
 function decades({ from, to }) {
   const first = Math.ceil(Math.log10(from));
-  return Array.from({ length: Math.floor(Math.log10(to)) - first + 1 }, (_, i) => Number((10 ** (first + i)).toPrecision(1)));
+  return Array.from({ length: Math.floor(Math.log10(to)) - first + 1 }, (_, i) =>
+    Number((10 ** (first + i)).toPrecision(1)),
+  );
 }
 
 function axisY(y, values, unit) {
-  return values.map((v) => line(BOX.left, y(v), WIDTH - BOX.right, y(v), FAINT) + text(BOX.left - 6, y(v) + 4, v === values.at(-1) ? `${v} ${unit}` : v, 'end'));
+  return values.map(
+    (v) =>
+      line(BOX.left, y(v), WIDTH - BOX.right, y(v), FAINT) +
+      text(BOX.left - 6, y(v) + 4, v === values.at(-1) ? `${v} ${unit}` : v, 'end'),
+  );
 }
 
-const rect = (x, y, w, h, fill) => `<rect x="${x.toFixed(1)}" y="${y}" width="${w.toFixed(1)}" height="${h.toFixed(1)}" fill="${fill}"/>`;
-const line = (x1, y1, x2, y2, stroke, width = 1, dash = '') => `<line x1="${Number(x1).toFixed(1)}" y1="${y1}" x2="${Number(x2).toFixed(1)}" y2="${y2}" stroke="${stroke}" stroke-width="${width}"${dash && ` stroke-dasharray="${dash}"`}/>`;
-const text = (x, y, content, anchor = 'start') => `<text x="${Number(x).toFixed(1)}" y="${Number(y).toFixed(1)}" text-anchor="${anchor}">${escape(String(content))}</text>`;
-const escape = (content) => content.replace(/&/g, '&amp;').replace(/</g, '&lt;');
+const rect = (x, y, w, h, fill) =>
+  `<rect x="${x.toFixed(1)}" y="${y}" width="${w.toFixed(1)}" height="${h.toFixed(1)}" fill="${fill}"/>`;
+const line = (x1, y1, x2, y2, stroke, width = 1, dash = '') =>
+  `<line x1="${Number(x1).toFixed(1)}" y1="${y1}" x2="${Number(x2).toFixed(1)}" y2="${y2}" stroke="${stroke}" stroke-width="${width}"${dash && ` stroke-dasharray="${dash}"`}/>`;
+const text = (x, y, content, anchor = 'start') =>
+  `<text x="${Number(x).toFixed(1)}" y="${Number(y).toFixed(1)}" text-anchor="${anchor}">${escapeXml(String(content))}</text>`;
+const escapeXml = (content) => content.replace(/&/g, '&amp;').replace(/</g, '&lt;');
 
 /** Two lines above the plot: what it shows, and where it was measured. */
 function frame(title, source, parts) {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="11" fill="${INK}">
 <rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>
-<text x="10" y="18" font-size="13">${escape(title)}</text><text x="10" y="33" fill="${OTHERS}">${escape(source)}</text>
+<text x="10" y="18" font-size="13">${escapeXml(title)}</text><text x="10" y="33" fill="${OTHERS}">${escapeXml(source)}</text>
 ${parts.join('\n')}
 </svg>
 `;

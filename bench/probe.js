@@ -9,7 +9,7 @@ const F32X4_SPLAT = [0xfd, 0x13];
 const F32X4_EXTRACT_0 = [0xfd, 0x1f, 0x00];
 const [I32, F32, V128] = [0x7f, 0x7d, 0x7b];
 
-const leb = (n) => n < 128 ? [n] : [(n & 127) | 128, ...leb(n >> 7)];
+const leb = (n) => (n < 128 ? [n] : [(n & 127) | 128, ...leb(n >> 7)]);
 const section = (id, ...bytes) => [id, ...leb(bytes.length), ...bytes];
 const f32 = (value) => [0x43, ...new Uint8Array(Float32Array.of(value).buffer)];
 const get = (local) => [0x20, local];
@@ -19,21 +19,46 @@ const set = (local) => [0x21, local];
 function assemble(accumulators, relaxed) {
   const [n, a, b, first] = [0, 1, 2, 3];
   const each = (body) => Array.from({ length: accumulators }, (_, i) => body(first + i)).flat();
-  const step = (acc) => relaxed // acc = acc * a + b, which tends to b / (1 - a) and stays normal
-    ? [...get(acc), ...get(a), ...get(b), ...F32X4_RELAXED_MADD, ...set(acc)]
-    : [...get(acc), ...get(a), ...F32X4_MUL, ...get(b), ...F32X4_ADD, ...set(acc)];
+  const step = (acc) =>
+    relaxed // acc = acc * a + b, which tends to b / (1 - a) and stays normal
+      ? [...get(acc), ...get(a), ...get(b), ...F32X4_RELAXED_MADD, ...set(acc)]
+      : [...get(acc), ...get(a), ...F32X4_MUL, ...get(b), ...F32X4_ADD, ...set(acc)];
   const body = [
-    ...leb(1), ...leb(2 + accumulators), V128, // locals
-    ...f32(0.5), ...F32X4_SPLAT, ...set(a), ...f32(0.25), ...F32X4_SPLAT, ...set(b),
+    ...leb(1),
+    ...leb(2 + accumulators),
+    V128, // locals
+    ...f32(0.5),
+    ...F32X4_SPLAT,
+    ...set(a),
+    ...f32(0.25),
+    ...F32X4_SPLAT,
+    ...set(b),
     ...each((acc) => [...f32(acc), ...F32X4_SPLAT, ...set(acc)]),
-    0x03, 0x40, // loop
+    0x03,
+    0x40, // loop
     ...each(step),
-    ...get(n), 0x41, 1, 0x6b, 0x22, n, 0x0d, 0, 0x0b, // n -= 1; br_if
-    ...f32(0), ...each((acc) => [...get(acc), ...F32X4_EXTRACT_0, 0x92]),
+    ...get(n),
+    0x41,
+    1,
+    0x6b,
+    0x22,
+    n,
+    0x0d,
+    0,
+    0x0b, // n -= 1; br_if
+    ...f32(0),
+    ...each((acc) => [...get(acc), ...F32X4_EXTRACT_0, 0x92]),
     0x0b,
   ];
   return Uint8Array.from([
-    0, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
+    0,
+    0x61,
+    0x73,
+    0x6d,
+    1,
+    0,
+    0,
+    0,
     ...section(1, 1, 0x60, 1, I32, 1, F32),
     ...section(3, 1, 0),
     ...section(7, 1, 3, ...new TextEncoder().encode('run'), 0, 0),
@@ -59,7 +84,8 @@ export async function createProbe(relaxed) {
       fastest = Math.min(fastest, performance.now() - start);
     }
     const flops = iterations * accumulators * 8;
-    if (!best || flops / fastest > best.speed) best = { run: () => exports.run(iterations), flops, speed: flops / fastest };
+    if (!best || flops / fastest > best.speed)
+      best = { run: () => exports.run(iterations), flops, speed: flops / fastest };
   }
   return best;
 }

@@ -14,7 +14,9 @@ export async function benchProcesses(images, { peers, log }) {
   const rows = [];
   for (const what of ['node alone', ...OURS, ...(peers ? PEERS : [])]) {
     for (const { name, width, height } of what === 'node alone' ? images.slice(0, 1) : images) {
-      const runs = Array.from({ length: 3 }, () => start(what, width, height)).sort((a, b) => (a.first ?? a).rssMb - (b.first ?? b).rssMb);
+      const runs = Array.from({ length: 3 }, () => start(what, width, height)).sort(
+        (a, b) => (a.first ?? a).rssMb - (b.first ?? b).rssMb,
+      );
       rows.push({ what, image: what === 'node alone' ? '' : name, ...runs[1] });
       log(`${what} ${name}: ${rows.at(-1).rssMb.toFixed(0)} MB`);
     }
@@ -23,7 +25,11 @@ export async function benchProcesses(images, { peers, log }) {
 }
 
 function start(what, width, height) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [import.meta.filename, what, String(width), String(height)], { encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [import.meta.filename, what, String(width), String(height)],
+    { encoding: 'utf8' },
+  );
   if (status !== 0) throw new Error(`Expected a result of ${what}, got\n${stderr}`);
   return JSON.parse(stdout.trim().split('\n').at(-1));
 }
@@ -36,7 +42,8 @@ async function measure(what, width, height) {
   const { run, close } = await open(what, image);
   if (run) await run();
   const first = run && { wallMs: performance.now() - wallStart, cpuMs: cpu() - cpuStart, rssMb: peakRss() };
-  const steady = run && summary((await interleave([{ name: what, run }], { rounds: 5, sampleMs: 0, warmupMs: 300 }))[what]);
+  const steady =
+    run && summary((await interleave([{ name: what, run }], { rounds: 5, sampleMs: 0, warmupMs: 300 }))[what]);
   await close?.();
   return { first, steady, rssMb: peakRss() };
 }
@@ -62,7 +69,10 @@ async function open(what, image) {
   const { lumaGraphs } = await import('./peers/carafe-onnx.js');
   const { openSession } = await import('./peers/onnxruntime.js');
   const luma = Float32Array.from({ length: width * height }, (_, i) => image.data[4 * i] / 255);
-  const session = await openSession(what.split('-')[1], lumaGraphs(`${root}models/base-x2.safetensors`, height, width).exp);
+  const session = await openSession(
+    what.split('-')[1],
+    lumaGraphs(`${root}models/base-x2.safetensors`, height, width).exp,
+  );
   return { run: () => session.run(luma, [1, 1, height, width]), close: () => session.close() };
 }
 

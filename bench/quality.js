@@ -11,18 +11,26 @@ import { imresize } from './imresize.js';
 /** HR cropped to a multiple of scale, and its low-resolution image. */
 export async function readPair(file, scale) {
   const { default: sharp } = await import('sharp');
-  const { data, info } = await sharp(file).toColourspace('srgb').ensureAlpha().raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+  const { data, info } = await sharp(file)
+    .toColourspace('srgb')
+    .ensureAlpha()
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
   const width = info.width - (info.width % scale);
   const height = info.height - (info.height % scale);
   const original = { data: new Uint8ClampedArray(width * height * 4), width, height, channels: 4 };
-  for (let y = 0; y < height; y++) original.data.set(data.subarray(y * info.width * 4, (y * info.width + width) * 4), y * width * 4);
+  for (let y = 0; y < height; y++)
+    original.data.set(data.subarray(y * info.width * 4, (y * info.width + width) * 4), y * width * 4);
   return { original, small: imresize(original, width / scale, height / scale) };
 }
 
 /** RGB through a JPEG file: what most photographs on the web went through. */
 export async function jpeg({ data, width, height }, quality) {
   const { default: sharp } = await import('sharp');
-  const file = await sharp(data, { raw: { width, height, channels: 4 } }).removeAlpha().jpeg({ quality, chromaSubsampling: '4:2:0' }).toBuffer();
+  const file = await sharp(data, { raw: { width, height, channels: 4 } })
+    .removeAlpha()
+    .jpeg({ quality, chromaSubsampling: '4:2:0' })
+    .toBuffer();
   return { data: new Uint8ClampedArray(await sharp(file).ensureAlpha().raw().toBuffer()), width, height, channels: 4 };
 }
 
@@ -44,7 +52,11 @@ export function psnr(a, b, shave) {
 export function ssim(a, b, shave) {
   const width = a.width - 2 * shave;
   const height = a.height - 2 * shave;
-  const crop = (y) => Float64Array.from({ length: width * height }, (_, i) => y[(Math.floor(i / width) + shave) * a.width + (i % width) + shave]);
+  const crop = (y) =>
+    Float64Array.from(
+      { length: width * height },
+      (_, i) => y[(Math.floor(i / width) + shave) * a.width + (i % width) + shave],
+    );
   const [x, y] = [crop(luma(a)), crop(luma(b))];
   const blur = (values) => gaussian(values, width, height);
   const [mx, my] = [blur(x), blur(y)];
@@ -63,35 +75,63 @@ function gaussian(values, width, height) {
   const weights = Array.from({ length: 11 }, (_, i) => Math.exp(-((i - 5) ** 2) / 4.5));
   const total = weights.reduce((s, w) => s + w);
   const across = new Float64Array(height * (width - 10));
-  for (let y = 0; y < height; y++) for (let x = 0; x < width - 10; x++) for (let k = 0; k < 11; k++) across[y * (width - 10) + x] += (weights[k] / total) * values[y * width + x + k];
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width - 10; x++)
+      for (let k = 0; k < 11; k++) across[y * (width - 10) + x] += (weights[k] / total) * values[y * width + x + k];
   const out = new Float64Array((height - 10) * (width - 10));
-  for (let y = 0; y < height - 10; y++) for (let x = 0; x < width - 10; x++) for (let k = 0; k < 11; k++) out[y * (width - 10) + x] += (weights[k] / total) * across[(y + k) * (width - 10) + x];
+  for (let y = 0; y < height - 10; y++)
+    for (let x = 0; x < width - 10; x++)
+      for (let k = 0; k < 11; k++)
+        out[y * (width - 10) + x] += (weights[k] / total) * across[(y + k) * (width - 10) + x];
   return out;
 }
 
 function luma({ data, width, height }) {
-  return Float64Array.from({ length: width * height }, (_, i) => Math.round(16 + (65.481 * data[4 * i] + 128.553 * data[4 * i + 1] + 24.966 * data[4 * i + 2]) / 255));
+  return Float64Array.from({ length: width * height }, (_, i) =>
+    Math.round(16 + (65.481 * data[4 * i] + 128.553 * data[4 * i + 1] + 24.966 * data[4 * i + 2]) / 255),
+  );
 }
 
 async function main() {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { scale: { type: 'string', default: '2' }, model: { type: 'string', default: 'base' }, jpeg: { type: 'string' }, backend: { type: 'string', default: 'wasm' } } });
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      scale: { type: 'string', default: '2' },
+      model: { type: 'string', default: 'base' },
+      jpeg: { type: 'string' },
+      backend: { type: 'string', default: 'wasm' },
+    },
+  });
   const scale = Number(values.scale);
   const { createUpscaler } = await import('carafe-web');
-  const upscaler = await createUpscaler({ scale, backend: values.backend, model: values.model.endsWith('.safetensors') ? pathToFileURL(values.model) : values.model });
+  const upscaler = await createUpscaler({
+    scale,
+    backend: values.backend,
+    model: values.model.endsWith('.safetensors') ? pathToFileURL(values.model) : values.model,
+  });
   const { backend, details, model } = upscaler.info;
-  console.log(`model ${model}, backend ${backend} (${details}), x${scale}${values.jpeg ? `, small images as JPEG of quality ${values.jpeg}` : ''}\n\n| folder | images | bicubic PSNR | SSIM | ${model} PSNR | SSIM |\n|---|---|---|---|---|---|`);
+  console.log(
+    `model ${model}, backend ${backend} (${details}), x${scale}${values.jpeg ? `, small images as JPEG of quality ${values.jpeg}` : ''}\n\n| folder | images | bicubic PSNR | SSIM | ${model} PSNR | SSIM |\n|---|---|---|---|---|---|`,
+  );
   for (const folder of positionals) {
-    const files = readdirSync(folder).filter((name) => /\.(png|jpe?g|bmp|tiff?|webp)$/i.test(name)).sort();
+    const files = readdirSync(folder)
+      .filter((name) => /\.(png|jpe?g|bmp|tiff?|webp)$/i.test(name))
+      .sort();
     const sums = [0, 0, 0, 0];
     for (const name of files) {
       const { original, small: clean } = await readPair(join(folder, name), scale);
       const small = values.jpeg ? await jpeg(clean, Number(values.jpeg)) : clean;
-      for (const [i, image] of [imresize(small, original.width, original.height), await upscaler.upscale(small)].entries()) {
+      for (const [i, image] of [
+        imresize(small, original.width, original.height),
+        await upscaler.upscale(small),
+      ].entries()) {
         sums[2 * i] += psnr(original, image, scale) / files.length;
         sums[2 * i + 1] += ssim(original, image, scale) / files.length;
       }
     }
-    console.log(`| ${folder} | ${files.length} | ${sums[0].toFixed(2)} | ${sums[1].toFixed(4)} | ${sums[2].toFixed(2)} | ${sums[3].toFixed(4)} |`);
+    console.log(
+      `| ${folder} | ${files.length} | ${sums[0].toFixed(2)} | ${sums[1].toFixed(4)} | ${sums[2].toFixed(2)} | ${sums[3].toFixed(4)} |`,
+    );
   }
   upscaler.dispose();
 }

@@ -14,18 +14,27 @@ import { ensureBuild, ensurePackages, root } from '../scripts/ensure.js';
 import { ensurePeers, node24 } from './peers/ensure.js';
 
 const { values: options } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, json: { type: 'string' }, write: { type: 'boolean', default: false }, node24: { type: 'boolean', default: false } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    json: { type: 'string' },
+    write: { type: 'boolean', default: false },
+    node24: { type: 'boolean', default: false },
+  },
 });
 const { quick } = options;
 const only = options.only?.split(',') ?? (quick ? ['ops', 'upscale'] : ['ops', 'upscale', 'peers']);
-for (const part of only) if (!['ops', 'upscale', 'peers'].includes(part)) throw new Error(`Expected "ops", "upscale", "peers" or a list of them for --only, got ${part}`);
+for (const part of only)
+  if (!['ops', 'upscale', 'peers'].includes(part))
+    throw new Error(`Expected "ops", "upscale", "peers" or a list of them for --only, got ${part}`);
 const peers = only.includes('peers');
 const peersAlone = peers && only.length === 1;
 const [ops, upscale] = ['ops', 'upscale'].map((part) => peersAlone || only.includes(part));
 
 if (options.node24) {
   ensurePeers();
-  if (process.execPath !== realpathSync(node24)) process.exit(spawnSync(node24, process.argv.slice(1), { stdio: 'inherit' }).status ?? 1);
+  if (process.execPath !== realpathSync(node24))
+    process.exit(spawnSync(node24, process.argv.slice(1), { stdio: 'inherit' }).status ?? 1);
 }
 
 const nodeMajor = Number(process.versions.node.split('.')[0]);
@@ -47,7 +56,11 @@ const shapes = await import('./shapes.js');
 
 const log = (line) => console.error(line);
 const timing = quick ? { rounds: 3, sampleMs: 1, warmupMs: 0 } : { rounds: 15 };
-const meta = describeRun(['npm run bench', process.argv.length > 2 ? ['--', ...process.argv.slice(2)].join(' ') : ''].filter(Boolean).join(' '));
+const meta = describeRun(
+  ['npm run bench', process.argv.length > 2 ? ['--', ...process.argv.slice(2)].join(' ') : '']
+    .filter(Boolean)
+    .join(' '),
+);
 const pick = (all, few) => (quick ? few : all).filter((one) => !peersAlone || one.peers);
 const results = { meta };
 /** Ours alone are all shapes; beside peers are those that have them. */
@@ -56,10 +69,17 @@ const keep = (ours, beside, rows) => {
   if (peers) results[beside] = rows.filter((row) => row.peers.length);
 };
 if (ops && !peersAlone) results.kernels = await benchKernels({ timing });
-if (ops) keep('operators', 'operatorPeers', await benchOperators(pick(shapes.operators, shapes.quickOperators), { peers, timing, log }));
-if (upscale) keep('upscale', 'upscalePeers', await benchUpscale(pick(shapes.images, shapes.quickImages), { peers, timing, log }));
+if (ops)
+  keep(
+    'operators',
+    'operatorPeers',
+    await benchOperators(pick(shapes.operators, shapes.quickOperators), { peers, timing, log }),
+  );
+if (upscale)
+  keep('upscale', 'upscalePeers', await benchUpscale(pick(shapes.images, shapes.quickImages), { peers, timing, log }));
 if (upscale && !peersAlone) results.linear = await benchLinear(quick ? shapes.quickSides : shapes.sides, { log });
-if (upscale && (peers || quick)) results.processes = await benchProcesses(quick ? [shapes.quickImages[0]] : shapes.images.slice(0, 2), { peers, log });
+if (upscale && (peers || quick))
+  results.processes = await benchProcesses(quick ? [shapes.quickImages[0]] : shapes.images.slice(0, 2), { peers, log });
 
 const texts = sections(results);
 console.log('all match\n');

@@ -40,7 +40,15 @@ export const quickOperators = [
 export const images = [
   { name: '256x256', width: 256, height: 256, peers: true },
   { name: '512x512', width: 512, height: 512, peers: true, slow: true },
-  { name: '1920x1080', width: 1920, height: 1080, peers: true, slow: true, pool: true, tile: { width: 240, height: 216 } },
+  {
+    name: '1920x1080',
+    width: 1920,
+    height: 1080,
+    peers: true,
+    slow: true,
+    pool: true,
+    tile: { width: 240, height: 216 },
+  },
 ];
 
 /** @type {ImageSize[]} */
@@ -82,5 +90,9 @@ export function operatorFlops({ c, h, w, scale, kUp, kEnc, cMid, groups }) {
  */
 export function lumaFlops({ channels, body, groups, kUp, scale, cMid = 0 }, pixels) {
   const row = groups * (kUp * scale) ** 2;
-  return 2 * pixels * (9 * channels + body * 9 * channels ** 2 + channels * cMid + (cMid || channels) * row + 9 * channels * groups + row);
+  return (
+    2 *
+    pixels *
+    (9 * channels + body * 9 * channels ** 2 + channels * cMid + (cMid || channels) * row + 9 * channels * groups + row)
+  );
 }

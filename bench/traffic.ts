@@ -30,48 +30,123 @@ export interface Traffic {
   readonly ends: number;
 }
 
-export interface ModuleShape { name: string; c: number; h: number; w: number; scale: number; kUp: number; kEnc: number; cMid: number; groups: number }
+export interface ModuleShape {
+  name: string;
+  c: number;
+  h: number;
+  w: number;
+  scale: number;
+  kUp: number;
+  kEnc: number;
+  cMid: number;
+  groups: number;
+}
 
 /** The learned module, NCHW in and out. */
 export function moduleTraffic(device: GPUDevice, shape: ModuleShape, mode: GpuMode): Traffic {
   const { name, c, h, w, scale, kUp, kEnc, cMid, groups } = shape;
   const row = groups * (kUp * scale) ** 2;
   const memory = new DeviceMemory(device);
-  const conv = (cIn: number, cOut: number, k: number): DeviceConv => new GpuConv(device, memory, { weights: new Float32Array(cOut * cIn * k * k), bias: new Float32Array(cOut), cIn, cOut, k });
-  const module = { scale, kUp, groups, compress: conv(c, cMid, 1), encode: conv(cMid, row, kEnc), activation: 'none', slope: 0, dilation: 1, normalizer: 'softmax', padding: 'zero' } as const;
-  const dispatches = record(device, memory, mode, (ops) => ops.carafePack(ops.input(new Float32Array(c * h * w), [1, c, h, w]), module, 'NCHW'));
+  const conv = (cIn: number, cOut: number, k: number): DeviceConv =>
+    new GpuConv(device, memory, {
+      weights: new Float32Array(cOut * cIn * k * k),
+      bias: new Float32Array(cOut),
+      cIn,
+      cOut,
+      k,
+    });
+  const module = {
+    scale,
+    kUp,
+    groups,
+    compress: conv(c, cMid, 1),
+    encode: conv(cMid, row, kEnc),
+    activation: 'none',
+    slope: 0,
+    dilation: 1,
+    normalizer: 'softmax',
+    padding: 'zero',
+  } as const;
+  const dispatches = record(device, memory, mode, (ops) =>
+    ops.carafePack(ops.input(new Float32Array(c * h * w), [1, c, h, w]), module, 'NCHW'),
+  );
   const [x, middle, rows, y] = [c, cMid, row, c * scale ** 2].map((values) => values * h * w * 4);
   const parameters = 4 * (cMid * (c + 1) + row * (cMid * kEnc ** 2 + 1));
-  return total(name, dispatches, { layers: x + middle + middle + rows + x + rows + y + parameters, ends: x + y + parameters });
+  return total(name, dispatches, {
+    layers: x + middle + middle + rows + x + rows + y + parameters,
+    ends: x + y + parameters,
+  });
 }
 
 /** A tile in the middle of an opaque image. */
 export function tileTraffic(device: GPUDevice, file: Uint8Array, name: string, side: number, mode: GpuMode): Traffic {
   const memory = new DeviceMemory(device);
   const model = parseSafetensors(file);
-  const net = loadCarafeLuma({ conv: (weights) => new GpuConv(device, memory, weights) } as Pick<Backend, 'conv'> as Backend, model);
+  const net = loadCarafeLuma(
+    { conv: (weights) => new GpuConv(device, memory, weights) } as Pick<Backend, 'conv'> as Backend,
+    model,
+  );
   const { inner } = tileHalo(net, false);
   const [width, height] = [side + 2 * inner, side + 2 * inner];
   const image = { data: new Uint8ClampedArray(width * height * 4), width, height };
-  const dispatches = record(device, memory, mode, (ops) => tileProgram(ops, net, { image, core: { x: inner, y: inner, width: side, height: side }, alpha: false }));
-  const { scale, groups, body, head: { cOut: channels } } = net;
+  const dispatches = record(device, memory, mode, (ops) =>
+    tileProgram(ops, net, { image, core: { x: inner, y: inner, width: side, height: side }, alpha: false }),
+  );
+  const {
+    scale,
+    groups,
+    body,
+    head: { cOut: channels },
+  } = net;
   const pixels = width * height;
   const feature = 4 * channels * pixels;
   const [luma, chroma, maps, big] = [1, 2, groups, scale ** 2].map((values) => 4 * values * pixels);
   const [rgba, result] = [4 * pixels, 4 * (side * scale) ** 2];
   const compressed = net.compress ? 4 * net.compress.cOut * pixels : 0;
-  const parameters = [net.head, ...body, ...(net.compress ? [net.compress] : []), net.encode, net.maps].reduce((sum, { cIn, cOut, k }) => sum + 4 * cOut * (cIn * k * k + 1), 0);
+  const parameters = [net.head, ...body, ...(net.compress ? [net.compress] : []), net.encode, net.maps].reduce(
+    (sum, { cIn, cOut, k }) => sum + 4 * cOut * (cIn * k * k + 1),
+    0,
+  );
   const bodyBytes = body.length * 2 * feature; // what is added is the input, which is there already
-  const layers = rgba + luma + chroma + luma + feature + bodyBytes + feature + maps + feature + 2 * compressed + maps + luma + big + big + chroma + result + parameters;
+  const layers =
+    rgba +
+    luma +
+    chroma +
+    luma +
+    feature +
+    bodyBytes +
+    feature +
+    maps +
+    feature +
+    2 * compressed +
+    maps +
+    luma +
+    big +
+    big +
+    chroma +
+    result +
+    parameters;
   return total(name, dispatches, { layers, ends: rgba + result + parameters });
 }
 
-function record(device: GPUDevice, memory: DeviceMemory, mode: GpuMode, program: (ops: Ops) => DeviceTensor | DevicePixels): DispatchTraffic[] {
+function record(
+  device: GPUDevice,
+  memory: DeviceMemory,
+  mode: GpuMode,
+  program: (ops: Ops) => DeviceTensor | DevicePixels,
+): DispatchTraffic[] {
   const recording = new Recording(device, SharedDevice.of(device), memory, mode);
   program(createOps(recording));
-  const bytes = (storages: readonly Storage[]): number => [...new Set(storages)].reduce((sum, storage) => sum + storage.bytes, 0);
-  const dispatches = recording.dispatches.map(({ work: { shader, entryPoint, inputs, outputs, flops = 0 } }): DispatchTraffic => (
-    { what: `${shader.name}.${entryPoint}`, read: bytes(inputs), written: bytes(outputs), mflops: flops / 1e6 }));
+  const bytes = (storages: readonly Storage[]): number =>
+    [...new Set(storages)].reduce((sum, storage) => sum + storage.bytes, 0);
+  const dispatches = recording.dispatches.map(
+    ({ work: { shader, entryPoint, inputs, outputs, flops = 0 } }): DispatchTraffic => ({
+      what: `${shader.name}.${entryPoint}`,
+      read: bytes(inputs),
+      written: bytes(outputs),
+      mflops: flops / 1e6,
+    }),
+  );
   recording.release();
   memory.dispose();
   return dispatches;

@@ -11,10 +11,17 @@ import { lumaFlops } from './shapes.js';
 const OURS = {
   worker: { backend: 'wasm', thread: 'worker', workers: 1 },
   inline: { backend: 'wasm', thread: 'inline' },
-  'inline, plain SIMD': { backend: 'wasm', thread: 'inline', wasm: new URL('../dist/carafe-simd.wasm', import.meta.url) },
+  'inline, plain SIMD': {
+    backend: 'wasm',
+    thread: 'inline',
+    wasm: new URL('../dist/carafe-simd.wasm', import.meta.url),
+  },
 };
 const TWO_WORKERS = { '2 workers': { backend: 'wasm', thread: 'worker', workers: 2 } };
-const OTHER_MODELS = { 'worker, small': { ...OURS.worker, model: 'small' }, 'worker, large': { ...OURS.worker, model: 'large' } };
+const OTHER_MODELS = {
+  'worker, small': { ...OURS.worker, model: 'small' },
+  'worker, large': { ...OURS.worker, model: 'large' },
+};
 const CORNER = 96; // side of what is checked against the reference in a larger image
 
 /**
@@ -48,8 +55,18 @@ async function benchImage({ name, width, height, pool, tile, slow }, withPeers, 
     contenders.push({ name: how, run: () => upscaler.upscale(image) });
   }
   const probes = { relaxed: await createProbe(true), plain: await createProbe(false) };
-  for (const [key, probe] of Object.entries(probes)) if (probe) contenders.push({ name: `probe ${key}`, run: probe.run });
-  const others = withPeers ? await (await import('./peers/images.js')).openImagePeers({ image, result, model: modelFile('base'), radius: radiusOf('base'), tile, slow }) : [];
+  for (const [key, probe] of Object.entries(probes))
+    if (probe) contenders.push({ name: `probe ${key}`, run: probe.run });
+  const others = withPeers
+    ? await (await import('./peers/images.js')).openImagePeers({
+        image,
+        result,
+        model: modelFile('base'),
+        radius: radiusOf('base'),
+        tile,
+        slow,
+      })
+    : [];
   contenders.push(...others);
 
   const samples = await interleave(contenders, { ...timing, budgetMs: 90_000 });
@@ -60,10 +77,16 @@ async function benchImage({ name, width, height, pool, tile, slow }, withPeers, 
   };
   const entry = ([how, options]) => [how, summary(samples[how], flops(options), probeOf(how))];
   return {
-    name, width, height, build, megapixels: width * height / 1e6, gflop: flops(OURS.worker) / 1e9,
+    name,
+    width,
+    height,
+    build,
+    megapixels: (width * height) / 1e6,
+    gflop: flops(OURS.worker) / 1e9,
     ours: Object.fromEntries(Object.entries(own).map(entry)),
     peers: others.map((peer) => ({
-      name: peer.name, ...summary(samples[peer.name]),
+      name: peer.name,
+      ...summary(samples[peer.name]),
       ratios: Object.fromEntries(Object.keys(OURS).map((how) => [how, ratio(samples[how], samples[peer.name])])),
     })),
   };
@@ -77,11 +100,17 @@ async function checkCorners(what, image, result, model = 'base') {
     const [w, h] = [Math.min(CORNER, image.width), Math.min(CORNER, image.height)];
     const [x, y] = last ? [image.width - w, image.height - h] : [0, 0];
     const want = await reference.upscale(crop(image, x, y, w, h));
-    const margin = (side, whole) => side < whole ? radius : 0; // where the corner ends, it does not see what the image sees
+    const margin = (side, whole) => (side < whole ? radius : 0); // where the corner ends, it does not see what the image sees
     const [mx, my] = [2 * margin(w, image.width), 2 * margin(h, image.height)];
     const [cx, cy, cw, ch] = [last ? mx : 0, last ? my : 0, 2 * w - mx, 2 * h - my];
-    const difference = largestDifference(crop(result, 2 * x + cx, 2 * y + cy, cw, ch).data, crop(want, cx, cy, cw, ch).data);
-    if (!(difference <= 1)) throw new Error(`Expected ${what} on ${image.width}x${image.height} within 1 of the reference, got ${difference}`);
+    const difference = largestDifference(
+      crop(result, 2 * x + cx, 2 * y + cy, cw, ch).data,
+      crop(want, cx, cy, cw, ch).data,
+    );
+    if (!(difference <= 1))
+      throw new Error(
+        `Expected ${what} on ${image.width}x${image.height} within 1 of the reference, got ${difference}`,
+      );
   }
   reference.dispose();
 }
@@ -92,7 +121,9 @@ const modelFile = (name) => `${root}models/${name}-x2.safetensors`;
 function networkOf(name) {
   const bytes = readFileSync(modelFile(name));
   const { __metadata__: metadata } = JSON.parse(bytes.toString('utf8', 8, 8 + Number(bytes.readBigUInt64LE())));
-  return Object.fromEntries(['scale', 'channels', 'body', 'kUp', 'groups', 'cMid'].map((key) => [key, Number(metadata[key] ?? 0)]));
+  return Object.fromEntries(
+    ['scale', 'channels', 'body', 'kUp', 'groups', 'cMid'].map((key) => [key, Number(metadata[key] ?? 0)]),
+  );
 }
 
 /** What an output pixel sees, in input pixels: head, body, maps, reassembly. */
@@ -103,6 +134,7 @@ function radiusOf(name) {
 
 function crop({ data, width }, x, y, w, h) {
   const out = new Uint8ClampedArray(w * h * 4);
-  for (let row = 0; row < h; row++) out.set(data.subarray(((y + row) * width + x) * 4, ((y + row) * width + x + w) * 4), row * w * 4);
+  for (let row = 0; row < h; row++)
+    out.set(data.subarray(((y + row) * width + x) * 4, ((y + row) * width + x + w) * 4), row * w * 4);
   return { data: out, width: w, height: h };
 }

@@ -12,7 +12,10 @@ async function show(blob) {
     const options = { backend: $('backend').value, model: $('model').value, scale: Number($('scale').value) };
     const key = JSON.stringify(options);
     if (upscaler?.key !== key) {
-      upscaler?.session.then((session) => session.dispose(), () => {});
+      upscaler?.session.then(
+        (session) => session.dispose(),
+        () => {},
+      );
       upscaler = { key, session: createUpscaler(options) };
     }
     await upscale(await upscaler.session, blob, controller.signal);
@@ -28,7 +31,8 @@ async function upscale(session, blob, signal) {
   const bitmap = await createImageBitmap(blob);
   const [width, height] = [bitmap.width * scale, bitmap.height * scale];
   for (const id of ['before', 'after']) Object.assign($(id), { width, height });
-  for (const id of ['before', 'after']) { // until its tile is there, a place shows the bicubic one
+  for (const id of ['before', 'after']) {
+    // until its tile is there, a place shows the bicubic one
     const context = $(id).getContext('2d');
     context.imageSmoothingQuality = 'high';
     context.drawImage(bitmap, 0, 0, width, height);
@@ -49,7 +53,8 @@ async function upscale(session, blob, signal) {
   }
   const seconds = (performance.now() - start) / 1000;
   const { backend, details, rejected, model, workers } = session.info;
-  $('status').textContent = `${width}x${height} in ${seconds.toFixed(2)} s, ${(width * height / 1e6 / seconds).toFixed(1)} megapixels/s; ${model} on ${backend} (${details}), ${workers} worker${workers === 1 ? '' : 's'}${rejected.map((r) => `; not ${r.backend}: ${r.reason}`).join('')}`;
+  $('status').textContent =
+    `${width}x${height} in ${seconds.toFixed(2)} s, ${((width * height) / 1e6 / seconds).toFixed(1)} megapixels/s; ${model} on ${backend} (${details}), ${workers} worker${workers === 1 ? '' : 's'}${rejected.map((r) => `; not ${r.backend}: ${r.reason}`).join('')}`;
   URL.revokeObjectURL($('save').href);
   $('save').href = URL.createObjectURL(await toBlob(after.getImageData(0, 0, width, height)));
   $('save').download = `photo@${scale}x.png`;
@@ -62,7 +67,9 @@ const choose = async (source) => {
   await show(await source());
 };
 $('file').addEventListener('change', () => choose(async () => $('file').files[0]));
-$('sample').addEventListener('click', () => choose(() => fetch('../examples/sample.jpg').then((response) => response.blob())));
+$('sample').addEventListener('click', () =>
+  choose(() => fetch('../examples/sample.jpg').then((response) => response.blob())),
+);
 for (const id of ['scale', 'model', 'backend']) $(id).addEventListener('change', async () => show(await current()));
 $('cancel').addEventListener('click', () => {
   running?.abort();

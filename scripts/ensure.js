@@ -23,7 +23,9 @@ export function ensureBuild() {
 
 /** Programs of Debian packages: installed through apt as root, else named. */
 export function ensureDebian(programs) {
-  const missing = Object.entries(programs).filter(([path]) => !existsSync(path)).map(([, name]) => name);
+  const missing = Object.entries(programs)
+    .filter(([path]) => !existsSync(path))
+    .map(([, name]) => name);
   if (missing.length === 0) return;
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
     console.error(`Missing: ${missing.join(', ')}. Install with: sudo apt-get install ${missing.join(' ')}`);

@@ -4,7 +4,15 @@ import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { ensureBuild, ensurePackages, root } from './ensure.js';
 
-const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.wasm': 'application/wasm', '.jpg': 'image/jpeg', '.png': 'image/png', '.json': 'application/json' };
+const TYPES = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.wasm': 'application/wasm',
+  '.jpg': 'image/jpeg',
+  '.png': 'image/png',
+  '.json': 'application/json',
+};
 
 /** Serves `folder` on 127.0.0.1; port 0 takes any free one. */
 export async function serve(folder, port = 0) {
@@ -13,11 +21,18 @@ export async function serve(folder, port = 0) {
     const stat = statSync(file, { throwIfNoEntry: false });
     if (stat?.isDirectory()) file = join(file, 'index.html');
     if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return response.writeHead(404).end();
-    response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream', 'cache-control': 'no-store' });
+    response.writeHead(200, {
+      'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
+      'cache-control': 'no-store',
+    });
     createReadStream(file).pipe(response);
   });
   await new Promise((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
-  const close = () => new Promise((resolve) => { server.closeAllConnections(); server.close(resolve); });
+  const close = () =>
+    new Promise((resolve) => {
+      server.closeAllConnections();
+      server.close(resolve);
+    });
   return { origin: `http://127.0.0.1:${server.address().port}`, close };
 }
 

@@ -6,8 +6,12 @@ import { ensureBuild, ensurePackages, root } from './ensure.js';
 ensurePackages();
 ensureBuild();
 const args = process.argv.slice(2);
-const { status } = spawnSync(process.execPath, [join(root, 'dist/cli.js'), ...(args.length > 0 ? args : [join(root, 'examples/sample.jpg')])], {
-  stdio: 'inherit',
-  cwd: process.env.INIT_CWD ?? process.cwd(), // paths are relative to where npm was called
-});
+const { status } = spawnSync(
+  process.execPath,
+  [join(root, 'dist/cli.js'), ...(args.length > 0 ? args : [join(root, 'examples/sample.jpg')])],
+  {
+    stdio: 'inherit',
+    cwd: process.env.INIT_CWD ?? process.cwd(), // paths are relative to where npm was called
+  },
+);
 process.exit(status ?? 1);

@@ -8,11 +8,20 @@ ensureDebian({
   '/usr/bin/firefox-esr': 'firefox-esr',
   '/usr/share/vulkan/icd.d/lvp_icd.x86_64.json': 'mesa-vulkan-drivers', // lavapipe, the one that Deno's and Firefox's run on
 });
-if (process.env.CI) { // who only changes the package need not install torch: the training test is skipped without it
+if (process.env.CI) {
+  // who only changes the package need not install torch: the training test is skipped without it
   const python = '/usr/lib/python3/dist-packages';
-  ensureDebian({ [`${python}/torch`]: 'python3-torch', [`${python}/numpy`]: 'python3-numpy', [`${python}/PIL`]: 'python3-pil', '/usr/bin/g++': 'g++' });
+  ensureDebian({
+    [`${python}/torch`]: 'python3-torch',
+    [`${python}/numpy`]: 'python3-numpy',
+    [`${python}/PIL`]: 'python3-pil',
+    '/usr/bin/g++': 'g++',
+  });
 }
 ensureBuild();
-run('npx', ['--no-install', 'tsc', '--noEmit']);
-const { status } = spawnSync('npx', ['--no-install', 'vitest', 'run', ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' });
+run('npm', ['run', '--silent', 'check']);
+const { status } = spawnSync('npx', ['--no-install', 'vitest', 'run', ...process.argv.slice(2)], {
+  cwd: root,
+  stdio: 'inherit',
+});
 process.exit(status ?? 1);

@@ -1,7 +1,14 @@
 // Every public export, nothing else.
 export { carafe, type CarafeModule, createCarafe, listBackends } from './api/carafe.js';
 export { type ImageInput, toBlob, toImageBitmap } from './api/image.js';
-export type { CarafeModuleOptions, CarafeOptions, CarafeWeights, ConvParameters, TensorLike, UpscalerOptions } from './api/options.js';
+export type {
+  CarafeModuleOptions,
+  CarafeOptions,
+  CarafeWeights,
+  ConvParameters,
+  TensorLike,
+  UpscalerOptions,
+} from './api/options.js';
 export { createUpscaler, upscale, type Upscaler, type UpscalerInfo } from './api/upscale.js';
 export type { BackendName } from './backends/backend.js';
 export type { BackendReport, Rejection } from './backends/select.js';

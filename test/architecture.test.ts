@@ -24,7 +24,9 @@ function filesUnder(folder: string, extension: RegExp): string[] {
 
 /** The text without comments. Strings that look like comments do not occur in what is searched for here. */
 function code(file: string): string {
-  return readFileSync(join(root, file), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|[^:])\/\/.*$/gm, '$1');
+  return readFileSync(join(root, file), 'utf8')
+    .replace(/\/\*[\s\S]*?\*\//g, '')
+    .replace(/(^|[^:])\/\/.*$/gm, '$1');
 }
 
 function importsOf(file: string): Import[] {
@@ -32,7 +34,8 @@ function importsOf(file: string): Import[] {
   return [...found].map(([, specifier]) => {
     if (!specifier.startsWith('.')) return { file, specifier };
     const path = resolve(root, dirname(file), specifier);
-    const target = [path.replace(/\.js$/, '.ts'), `${path}.ts`, path].find((candidate) => existsSync(candidate)) ?? path;
+    const target =
+      [path.replace(/\.js$/, '.ts'), `${path}.ts`, path].find((candidate) => existsSync(candidate)) ?? path;
     return { file, specifier, target: relative(root, target) };
   });
 }
@@ -50,12 +53,18 @@ describe('imports', () => {
   it('are found', () => {
     expect(sources.length).toBeGreaterThan(20);
     expect(imports.filter(({ target }) => target !== undefined).length).toBeGreaterThan(40);
-    expect(new Set(sources.map(layer))).toEqual(new Set(['', 'core', 'backends', 'models', 'engine', 'worker', 'api', 'cli']));
+    expect(new Set(sources.map(layer))).toEqual(
+      new Set(['', 'core', 'backends', 'models', 'engine', 'worker', 'api', 'cli']),
+    );
   });
 
   it('of relative files lead to files', () => {
     const generated = /^(dist|models)\//; // built, or trained
-    expect(imports.filter(({ target }) => target !== undefined && !generated.test(target) && !existsSync(join(root, target))).map(show)).toEqual([]);
+    expect(
+      imports
+        .filter(({ target }) => target !== undefined && !generated.test(target) && !existsSync(join(root, target)))
+        .map(show),
+    ).toEqual([]);
   });
 
   // Each layer and the layers it may import, besides itself.
@@ -71,19 +80,32 @@ describe('imports', () => {
   };
   for (const [name, allowed] of Object.entries(below)) {
     it(`of ${name || 'index.ts'} stay ${allowed.length ? `within ${allowed.map((one) => one || 'index.ts').join(', ')}` : 'inside'}`, () => {
-      const wrong = imports.filter(({ file, target }) => layer(file) === name && target?.startsWith('src/') && layer(target) !== name && !allowed.includes(layer(target)));
+      const wrong = imports.filter(
+        ({ file, target }) =>
+          layer(file) === name &&
+          target?.startsWith('src/') &&
+          layer(target) !== name &&
+          !allowed.includes(layer(target)),
+      );
       expect(wrong.map(show)).toEqual([]);
     });
   }
 
   it('never lead from one backend to another', () => {
     const backend = (file: string): string | undefined => file.match(/^src\/backends\/([^/]+)\//)?.[1];
-    const wrong = imports.filter(({ file, target }) => target && backend(file) && backend(target) && backend(file) !== backend(target));
+    const wrong = imports.filter(
+      ({ file, target }) => target && backend(file) && backend(target) && backend(file) !== backend(target),
+    );
     expect(wrong.map(show)).toEqual([]);
   });
 
   it('make no cycle', () => {
-    const edges = new Map(sources.map((file) => [file, imports.filter((one) => one.file === file && one.target !== undefined).map((one) => one.target!)]));
+    const edges = new Map(
+      sources.map((file) => [
+        file,
+        imports.filter((one) => one.file === file && one.target !== undefined).map((one) => one.target!),
+      ]),
+    );
     const done = new Set<string>();
     const cycles: string[] = [];
     const visit = (file: string, path: string[]): void => {
@@ -103,13 +125,21 @@ describe('imports', () => {
   });
 
   it('of node: modules are in cli/ only', () => {
-    expect(imports.filter(({ file, specifier }) => specifier.startsWith('node:') && layer(file) !== 'cli').map(show)).toEqual([]);
+    expect(
+      imports.filter(({ file, specifier }) => specifier.startsWith('node:') && layer(file) !== 'cli').map(show),
+    ).toEqual([]);
   });
 
   it('of packages are of comlink, which is bundled, or of declared dependencies', () => {
-    const { dependencies = {}, peerDependencies = {} } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, Record<string, string> | undefined>;
+    const { dependencies = {}, peerDependencies = {} } = JSON.parse(
+      readFileSync(join(root, 'package.json'), 'utf8'),
+    ) as Record<string, Record<string, string> | undefined>;
     const declared = ['comlink', ...Object.keys({ ...dependencies, ...peerDependencies })];
-    const wrong = imports.filter(({ specifier }) => !/^(\.|node:)/.test(specifier) && !declared.some((name) => specifier === name || specifier.startsWith(`${name}/`)));
+    const wrong = imports.filter(
+      ({ specifier }) =>
+        !/^(\.|node:)/.test(specifier) &&
+        !declared.some((name) => specifier === name || specifier.startsWith(`${name}/`)),
+    );
     expect(wrong.map(show)).toEqual([]);
   });
 });
@@ -127,17 +157,33 @@ describe('platforms', () => {
 
   it('Node built-ins are reached for where there is no way around, and only if there is a process', () => {
     const allowed = ['src/api/options.ts', 'src/worker/spawn.ts', 'src/worker/host.ts', 'src/cli/main.ts']; // file: URLs and cores; worker threads
-    expect(sources.filter((file) => !allowed.includes(file) && /getBuiltinModule|\brequire\(/.test(code(file)))).toEqual([]);
-    expect(sources.filter((file) => layer(file) !== 'cli' && /getBuiltinModule/.test(code(file).replaceAll('process?.getBuiltinModule?.(', '')))).toEqual([]);
+    expect(
+      sources.filter((file) => !allowed.includes(file) && /getBuiltinModule|\brequire\(/.test(code(file))),
+    ).toEqual([]);
+    expect(
+      sources.filter(
+        (file) =>
+          layer(file) !== 'cli' && /getBuiltinModule/.test(code(file).replaceAll('process?.getBuiltinModule?.(', '')),
+      ),
+    ).toEqual([]);
   });
 });
 
 describe('an op has one name', () => {
   const names = (folder: string, extension: RegExp): string[] =>
-    filesUnder(folder, extension).filter((file) => dirname(file) === folder).map((file) => file.slice(folder.length + 1).replace(extension, ''));
+    filesUnder(folder, extension)
+      .filter((file) => dirname(file) === folder)
+      .map((file) => file.slice(folder.length + 1).replace(extension, ''));
   const reference = names('src/backends/reference', /\.ts$/).filter((name) => name !== 'reference-backend');
   const fused = ['carafe-pack']; // runs on other ops' kernels: it has a file in each backend, and need not have one beside the kernels
-  const shared = ['gemm', 'gemm-vec4', 'gemm-scalar', 'normalizer', 'resize-taps', ...['vec4', 'planes', 'scalar', 'even', 'odd'].map((part) => `reassemble-${part}`)]; // texts that several shaders begin with
+  const shared = [
+    'gemm',
+    'gemm-vec4',
+    'gemm-scalar',
+    'normalizer',
+    'resize-taps',
+    ...['vec4', 'planes', 'scalar', 'even', 'odd'].map((part) => `reassemble-${part}`),
+  ]; // texts that several shaders begin with
   const notOps = ['index', 'simd', 'gemm', 'winograd']; // the exports, and what ops share
 
   it('in the reference', () => {
@@ -145,15 +191,20 @@ describe('an op has one name', () => {
   });
 
   it('in assembly/', () => {
-    expect(names('assembly', /\.ts$/).filter((name) => ![...notOps, ...fused].includes(name))).toEqual(reference.filter((name) => !fused.includes(name)));
+    expect(names('assembly', /\.ts$/).filter((name) => ![...notOps, ...fused].includes(name))).toEqual(
+      reference.filter((name) => !fused.includes(name)),
+    );
   });
 
   it('in shaders/', () => {
-    expect(names('shaders', /\.wgsl$/).filter((name) => ![...fused, ...shared].includes(name))).toEqual(reference.filter((name) => !fused.includes(name)));
+    expect(names('shaders', /\.wgsl$/).filter((name) => ![...fused, ...shared].includes(name))).toEqual(
+      reference.filter((name) => !fused.includes(name)),
+    );
   });
 
   it('in the fast backends', () => {
-    for (const backend of ['wasm', 'webgpu']) expect(names(`src/backends/${backend}`, /\.ts$/)).toEqual(expect.arrayContaining(reference));
+    for (const backend of ['wasm', 'webgpu'])
+      expect(names(`src/backends/${backend}`, /\.ts$/)).toEqual(expect.arrayContaining(reference));
   });
 });
 
@@ -162,12 +213,18 @@ describe('the repository', () => {
 
   it('tracks no generated file', () => {
     expect(tracked).toContain('package.json');
-    expect(tracked.filter((file) => /^(dist|coverage|\.cache)\/|(^|\/)(node_modules|__pycache__)\/|\.(wasm|tgz|map|pyc)$/.test(file))).toEqual([]);
+    expect(
+      tracked.filter((file) =>
+        /^(dist|coverage|\.cache)\/|(^|\/)(node_modules|__pycache__)\/|\.(wasm|tgz|map|pyc)$/.test(file),
+      ),
+    ).toEqual([]);
   });
 
   it('has no work left to do in its comments', () => {
     const files = [...sources, ...filesUnder('assembly', /\.ts$/), ...filesUnder('shaders', /\.wgsl$/)];
     expect(files.length).toBeGreaterThan(30);
-    expect(files.filter((file) => /\b(TODO|FIXME|XXX|HACK)\b/.test(readFileSync(join(root, file), 'utf8')))).toEqual([]);
+    expect(files.filter((file) => /\b(TODO|FIXME|XXX|HACK)\b/.test(readFileSync(join(root, file), 'utf8')))).toEqual(
+      [],
+    );
   });
 });

@@ -10,18 +10,28 @@ export interface TestBackend {
 export const reference: TestBackend = { name: 'reference', open: async () => createReferenceBackend() };
 
 // Imported when opened: a backend that does not even load fails its own tests and no others.
-export const wasmSimd: TestBackend = { name: 'wasm-simd', open: async () => (await import('../src/backends/wasm/builds.js')).openWasmBuild('simd') };
-export const wasmRelaxed: TestBackend = { name: 'wasm-relaxed', open: async () => (await import('../src/backends/wasm/builds.js')).openWasmBuild('relaxed-simd') };
+export const wasmSimd: TestBackend = {
+  name: 'wasm-simd',
+  open: async () => (await import('../src/backends/wasm/builds.js')).openWasmBuild('simd'),
+};
+export const wasmRelaxed: TestBackend = {
+  name: 'wasm-relaxed',
+  open: async () => (await import('../src/backends/wasm/builds.js')).openWasmBuild('relaxed-simd'),
+};
 
 export const webgpu: TestBackend = {
   name: 'webgpu',
-  open: async () => (await import('../src/backends/webgpu/webgpu-backend.js')).createWebgpuBackend(await nodeGpuDevice()),
+  open: async () =>
+    (await import('../src/backends/webgpu/webgpu-backend.js')).createWebgpuBackend(await nodeGpuDevice()),
 };
 
 /** As on a real GPU: loads of vectors, workgroups that share memory, which a software adapter does not get by itself. */
 export const webgpuHardware: TestBackend = {
   name: 'webgpu-hardware',
-  open: async () => (await import('../src/backends/webgpu/webgpu-backend.js')).createWebgpuBackend(await nodeGpuDevice(), { hardware: true }),
+  open: async () =>
+    (await import('../src/backends/webgpu/webgpu-backend.js')).createWebgpuBackend(await nodeGpuDevice(), {
+      hardware: true,
+    }),
 };
 
 export const fastBackends: readonly TestBackend[] = [wasmSimd, wasmRelaxed, webgpu, webgpuHardware];
@@ -30,7 +40,7 @@ export const allBackends: readonly TestBackend[] = [reference, ...fastBackends];
 /** A device of Dawn (npm `webgpu`), on the driver that vitest.config.ts chose. */
 export async function nodeGpuDevice(): Promise<GPUDevice> {
   const adapter = await (gpu ??= await openGpu()).requestAdapter();
-  if (!adapter) throw new Error('Dawn found no adapter: is Debian\'s chromium, which brings SwiftShader, installed?');
+  if (!adapter) throw new Error("Dawn found no adapter: is Debian's chromium, which brings SwiftShader, installed?");
   return adapter.requestDevice();
 }
 

@@ -20,23 +20,35 @@ async function quick(script: string): Promise<Record<string, { value: any }>> {
   return results;
 }
 
-test('npm run bench -- --quick: all match, and each section has numbers', async () => {
-  const results = await quick('bench/run.js');
-  expect(Object.keys(results).sort()).toEqual(['kernels', 'linear', 'operators', 'processes', 'upscale']);
-  for (const { ours } of [...results.operators.value, ...results.upscale.value]) {
-    expect(Object.keys(ours)).toEqual(expect.arrayContaining(['worker', 'inline', 'inline, plain SIMD']));
-    for (const { cpuMs, gfs, share } of Object.values<Record<string, number>>(ours)) for (const value of [cpuMs, gfs, share]) expect(value).toBeGreaterThan(0);
-  }
-}, TIMEOUT);
+test(
+  'npm run bench -- --quick: all match, and each section has numbers',
+  async () => {
+    const results = await quick('bench/run.js');
+    expect(Object.keys(results).sort()).toEqual(['kernels', 'linear', 'operators', 'processes', 'upscale']);
+    for (const { ours } of [...results.operators.value, ...results.upscale.value]) {
+      expect(Object.keys(ours)).toEqual(expect.arrayContaining(['worker', 'inline', 'inline, plain SIMD']));
+      for (const { cpuMs, gfs, share } of Object.values<Record<string, number>>(ours))
+        for (const value of [cpuMs, gfs, share]) expect(value).toBeGreaterThan(0);
+    }
+  },
+  TIMEOUT,
+);
 
-test('npm run bench:browser -- --quick: wasm and webgpu match, and have first and steady times', async () => {
-  const { browser, traffic } = await quick('bench/browser.js');
-  expect(browser.value.map(({ contenders }: { contenders: { name: string }[] }) => contenders.map(({ name }) => name))).toEqual([
-    ['wasm, worker', 'wasm, inline', 'wasm, inline, into', 'webgpu, worker'], // the operator
-    ['wasm, worker', 'wasm, inline', 'webgpu, worker'], // an image
-  ]);
-  for (const { contenders } of browser.value) {
-    for (const { firstMs, wallMs } of contenders) for (const value of [firstMs, wallMs]) expect(value).toBeGreaterThan(0);
-  }
-  expect(traffic.value.map(({ dispatches }: { dispatches: unknown[] }) => dispatches.length)).toEqual([3, 12]);
-}, TIMEOUT);
+test(
+  'npm run bench:browser -- --quick: wasm and webgpu match, and have first and steady times',
+  async () => {
+    const { browser, traffic } = await quick('bench/browser.js');
+    expect(
+      browser.value.map(({ contenders }: { contenders: { name: string }[] }) => contenders.map(({ name }) => name)),
+    ).toEqual([
+      ['wasm, worker', 'wasm, inline', 'wasm, inline, into', 'webgpu, worker'], // the operator
+      ['wasm, worker', 'wasm, inline', 'webgpu, worker'], // an image
+    ]);
+    for (const { contenders } of browser.value) {
+      for (const { firstMs, wallMs } of contenders)
+        for (const value of [firstMs, wallMs]) expect(value).toBeGreaterThan(0);
+    }
+    expect(traffic.value.map(({ dispatches }: { dispatches: unknown[] }) => dispatches.length)).toEqual([3, 12]);
+  },
+  TIMEOUT,
+);

@@ -8,7 +8,12 @@ import { build } from 'esbuild';
 import { type BrowserContext, chromium } from 'playwright-core';
 
 const ARGS = [
-  '--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+  '--no-sandbox',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
 ];
 const WEBGPU_ARG = '--enable-unsafe-webgpu'; // without it navigator.gpu has no adapter here
 
@@ -20,13 +25,25 @@ export interface Site {
 /** Bundles each entry into `/<name>.js` and serves them with an empty page at `/` that loads `/page.js`. */
 export async function serveBundles(entryPoints: Record<string, string>): Promise<Site> {
   const { outputFiles } = await build({
-    entryPoints, bundle: true, format: 'esm', target: 'es2022', write: false, outdir: '/', logLevel: 'silent', loader: { '.wgsl': 'text', '.deflate': 'binary' },
+    entryPoints,
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    write: false,
+    outdir: '/',
+    logLevel: 'silent',
+    loader: { '.wgsl': 'text', '.deflate': 'binary' },
   });
   const scripts = new Map(outputFiles.map(({ path, contents }) => [path, contents]));
   const server = createServer((request, response) => {
     const script = scripts.get(request.url ?? '');
     if (script) response.writeHead(200, { 'content-type': 'text/javascript' }).end(script);
-    else if (request.url === '/') response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>conformance</title><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>');
+    else if (request.url === '/')
+      response
+        .writeHead(200, { 'content-type': 'text/html' })
+        .end(
+          '<!doctype html><title>conformance</title><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>',
+        );
     else response.writeHead(404).end();
   });
   await new Promise<void>((resolve, reject) => {
@@ -39,7 +56,7 @@ export async function serveBundles(entryPoints: Record<string, string>): Promise
 function closed(server: Server): Promise<void> {
   server.closeAllConnections();
   return new Promise((resolve, reject) => {
-    server.close((error) => error ? reject(error) : resolve());
+    server.close((error) => (error ? reject(error) : resolve()));
   });
 }
 
@@ -51,7 +68,11 @@ export interface Browser {
 /** Debian's chromium, headless; `CHROMIUM` names another. */
 export async function launchChromium({ webgpu = true } = {}): Promise<Browser> {
   const profile = await mkdtemp(join(tmpdir(), 'carafe-web-chromium-'));
-  const context = await chromium.launchPersistentContext(profile, { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: webgpu ? [...ARGS, WEBGPU_ARG] : ARGS, headless: true });
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: webgpu ? [...ARGS, WEBGPU_ARG] : ARGS,
+    headless: true,
+  });
   return {
     context,
     async close() {

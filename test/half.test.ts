@@ -5,7 +5,9 @@ import { fromHalf, toHalves } from '../src/core/half.js';
 const toHalf = (value: number): number => toHalves(Float32Array.of(value))[0];
 
 test('all 65,536 bit patterns', () => {
-  const wrong = Array.from({ length: 65536 }, (_, bits) => bits).filter((bits) => Number.isNaN(fromHalf(bits)) ? !Number.isNaN(fromHalf(toHalf(NaN))) : toHalf(fromHalf(bits)) !== bits);
+  const wrong = Array.from({ length: 65536 }, (_, bits) => bits).filter((bits) =>
+    Number.isNaN(fromHalf(bits)) ? !Number.isNaN(fromHalf(toHalf(NaN))) : toHalf(fromHalf(bits)) !== bits,
+  );
   expect(wrong).toEqual([]);
 });
 
@@ -23,5 +25,7 @@ test('halfway between two values lies the even one, a little off it the nearer',
 });
 
 test('the largest, what is beyond it, and nothing', () => {
-  expect([65504, 65519.99, 65520, 1e30, -Infinity, 0, -0, 2 ** -25, 2 ** -24].map(toHalf)).toEqual([0x7bff, 0x7bff, 0x7c00, 0x7c00, 0xfc00, 0, 0x8000, 0, 1]);
+  expect([65504, 65519.99, 65520, 1e30, -Infinity, 0, -0, 2 ** -25, 2 ** -24].map(toHalf)).toEqual([
+    0x7bff, 0x7bff, 0x7c00, 0x7c00, 0xfc00, 0, 0x8000, 0, 1,
+  ]);
 });

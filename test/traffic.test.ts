@@ -6,7 +6,9 @@ import { operators } from '../bench/shapes.js';
 import { nodeGpuDevice } from './backends.js';
 
 let device: GPUDevice;
-beforeAll(async () => { device = await nodeGpuDevice(); });
+beforeAll(async () => {
+  device = await nodeGpuDevice();
+});
 const model = (name: string): Uint8Array => readFileSync(new URL(`../models/${name}.safetensors`, import.meta.url));
 const mode = { half: false, hardware: true };
 
@@ -32,14 +34,23 @@ describe('a CARAFE module', () => {
 describe('a tile of 256x256', () => {
   // At x4 the bicubic luma, written and read, is as much as two layers of the small network.
   test.each([
-    { name: 'base-x2', body: 5, compress: 1 }, { name: 'small-x2', body: 5, compress: 0 }, { name: 'large-x2', body: 5, compress: 1 },
-    { name: 'base-x4', body: 5, compress: 1 }, { name: 'small-x4', body: 5, compress: 1 }, { name: 'large-x4', body: 4, compress: 1 },
-  ])('$name: a dispatch for each convolution and three more, at most 1.3 times what the layers must move', ({ name, body, compress }) => {
-    const { dispatches, bytes, layers } = tileTraffic(device, model(name), name, 256, mode);
-    const convolutions = dispatches.filter(({ what }) => what.startsWith('conv2d') || what.startsWith('reassemble-sum'));
-    expect(convolutions.length).toBe(1 + body + 1 + compress + 1); // head, body, maps, compress, encode
-    expect(dispatches.length).toBe(convolutions.length + 3); // planes, bicubic luma, pixels
-    expect(bytes / layers).toBeGreaterThan(1);
-    expect(bytes / layers).toBeLessThanOrEqual(1.3);
-  });
+    { name: 'base-x2', body: 5, compress: 1 },
+    { name: 'small-x2', body: 5, compress: 0 },
+    { name: 'large-x2', body: 5, compress: 1 },
+    { name: 'base-x4', body: 5, compress: 1 },
+    { name: 'small-x4', body: 5, compress: 1 },
+    { name: 'large-x4', body: 4, compress: 1 },
+  ])(
+    '$name: a dispatch for each convolution and three more, at most 1.3 times what the layers must move',
+    ({ name, body, compress }) => {
+      const { dispatches, bytes, layers } = tileTraffic(device, model(name), name, 256, mode);
+      const convolutions = dispatches.filter(
+        ({ what }) => what.startsWith('conv2d') || what.startsWith('reassemble-sum'),
+      );
+      expect(convolutions.length).toBe(1 + body + 1 + compress + 1); // head, body, maps, compress, encode
+      expect(dispatches.length).toBe(convolutions.length + 3); // planes, bicubic luma, pixels
+      expect(bytes / layers).toBeGreaterThan(1);
+      expect(bytes / layers).toBeLessThanOrEqual(1.3);
+    },
+  );
 });

@@ -16,11 +16,29 @@ interface Books {
 const all: Range = [0, Infinity];
 
 /** A producer of [1, height, width, 1] that reads `radius` rows and columns around its own of each input, and checks that they are there. */
-function booked(height: number, width: number, { block = 1, grid = 1, radius = 0, inputs = [], together = 1 }: { block?: number; grid?: number; radius?: number; inputs?: Books[]; together?: number }): Books {
+function booked(
+  height: number,
+  width: number,
+  {
+    block = 1,
+    grid = 1,
+    radius = 0,
+    inputs = [],
+    together = 1,
+  }: { block?: number; grid?: number; radius?: number; inputs?: Books[]; together?: number },
+): Books {
   const shape: Shape = [1, height, width, 1];
-  const read: Input[] = inputs.map(({ rows }) => ({ rows, reads: (y) => [y - radius, y + block + radius], columns: ([left, right]) => [left - radius, right + radius], together }));
+  const read: Input[] = inputs.map(({ rows }) => ({
+    rows,
+    reads: (y) => [y - radius, y + block + radius],
+    columns: ([left, right]) => [left - radius, right + radius],
+    together,
+  }));
   const producer = new Producer({
-    inputs: read, height, block, grid,
+    inputs: read,
+    height,
+    block,
+    grid,
     compute({ y, left, right }) {
       for (const input of inputs) {
         const newest = input.steps.at(-1)! + input.rows.producer.block;
@@ -50,7 +68,12 @@ function network(height: number, width: number): { tensors: Books[]; last: Books
 function run({ rows }: Books, rowRange: Range, columnRange: Range): Arena {
   const arena = new Arena(new WebAssembly.Memory({ initial: 1 }));
   const [, height] = rows.shape;
-  execute(arena, new Producer({ inputs: [{ rows, reads: (y) => [y, y + 1], columns: (range) => range }], height, compute() {} }), rowRange, columnRange);
+  execute(
+    arena,
+    new Producer({ inputs: [{ rows, reads: (y) => [y, y + 1], columns: (range) => range }], height, compute() {} }),
+    rowRange,
+    columnRange,
+  );
   return arena;
 }
 
@@ -75,7 +98,10 @@ describe('programs by rows', () => {
   });
 
   test('rows and columns that nobody needs are not computed', () => {
-    const { tensors: [source, a, b, skip], last } = network(100, 100);
+    const {
+      tensors: [source, a, b, skip],
+      last,
+    } = network(100, 100);
     run(last, [40, 60], [44, 52]);
     expect([skip.steps[0], skip.steps.at(-1)]).toEqual([40, 58]);
     expect(skip.columns).toEqual([44, 52]);
@@ -87,19 +113,31 @@ describe('programs by rows', () => {
   });
 
   test('outside a tensor there are zeros, above, below and beside it', () => {
-    const { tensors: [source], last } = network(9, 5);
+    const {
+      tensors: [source],
+      last,
+    } = network(9, 5);
     const arena = run(last, [0, 9], [0, 5]);
     expect(source.rows.margin).toBe(2);
-    for (const address of [source.rows.at(0, -1, 0), source.rows.at(0, 9, -2), source.rows.at(0, 4, -2), source.rows.at(0, 4, 5)]) expect([...arena.f32(address, 2)]).toEqual([0, 0]);
+    for (const address of [
+      source.rows.at(0, -1, 0),
+      source.rows.at(0, 9, -2),
+      source.rows.at(0, 4, -2),
+      source.rows.at(0, 4, 5),
+    ])
+      expect([...arena.f32(address, 2)]).toEqual([0, 0]);
   });
 
   test('the images of one program take the memory of one', async () => {
     const backend = await wasmSimd.open();
     const image = { data: new Uint8ClampedArray(20_000 * 4), width: 20_000, height: 1 };
-    const copies = (count: number) => backend.runPixels((ops) => Array.from({ length: count }, () => {
-      const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels(image), false);
-      return ops.planesToPixels(luma, chroma, { x: 0, y: 0, width: image.width, height: 1 });
-    }));
+    const copies = (count: number) =>
+      backend.runPixels((ops) =>
+        Array.from({ length: count }, () => {
+          const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels(image), false);
+          return ops.planesToPixels(luma, chroma, { x: 0, y: 0, width: image.width, height: 1 });
+        }),
+      );
     const grow = vi.spyOn(WebAssembly.Memory.prototype, 'grow');
     await copies(1);
     expect(grow).toHaveBeenCalled();

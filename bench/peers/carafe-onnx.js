@@ -25,10 +25,18 @@ function smart(shape, weights) {
   const taps = kUp * kUp;
   const kernels = g.node('Softmax', [g.node('Reshape', [encoded, g.ints(1, taps, s * s, h, w)])], { axis: 1 });
   const r = (kUp - 1) / 2;
-  const padded = g.node('Reshape', [g.node('Pad', [x, g.ints(0, 0, r, r, 0, 0, r, r)]), g.ints(1, c, 1, h + 2 * r, w + 2 * r)]);
-  const products = Array.from({ length: taps }, (_, tap) => g.node('Mul', [window(g, padded, tap, shape, 3), slice(g, kernels, [1], [tap], [tap + 1])]));
+  const padded = g.node('Reshape', [
+    g.node('Pad', [x, g.ints(0, 0, r, r, 0, 0, r, r)]),
+    g.ints(1, c, 1, h + 2 * r, w + 2 * r),
+  ]);
+  const products = Array.from({ length: taps }, (_, tap) =>
+    g.node('Mul', [window(g, padded, tap, shape, 3), slice(g, kernels, [1], [tap], [tap + 1])]),
+  );
   const sum = products.reduce((a, b) => g.node('Add', [a, b]));
-  const y = g.node('DepthToSpace', [g.node('Reshape', [sum, g.ints(1, c * s * s, h, w)])], { blocksize: s, mode: 'CRD' });
+  const y = g.node('DepthToSpace', [g.node('Reshape', [sum, g.ints(1, c * s * s, h, w)])], {
+    blocksize: s,
+    mode: 'CRD',
+  });
   return g.finish(y, [1, c, h * s, w * s]);
 }
 
@@ -41,7 +49,11 @@ function matmul(shape, weights) {
   const kernels = g.node('Softmax', [rows], { axis: 2 });
   const r = (kUp - 1) / 2;
   const padded = g.node('Pad', [g.node('Transpose', [x], { perm: [0, 2, 3, 1] }), g.ints(0, r, r, 0, 0, r, r, 0)]);
-  const windows = g.node('Concat', Array.from({ length: taps }, (_, tap) => window(g, padded, tap, shape, 1)), { axis: 3 });
+  const windows = g.node(
+    'Concat',
+    Array.from({ length: taps }, (_, tap) => window(g, padded, tap, shape, 1)),
+    { axis: 3 },
+  );
   const product = g.node('MatMul', [kernels, g.node('Reshape', [windows, g.ints(h * w, taps, c)])]);
   const y = g.node('Transpose', [g.node('Reshape', [product, g.ints(h, w, s, s, c)])], { perm: [4, 0, 2, 1, 3] });
   return g.finish(g.node('Reshape', [y, g.ints(1, c, h * s, w * s)]), [1, c, h * s, w * s]);
@@ -75,7 +87,10 @@ function luma(file, h, w, variant) {
   const kernels = variant === 'exp' ? g.node('Exp', [logit]) : g.node('Softmax', [logit], { axis: 1 });
   const add = (terms) => terms.reduce((a, b) => g.node('Add', [a, b]));
   const r = (kUp - 1) / 2;
-  const padded = g.node('Reshape', [g.node('Pad', [layer(f, 'maps', 3), g.ints(0, 0, r, r, 0, 0, r, r)]), g.ints(groups, 1, h + 2 * r, w + 2 * r)]);
+  const padded = g.node('Reshape', [
+    g.node('Pad', [layer(f, 'maps', 3), g.ints(0, 0, r, r, 0, 0, r, r)]),
+    g.ints(groups, 1, h + 2 * r, w + 2 * r),
+  ]);
   const windows = Array.from({ length: taps }, (_, tap) => window(g, padded, tap, { h, w, kUp }, 2));
   let detail;
   if (variant === 'reduce') {
@@ -84,7 +99,9 @@ function luma(file, h, w, variant) {
   } else {
     const weights = windows.map((_, tap) => g.node('Squeeze', [slice(g, kernels, [1], [tap], [tap + 1]), g.ints(1)]));
     const mixed = add(windows.map((map, tap) => g.node('Mul', [map, weights[tap]])));
-    detail = g.node('ReduceSum', [variant === 'exp' ? g.node('Div', [mixed, add(weights)]) : mixed, g.ints(0)], { keepdims: 0 });
+    detail = g.node('ReduceSum', [variant === 'exp' ? g.node('Div', [mixed, add(weights)]) : mixed, g.ints(0)], {
+      keepdims: 0,
+    });
   }
   const base = conv(g, g.node('Pad', [y, g.ints(0, 0, 2, 2, 0, 0, 2, 2)], { mode: 'edge' }), bicubicWeights(s), 1);
   const out = g.node('Add', [base, g.node('Reshape', [detail, g.ints(1, s * s, h, w)])]);
@@ -95,9 +112,13 @@ function luma(file, h, w, variant) {
 export function bicubicWeights(s) {
   if (s !== 2) throw new Error(`Expected scale 2 for the bicubic weights, got ${s}`);
   const a = -0.5;
-  const cubic = (t) => t < 1 ? (a + 2) * t ** 3 - (a + 3) * t ** 2 + 1 : t < 2 ? a * (t ** 3 - 5 * t ** 2 + 8 * t - 4) : 0;
+  const cubic = (t) =>
+    t < 1 ? (a + 2) * t ** 3 - (a + 3) * t ** 2 + 1 : t < 2 ? a * (t ** 3 - 5 * t ** 2 + 8 * t - 4) : 0;
   const axis = [-0.25, 0.25].map((centre) => [-2, -1, 0, 1, 2].map((tap) => cubic(Math.abs(tap - centre))));
-  const data = Float32Array.from({ length: s * s * 25 }, (_, i) => axis[Math.floor(i / 50)][Math.floor((i % 25) / 5)] * axis[Math.floor(i / 25) % 2][i % 5]);
+  const data = Float32Array.from(
+    { length: s * s * 25 },
+    (_, i) => axis[Math.floor(i / 50)][Math.floor((i % 25) / 5)] * axis[Math.floor(i / 25) % 2][i % 5],
+  );
   return { weights: { data, shape: [s * s, 1, 5, 5] } };
 }
 
@@ -109,20 +130,38 @@ export function plainGraph(h, w) {
   const [channels, body, s] = [16, 4, 2];
   const g = new OnnxGraph();
   const x = g.input('x', [1, 3, h, w]);
-  const layer = (input, cIn, cOut, seed) => conv(g, input, {
-    weights: { data: values(cOut * cIn * 9, seed, 1 / Math.sqrt(cIn * 9)), shape: [cOut, cIn, 3, 3] }, bias: { data: values(cOut, seed + 1, 0.1), shape: [cOut] },
-  }, 3);
+  const layer = (input, cIn, cOut, seed) =>
+    conv(
+      g,
+      input,
+      {
+        weights: { data: values(cOut * cIn * 9, seed, 1 / Math.sqrt(cIn * 9)), shape: [cOut, cIn, 3, 3] },
+        bias: { data: values(cOut, seed + 1, 0.1), shape: [cOut] },
+      },
+      3,
+    );
   const act = (input, seed) => g.node('PRelu', [input, g.constant(values(channels, seed, 0.2), [channels, 1, 1])]);
   let f = act(layer(x, 3, channels, 1), 50);
   for (let i = 0; i < body; i++) f = act(layer(f, channels, channels, 3 + 2 * i), 51 + i);
-  const nearest = g.node('Concat', [0, 1, 2].flatMap((c) => Array(s * s).fill(slice(g, x, [1], [c], [c + 1]))), { axis: 1 });
-  const y = g.node('DepthToSpace', [g.node('Add', [layer(f, channels, 3 * s * s, 30), nearest])], { blocksize: s, mode: 'CRD' });
+  const nearest = g.node(
+    'Concat',
+    [0, 1, 2].flatMap((c) => Array(s * s).fill(slice(g, x, [1], [c], [c + 1]))),
+    { axis: 1 },
+  );
+  const y = g.node('DepthToSpace', [g.node('Add', [layer(f, channels, 3 * s * s, 30), nearest])], {
+    blocksize: s,
+    mode: 'CRD',
+  });
   return g.finish(y, [1, 3, h * s, w * s]);
 }
 
 function conv(g, x, { weights, bias }, k) {
   const r = (k - 1) / 2;
-  return g.node('Conv', [x, g.constant(weights.data, weights.shape), ...(bias ? [g.constant(bias.data, bias.shape)] : [])], { pads: [r, r, r, r] });
+  return g.node(
+    'Conv',
+    [x, g.constant(weights.data, weights.shape), ...(bias ? [g.constant(bias.data, bias.shape)] : [])],
+    { pads: [r, r, r, r] },
+  );
 }
 
 /** What tap `tap` of the window sees, of padded [..., h + 2r, w + 2r, ...] whose rows are axis `axis`. */
@@ -141,11 +180,19 @@ export function readModel(file) {
   const length = Number(all.readBigUInt64LE(0));
   const header = JSON.parse(all.toString('utf8', 8, 8 + length));
   const tensor = (name) => {
-    const { dtype, shape, data_offsets: [begin, end] } = header[name];
+    const {
+      dtype,
+      shape,
+      data_offsets: [begin, end],
+    } = header[name];
     const raw = new Uint8Array(all.subarray(8 + length + begin, 8 + length + end)).buffer;
     return { data: dtype === 'F32' ? new Float32Array(raw) : Float32Array.from(new Uint16Array(raw), half), shape };
   };
-  return { tensor, metadata: header.__metadata__, names: Object.keys(header).filter((name) => name !== '__metadata__') };
+  return {
+    tensor,
+    metadata: header.__metadata__,
+    names: Object.keys(header).filter((name) => name !== '__metadata__'),
+  };
 }
 
 function half(bits) {

@@ -7,7 +7,8 @@ const folder = import.meta.dirname;
 
 export function ensurePeers() {
   const installed = join(folder, 'node_modules/.package-lock.json');
-  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(folder, 'package-lock.json')).mtimeMs) return;
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(folder, 'package-lock.json')).mtimeMs)
+    return;
   console.error('Installing the runtimes to compare with ...');
   const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' }; // the CPU part comes with the package; CUDA would be downloaded
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder, env, stdio: ['ignore', 2, 2] });

@@ -15,8 +15,14 @@ export async function openEsrganSlim() {
   if (!(await tf.setBackend('wasm'))) throw new Error('Expected tfjs to have its wasm backend, got a refusal');
   const path = folder('@upscalerjs/esrgan-slim/models/x2/model.json');
   const { modelTopology, weightsManifest } = JSON.parse(readFileSync(path, 'utf8'));
-  const weightData = new Uint8Array(Buffer.concat(weightsManifest.flatMap((group) => group.paths).map((name) => readFileSync(join(dirname(path), name))))).buffer;
-  const model = await tf.loadLayersModel({ load: async () => ({ modelTopology, weightSpecs: weightsManifest.flatMap((group) => group.weights), weightData }) });
+  const weightData = new Uint8Array(
+    Buffer.concat(
+      weightsManifest.flatMap((group) => group.paths).map((name) => readFileSync(join(dirname(path), name))),
+    ),
+  ).buffer;
+  const model = await tf.loadLayersModel({
+    load: async () => ({ modelTopology, weightSpecs: weightsManifest.flatMap((group) => group.weights), weightData }),
+  });
   return {
     /** RGB in 0..255, [1, height, width, 3] -> twice the size. */
     async run(rgb, width, height) {

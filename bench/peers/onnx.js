@@ -28,7 +28,9 @@ export class OnnxGraph {
   node(type, inputs, attributes = {}) {
     const output = `v${this.#count++}`;
     this.#nodes.push([
-      ...inputs.map((name) => text(1, name)), text(2, output), text(4, type),
+      ...inputs.map((name) => text(1, name)),
+      text(2, output),
+      text(4, type),
       ...Object.entries(attributes).map(([name, value]) => message(5, attribute(name, value))),
     ]);
     return output;
@@ -37,15 +39,23 @@ export class OnnxGraph {
   /** The .onnx file with one output. */
   finish(output, shape) {
     const graph = [
-      ...this.#nodes.map((node) => message(1, node)), text(2, 'graph'), ...this.#initializers.map((tensor) => message(5, tensor)),
-      ...this.#inputs.map((value) => message(11, value)), message(12, valueInfo(output, shape)),
+      ...this.#nodes.map((node) => message(1, node)),
+      text(2, 'graph'),
+      ...this.#initializers.map((tensor) => message(5, tensor)),
+      ...this.#inputs.map((value) => message(11, value)),
+      message(12, valueInfo(output, shape)),
     ];
     return Buffer.concat([integer(1, 8), message(7, graph), message(8, [text(1, ''), integer(2, OPSET)])]);
   }
 
   #initializer(shape, type, data) {
     const name = `w${this.#initializers.length}`;
-    this.#initializers.push([...shape.map((size) => integer(1, size)), integer(2, type), text(8, name), bytes(9, Buffer.from(data.buffer, data.byteOffset, data.byteLength))]);
+    this.#initializers.push([
+      ...shape.map((size) => integer(1, size)),
+      integer(2, type),
+      text(8, name),
+      bytes(9, Buffer.from(data.buffer, data.byteOffset, data.byteLength)),
+    ]);
     return name;
   }
 }

@@ -8,7 +8,10 @@ export async function openSession(runtime, model) {
   const ort = runtime === 'web' ? await import('onnxruntime-web') : (await import('onnxruntime-node')).default;
   ort.env.logLevel = 'error';
   if (runtime === 'web') Object.assign(ort.env.wasm, { numThreads: 1, proxy: false });
-  const options = runtime === 'web' ? { executionProviders: ['wasm'] } : { intraOpNumThreads: 1, interOpNumThreads: 1, executionMode: 'sequential' };
+  const options =
+    runtime === 'web'
+      ? { executionProviders: ['wasm'] }
+      : { intraOpNumThreads: 1, interOpNumThreads: 1, executionMode: 'sequential' };
   const session = await ort.InferenceSession.create(model, options);
   if (!Worker) delete globalThis.Worker; // onnxruntime-web sets it to that of worker_threads, which is not the web's
   return {

@@ -4,6 +4,7 @@ import createPica from 'pica';
 export function openPica() {
   const pica = createPica({ features: ['js', 'wasm'] });
   return {
-    run: ({ data, width, height }) => pica.resizeBuffer({ src: data, width, height, toWidth: 2 * width, toHeight: 2 * height, filter: 'lanczos3' }),
+    run: ({ data, width, height }) =>
+      pica.resizeBuffer({ src: data, width, height, toWidth: 2 * width, toHeight: 2 * height, filter: 'lanczos3' }),
   };
 }

@@ -4,8 +4,11 @@ const FOLDER = '/bench/peers/node_modules/@tensorflow/';
 
 export async function openTfjs() {
   // tfjs 4.11 asks for the adapter's name by a method that engines have removed since.
-  globalThis.GPUAdapter.prototype.requestAdapterInfo ??= async function requestAdapterInfo() { return this.info; };
-  for (const file of ['tfjs/dist/tf.min.js', 'tfjs-backend-webgpu/dist/tf-backend-webgpu.min.js']) await load(FOLDER + file);
+  globalThis.GPUAdapter.prototype.requestAdapterInfo ??= async function requestAdapterInfo() {
+    return this.info;
+  };
+  for (const file of ['tfjs/dist/tf.min.js', 'tfjs-backend-webgpu/dist/tf-backend-webgpu.min.js'])
+    await load(FOLDER + file);
   const { tf } = globalThis;
   if (!(await tf.setBackend('webgpu'))) throw new Error('Expected tfjs to have its webgpu backend, got a refusal');
   await tf.ready();
@@ -14,7 +17,13 @@ export async function openTfjs() {
 
 function load(src) {
   return new Promise((resolve, reject) => {
-    document.head.append(Object.assign(document.createElement('script'), { src, onload: resolve, onerror: () => reject(new Error(`Expected a script at ${src}`)) }));
+    document.head.append(
+      Object.assign(document.createElement('script'), {
+        src,
+        onload: resolve,
+        onerror: () => reject(new Error(`Expected a script at ${src}`)),
+      }),
+    );
   });
 }
 
@@ -39,13 +48,24 @@ export function operator(tf, { c, h, w, scale: s, kUp }, { compress, encode }, g
     const y = tf.tidy(() => {
       const x = tf.transpose(tf.tensor(data, [1, c, h, w]), [0, 2, 3, 1]);
       const kernels = tf.softmax(tf.transpose(tf.reshape(second(first(x)), [h * w, taps, s * s]), [0, 2, 1])); // [h w, s^2, taps]
-      const padded = tf.pad(x, [[0, 0], [r, r], [r, r], [0, 0]]);
-      const windows = Array.from({ length: taps }, (_, tap) => tf.slice(padded, [0, Math.floor(tap / kUp), tap % kUp, 0], [1, h, w, c]));
+      const padded = tf.pad(x, [
+        [0, 0],
+        [r, r],
+        [r, r],
+        [0, 0],
+      ]);
+      const windows = Array.from({ length: taps }, (_, tap) =>
+        tf.slice(padded, [0, Math.floor(tap / kUp), tap % kUp, 0], [1, h, w, c]),
+      );
       let pixels; // [h w, s^2, c]
       if (graph === 'matmul') {
         pixels = tf.matMul(kernels, tf.reshape(tf.concat(windows, 3), [h * w, taps, c]));
       } else {
-        pixels = windows.map((window, tap) => tf.mul(tf.reshape(window, [h * w, 1, c]), tf.slice(kernels, [0, 0, tap], [h * w, s * s, 1]))).reduce((a, b) => tf.add(a, b));
+        pixels = windows
+          .map((window, tap) =>
+            tf.mul(tf.reshape(window, [h * w, 1, c]), tf.slice(kernels, [0, 0, tap], [h * w, s * s, 1])),
+          )
+          .reduce((a, b) => tf.add(a, b));
       }
       return tf.transpose(tf.reshape(pixels, [h, w, s, s, c]), [4, 0, 2, 1, 3]);
     });
@@ -69,9 +89,21 @@ export function network(tf, { metadata, tensor }, h, w) {
     const y = tf.tidy(() => {
       const x = tf.tensor(luma, [1, h, w, 1]);
       const f = bodies.reduce((hidden, conv) => tf.add(act(conv(hidden)), hidden), act(head(x)));
-      const kernels = tf.softmax(tf.transpose(tf.reshape(encode(compress(f)), [h * w, groups, taps, s * s]), [0, 1, 3, 2])); // [h w, groups, s^2, taps]
-      const padded = tf.pad(maps(f), [[0, 0], [r, r], [r, r], [0, 0]]);
-      const windows = tf.stack(Array.from({ length: taps }, (_, tap) => tf.slice(padded, [0, Math.floor(tap / kUp), tap % kUp, 0], [1, h, w, groups])), 4); // [1, h, w, groups, taps]
+      const kernels = tf.softmax(
+        tf.transpose(tf.reshape(encode(compress(f)), [h * w, groups, taps, s * s]), [0, 1, 3, 2]),
+      ); // [h w, groups, s^2, taps]
+      const padded = tf.pad(maps(f), [
+        [0, 0],
+        [r, r],
+        [r, r],
+        [0, 0],
+      ]);
+      const windows = tf.stack(
+        Array.from({ length: taps }, (_, tap) =>
+          tf.slice(padded, [0, Math.floor(tap / kUp), tap % kUp, 0], [1, h, w, groups]),
+        ),
+        4,
+      ); // [1, h, w, groups, taps]
       const detail = tf.sum(tf.mul(kernels, tf.reshape(windows, [h * w, groups, 1, taps])), [1, 3]); // [h w, s^2]
       return tf.depthToSpace(tf.add(bicubic(x), tf.reshape(detail, [1, h, w, s * s])), s, 'NHWC');
     });

@@ -5,8 +5,20 @@ import type { Tensor } from '../core/tensor.js';
 import type { CarafeInfo, CarafeRunner, CarafeSpec } from '../engine/carafe-engine.js';
 import { CarafeWorker } from '../worker/client.js';
 import {
-  type CarafeModuleOptions, type CarafeOptions, type CarafeWeights, checkBackend, checkFeatures, checkInto, type CheckedModule, checkModule, checkReassembly, checkTensor,
-  checkThread, checkWindow, mayRunInline, type TensorLike,
+  type CarafeModuleOptions,
+  type CarafeOptions,
+  type CarafeWeights,
+  checkBackend,
+  checkFeatures,
+  checkInto,
+  type CheckedModule,
+  checkModule,
+  checkReassembly,
+  checkTensor,
+  checkThread,
+  checkWindow,
+  mayRunInline,
+  type TensorLike,
 } from './options.js';
 
 /**

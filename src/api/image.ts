@@ -5,16 +5,30 @@ import type { RawImage } from '../core/tensor.js';
 import { checkImage, checkImageSize } from './options.js';
 
 /** Blob: an encoded image file; browsers only, like the elements and bitmaps. EXIF orientation is applied once, by the browser. */
-export type ImageInput = RawImage | ImageData | ImageBitmap | Blob | OffscreenCanvas | HTMLCanvasElement | HTMLImageElement | VideoFrame;
+export type ImageInput =
+  | RawImage
+  | ImageData
+  | ImageBitmap
+  | Blob
+  | OffscreenCanvas
+  | HTMLCanvasElement
+  | HTMLImageElement
+  | VideoFrame;
 
 /** Any input as RGBA8, checked to be enlargeable by `scale`. @throws {CarafeError} UnsupportedImage, ImageTooLarge */
 export async function toRawImage(input: ImageInput, scale: number): Promise<RawImage> {
   if (typeof input !== 'object' || input === null) throw expected('UnsupportedImage', 'image', 'an image', input);
   if ('data' in input) return checkImage(input, scale);
   if (input instanceof Blob) {
-    if (typeof createImageBitmap !== 'function') throw expected('UnsupportedImage', 'image', 'RGBA pixels (this runtime decodes no files)', input);
+    if (typeof createImageBitmap !== 'function')
+      throw expected('UnsupportedImage', 'image', 'RGBA pixels (this runtime decodes no files)', input);
     const bitmap = await createImageBitmap(input, { premultiplyAlpha: 'none' }).catch((cause: Error) => {
-      throw expected('UnsupportedImage', 'image', 'a file this browser can decode', `${input.type || 'a blob'}: ${cause.message}`);
+      throw expected(
+        'UnsupportedImage',
+        'image',
+        'a file this browser can decode',
+        `${input.type || 'a blob'}: ${cause.message}`,
+      );
     });
     try {
       return readPixels(bitmap, bitmap.width, bitmap.height, scale);
@@ -27,22 +41,31 @@ export async function toRawImage(input: ImageInput, scale: number): Promise<RawI
 }
 
 function sizeOf(input: object): { width: number; height: number } {
-  const { naturalWidth, naturalHeight, displayWidth, displayHeight, width, height } = input as Record<string, number | undefined>;
+  const { naturalWidth, naturalHeight, displayWidth, displayHeight, width, height } = input as Record<
+    string,
+    number | undefined
+  >;
   return { width: naturalWidth ?? displayWidth ?? width ?? 0, height: naturalHeight ?? displayHeight ?? height ?? 0 };
 }
 
 function readPixels(source: CanvasImageSource, width: number, height: number, scale: number): RawImage {
-  if (typeof OffscreenCanvas !== 'function') throw expected('UnsupportedImage', 'image', 'RGBA pixels (this runtime has no canvas)', source);
+  if (typeof OffscreenCanvas !== 'function')
+    throw expected('UnsupportedImage', 'image', 'RGBA pixels (this runtime has no canvas)', source);
   checkImageSize(width, height, scale); // before anything is allocated
   const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
-  if (!context) throw new CarafeError('ImageTooLarge', `Expected a canvas of ${width}x${height} for "image", got none from this browser`);
+  if (!context)
+    throw new CarafeError(
+      'ImageTooLarge',
+      `Expected a canvas of ${width}x${height} for "image", got none from this browser`,
+    );
   context.drawImage(source, 0, 0);
   return checkImage(context.getImageData(0, 0, width, height), scale);
 }
 
 /** Encodes an image; browsers only. `type` as for canvases: 'image/png' (default), 'image/jpeg', 'image/webp'. @throws {CarafeError} UnsupportedImage */
 export async function toBlob(image: RawImage, type = 'image/png', quality?: number): Promise<Blob> {
-  if (typeof OffscreenCanvas !== 'function') throw expected('UnsupportedImage', 'image', 'a runtime with OffscreenCanvas', 'none');
+  if (typeof OffscreenCanvas !== 'function')
+    throw expected('UnsupportedImage', 'image', 'a runtime with OffscreenCanvas', 'none');
   const canvas = new OffscreenCanvas(image.width, image.height);
   canvas.getContext('2d')!.putImageData(toImageData(image), 0, 0);
   return canvas.convertToBlob({ type, quality });

@@ -96,10 +96,20 @@ export interface TensorLike {
 
 export async function checkBackend({ backend = 'auto', wasm, device }: BackendOptions): Promise<BackendRequest> {
   const names = typeof backend === 'string' ? [backend] : backend;
-  if (!Array.isArray(names) || names.length === 0 || !names.every((name) => (name === 'auto' && names.length === 1) || BACKENDS.includes(name as BackendName))) {
-    throw expected('InvalidOption', 'backend', '"auto", "webgpu", "wasm", "reference" or a list of the last three', backend);
+  if (
+    !Array.isArray(names) ||
+    names.length === 0 ||
+    !names.every((name) => (name === 'auto' && names.length === 1) || BACKENDS.includes(name as BackendName))
+  ) {
+    throw expected(
+      'InvalidOption',
+      'backend',
+      '"auto", "webgpu", "wasm", "reference" or a list of the last three',
+      backend,
+    );
   }
-  if (device !== undefined && typeof (device as Partial<GPUDevice> | null)?.createBuffer !== 'function') throw expected('InvalidOption', 'device', 'a GPUDevice', device);
+  if (device !== undefined && typeof (device as Partial<GPUDevice> | null)?.createBuffer !== 'function')
+    throw expected('InvalidOption', 'device', 'a GPUDevice', device);
   return {
     backend: names[0] === 'auto' ? 'auto' : (names as BackendName[]),
     ...(wasm !== undefined && { wasm: await compileWasm(wasm) }),
@@ -109,11 +119,17 @@ export async function checkBackend({ backend = 'auto', wasm, device }: BackendOp
 
 async function compileWasm(wasm: URL | ArrayBuffer | WebAssembly.Module): Promise<WebAssembly.Module> {
   if (wasm instanceof WebAssembly.Module) return wasm;
-  if (!(wasm instanceof URL) && !(wasm instanceof ArrayBuffer)) throw expected('InvalidOption', 'wasm', 'a URL, an ArrayBuffer or a WebAssembly.Module', wasm);
+  if (!(wasm instanceof URL) && !(wasm instanceof ArrayBuffer))
+    throw expected('InvalidOption', 'wasm', 'a URL, an ArrayBuffer or a WebAssembly.Module', wasm);
   try {
     return await WebAssembly.compile(wasm instanceof URL ? await readUrl(wasm) : wasm);
   } catch (cause) {
-    throw expected('InvalidOption', 'wasm', 'a WebAssembly binary that can be read and compiled', (cause as Error).message);
+    throw expected(
+      'InvalidOption',
+      'wasm',
+      'a WebAssembly binary that can be read and compiled',
+      (cause as Error).message,
+    );
   }
 }
 
@@ -131,21 +147,36 @@ export interface CheckedThread {
   readonly workerUrl: URL | undefined;
 }
 
-export function checkThread({ thread = 'auto', workerUrl }: ThreadOptions, { device, backend }: BackendRequest): CheckedThread {
+export function checkThread(
+  { thread = 'auto', workerUrl }: ThreadOptions,
+  { device, backend }: BackendRequest,
+): CheckedThread {
   oneOf('thread', thread, ['auto', 'worker', 'inline']);
-  const stays = device ? 'a GPUDevice cannot leave its thread' : backend[0] === 'reference' && 'the worker has no reference';
+  const stays = device
+    ? 'a GPUDevice cannot leave its thread'
+    : backend[0] === 'reference' && 'the worker has no reference';
   if (stays && thread === 'worker') throw expected('InvalidOption', 'thread', `"inline" or "auto" (${stays})`, thread);
-  if (workerUrl !== undefined && !(workerUrl instanceof URL) && typeof workerUrl !== 'string') throw expected('InvalidOption', 'workerUrl', 'a URL', workerUrl);
-  return { thread: stays ? 'inline' : thread, workerUrl: typeof workerUrl === 'string' ? new URL(workerUrl, globalThis.location?.href) : workerUrl };
+  if (workerUrl !== undefined && !(workerUrl instanceof URL) && typeof workerUrl !== 'string')
+    throw expected('InvalidOption', 'workerUrl', 'a URL', workerUrl);
+  return {
+    thread: stays ? 'inline' : thread,
+    workerUrl: typeof workerUrl === 'string' ? new URL(workerUrl, globalThis.location?.href) : workerUrl,
+  };
 }
 
 /** Whether thread 'auto' goes on without a worker: none starts, or the reference is left of the list, which is not part of it. */
 export function mayRunInline(error: unknown, { backend }: BackendRequest): error is CarafeError {
-  return error instanceof CarafeError && (error.code === 'WorkerCrashed' || (error.code === 'BackendUnavailable' && backend.includes('reference')));
+  return (
+    error instanceof CarafeError &&
+    (error.code === 'WorkerCrashed' || (error.code === 'BackendUnavailable' && backend.includes('reference')))
+  );
 }
 
 export function checkTiling({ workers, tile = 256 }: UpscalerOptions): { workers: number; tile: number } {
-  const cores = globalThis.navigator?.hardwareConcurrency ?? globalThis.process?.getBuiltinModule?.('node:os').availableParallelism() ?? 2;
+  const cores =
+    globalThis.navigator?.hardwareConcurrency ??
+    globalThis.process?.getBuiltinModule?.('node:os').availableParallelism() ??
+    2;
   return {
     workers: integer('workers', workers ?? Math.min(4, Math.max(1, cores - 1)), 1, 64),
     tile: integer('tile', tile, 8, 2048),
@@ -153,34 +184,54 @@ export function checkTiling({ workers, tile = 256 }: UpscalerOptions): { workers
 }
 
 export function checkRun({ signal, onProgress }: RunOptions): RunOptions {
-  if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== 'function') throw expected('InvalidOption', 'signal', 'an AbortSignal', signal);
-  if (onProgress !== undefined && typeof onProgress !== 'function') throw expected('InvalidOption', 'onProgress', 'a function', onProgress);
+  if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== 'function')
+    throw expected('InvalidOption', 'signal', 'an AbortSignal', signal);
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw expected('InvalidOption', 'onProgress', 'a function', onProgress);
   return { signal, onProgress };
 }
 
 /** RGBA8 of the right length, and small enough to be enlarged. @throws {CarafeError} UnsupportedImage, ImageTooLarge */
-export function checkImage({ data, width, height }: { data: Uint8ClampedArray | Uint8Array; width: number; height: number }, scale: number): RawImage {
+export function checkImage(
+  { data, width, height }: { data: Uint8ClampedArray | Uint8Array; width: number; height: number },
+  scale: number,
+): RawImage {
   checkImageSize(width, height, scale);
-  if (!(data instanceof Uint8ClampedArray) && !(data instanceof Uint8Array)) throw expected('UnsupportedImage', 'data', 'a Uint8ClampedArray of RGBA', data);
-  if (data.length !== width * height * 4) throw expected('UnsupportedImage', 'data', `${width * height * 4} bytes, width * height * 4,`, data.length);
-  return { data: data instanceof Uint8ClampedArray ? data : new Uint8ClampedArray(data.buffer, data.byteOffset, data.length), width, height };
+  if (!(data instanceof Uint8ClampedArray) && !(data instanceof Uint8Array))
+    throw expected('UnsupportedImage', 'data', 'a Uint8ClampedArray of RGBA', data);
+  if (data.length !== width * height * 4)
+    throw expected('UnsupportedImage', 'data', `${width * height * 4} bytes, width * height * 4,`, data.length);
+  return {
+    data: data instanceof Uint8ClampedArray ? data : new Uint8ClampedArray(data.buffer, data.byteOffset, data.length),
+    width,
+    height,
+  };
 }
 
 export function checkImageSize(width: number, height: number, scale: number): void {
   if (!isSize(width)) throw expected('UnsupportedImage', 'width', 'a positive integer', width);
   if (!isSize(height)) throw expected('UnsupportedImage', 'height', 'a positive integer', height);
   const bytes = width * height * 4 * scale * scale;
-  if (bytes > MAX_OUTPUT_BYTES) throw expected('ImageTooLarge', 'image', `at most ${MAX_OUTPUT_BYTES} bytes of RGBA at ${scale} times its size`, `${width}x${height}: ${bytes} bytes`);
+  if (bytes > MAX_OUTPUT_BYTES)
+    throw expected(
+      'ImageTooLarge',
+      'image',
+      `at most ${MAX_OUTPUT_BYTES} bytes of RGBA at ${scale} times its size`,
+      `${width}x${height}: ${bytes} bytes`,
+    );
 }
 
 /** A tensor of four dimensions whose sizes are positive and multiply to its length. @throws {CarafeError} ShapeMismatch */
 export function checkTensor(name: string, tensor: TensorLike): Tensor {
-  if (typeof tensor !== 'object' || tensor === null) throw expected('ShapeMismatch', name, 'a tensor {data, shape}', tensor);
+  if (typeof tensor !== 'object' || tensor === null)
+    throw expected('ShapeMismatch', name, 'a tensor {data, shape}', tensor);
   const { data, shape } = tensor;
-  if (!Array.isArray(shape) || shape.length !== 4 || !shape.every(isSize)) throw expected('ShapeMismatch', `${name}.shape`, 'four positive integers', shape);
+  if (!Array.isArray(shape) || shape.length !== 4 || !shape.every(isSize))
+    throw expected('ShapeMismatch', `${name}.shape`, 'four positive integers', shape);
   if (!(data instanceof Float32Array)) throw expected('ShapeMismatch', `${name}.data`, 'a Float32Array', data);
   const length = shape.reduce((product: number, size: number) => product * size, 1);
-  if (data.length !== length) throw expected('ShapeMismatch', `${name}.data`, `${length} values, the product of its shape,`, data.length);
+  if (data.length !== length)
+    throw expected('ShapeMismatch', `${name}.data`, `${length} values, the product of its shape,`, data.length);
   return { data, shape: shape as unknown as Shape };
 }
 
@@ -191,21 +242,31 @@ export interface CheckedWindow {
 
 export function checkWindow({ scale = 2, kUp = 5, groups = 1, padding = 'zero' }: CarafeOptions): CheckedWindow {
   oneOf('padding', padding, ['zero', 'replicate', 'reflect']);
-  return { window: { scale: integer('scale', scale, 1, 64), kUp: odd('kUp', kUp), groups: integer('groups', groups, 1, 65536) }, padding };
+  return {
+    window: {
+      scale: integer('scale', scale, 1, 64),
+      kUp: odd('kUp', kUp),
+      groups: integer('groups', groups, 1, 65536),
+    },
+    padding,
+  };
 }
 
 /** features (n, c, h, w) and kernels (n, groups*kUp^2, h*scale, w*scale) that fit each other. @throws {CarafeError} ShapeMismatch, OutOfMemory */
 export function checkReassembly(features: Tensor, kernels: Tensor, { scale, kUp, groups }: Window): void {
   const [n, c, h, w] = features.shape;
-  if (c % groups !== 0) throw expected('ShapeMismatch', 'groups', `a divisor of the ${c} channels of "features"`, groups);
+  if (c % groups !== 0)
+    throw expected('ShapeMismatch', 'groups', `a divisor of the ${c} channels of "features"`, groups);
   const want = [n, groups * kUp * kUp, h * scale, w * scale];
-  if (kernels.shape.join() !== want.join()) throw expected('ShapeMismatch', 'kernels', `shape [${want.join(', ')}]`, kernels.shape);
+  if (kernels.shape.join() !== want.join())
+    throw expected('ShapeMismatch', 'kernels', `shape [${want.join(', ')}]`, kernels.shape);
   checkOutput(features.shape, scale);
 }
 
 function checkOutput([n, c, h, w]: Shape, scale: number): void {
   const bytes = n * c * h * w * scale * scale * 4;
-  if (bytes > MAX_OUTPUT_BYTES) throw expected('OutOfMemory', 'features', `an output of at most ${MAX_OUTPUT_BYTES} bytes`, bytes);
+  if (bytes > MAX_OUTPUT_BYTES)
+    throw expected('OutOfMemory', 'features', `an output of at most ${MAX_OUTPUT_BYTES} bytes`, bytes);
 }
 
 export type CheckedModule = Omit<CarafeSpec, keyof BackendRequest>;
@@ -213,22 +274,57 @@ export type CheckedModule = Omit<CarafeSpec, keyof BackendRequest>;
 /** @throws {CarafeError} InvalidOption, ShapeMismatch */
 export function checkModule(weights: CarafeWeights, options: CarafeModuleOptions): CheckedModule {
   const { window, padding } = checkWindow(options);
-  const { normalizer = 'softmax', dilation = 1, activation = 'none', slope = 0.01, layout = 'NCHW', precision = 'fast', kEnc } = options;
+  const {
+    normalizer = 'softmax',
+    dilation = 1,
+    activation = 'none',
+    slope = 0.01,
+    layout = 'NCHW',
+    precision = 'fast',
+    kEnc,
+  } = options;
   oneOf('normalizer', normalizer, ['softmax', 'sigmoid', 'sigmoid-normalized']);
   oneOf('activation', activation, ['none', 'relu', 'leaky-relu', 'silu', 'hardswish']);
   oneOf('layout', layout, ['NCHW', 'NHWC']);
   oneOf('precision', precision, ['fast', 'exact']);
   integer('dilation', dilation, 1, 64);
-  if (typeof slope !== 'number' || !Number.isFinite(slope)) throw expected('InvalidOption', 'slope', 'a finite number', slope);
-  if (typeof weights !== 'object' || weights === null) throw expected('InvalidOption', 'weights', '{ compress?, encode }', weights);
+  if (typeof slope !== 'number' || !Number.isFinite(slope))
+    throw expected('InvalidOption', 'slope', 'a finite number', slope);
+  if (typeof weights !== 'object' || weights === null)
+    throw expected('InvalidOption', 'weights', '{ compress?, encode }', weights);
   const compress = weights.compress && checkConv('compress', weights.compress);
   const encode = checkConv('encode', weights.encode);
   const [encoded, cMid, kEncWeights] = encode.weights.shape;
-  if (compress && compress.weights.shape[2] !== 1) throw expected('ShapeMismatch', 'compress.weights', 'a 1x1 convolution', compress.weights.shape);
-  if (compress && compress.weights.shape[0] !== cMid) throw expected('ShapeMismatch', 'encode.weights', `${compress.weights.shape[0]} input channels, as many as compress gives,`, cMid);
-  if (kEnc !== undefined && kEnc !== kEncWeights) throw expected('InvalidOption', 'kEnc', `${kEncWeights}, the size of encode.weights,`, kEnc);
-  if (encoded !== rowLength(window)) throw expected('ShapeMismatch', 'encode.weights', `groups * kUp^2 * scale^2 = ${rowLength(window)} output channels`, encoded);
-  return { ...window, padding, normalizer, dilation, activation, slope, layout, precision, encode, ...(compress && { compress }) };
+  if (compress && compress.weights.shape[2] !== 1)
+    throw expected('ShapeMismatch', 'compress.weights', 'a 1x1 convolution', compress.weights.shape);
+  if (compress && compress.weights.shape[0] !== cMid)
+    throw expected(
+      'ShapeMismatch',
+      'encode.weights',
+      `${compress.weights.shape[0]} input channels, as many as compress gives,`,
+      cMid,
+    );
+  if (kEnc !== undefined && kEnc !== kEncWeights)
+    throw expected('InvalidOption', 'kEnc', `${kEncWeights}, the size of encode.weights,`, kEnc);
+  if (encoded !== rowLength(window))
+    throw expected(
+      'ShapeMismatch',
+      'encode.weights',
+      `groups * kUp^2 * scale^2 = ${rowLength(window)} output channels`,
+      encoded,
+    );
+  return {
+    ...window,
+    padding,
+    normalizer,
+    dilation,
+    activation,
+    slope,
+    layout,
+    precision,
+    encode,
+    ...(compress && { compress }),
+  };
 }
 
 /** The features of a module's call. @throws {CarafeError} ShapeMismatch, OutOfMemory */
@@ -237,7 +333,8 @@ export function checkFeatures(x: TensorLike, { layout, compress, encode, groups,
   const channels = tensor.shape[layout === 'NCHW' ? 1 : 3];
   const want = (compress ?? encode).weights.shape[1];
   if (channels !== want) throw expected('ShapeMismatch', 'x', `${want} channels in layout ${layout}`, channels);
-  if (channels % groups !== 0) throw expected('ShapeMismatch', 'groups', `a divisor of the ${channels} channels of "x"`, groups);
+  if (channels % groups !== 0)
+    throw expected('ShapeMismatch', 'groups', `a divisor of the ${channels} channels of "x"`, groups);
   checkOutput(tensor.shape, scale);
   return tensor;
 }
@@ -256,9 +353,11 @@ function checkConv(name: string, conv: ConvParameters): ConvSpec {
   if (typeof conv !== 'object' || conv === null) throw expected('InvalidOption', name, '{ weights, bias? }', conv);
   const weights = checkTensor(`${name}.weights`, conv.weights);
   const [cOut, , kh, kw] = weights.shape;
-  if (kh !== kw || kh % 2 === 0) throw expected('ShapeMismatch', `${name}.weights`, 'a square window of odd size', weights.shape);
+  if (kh !== kw || kh % 2 === 0)
+    throw expected('ShapeMismatch', `${name}.weights`, 'a square window of odd size', weights.shape);
   if (conv.bias === undefined || conv.bias === null) return { weights };
-  if (!(conv.bias.data instanceof Float32Array) || conv.bias.data.length !== cOut) throw expected('ShapeMismatch', `${name}.bias`, `${cOut} values`, conv.bias.data?.length);
+  if (!(conv.bias.data instanceof Float32Array) || conv.bias.data.length !== cOut)
+    throw expected('ShapeMismatch', `${name}.bias`, `${cOut} values`, conv.bias.data?.length);
   return { weights, bias: conv.bias.data };
 }
 
@@ -267,15 +366,18 @@ function isSize(value: unknown): value is number {
 }
 
 function integer(name: string, value: unknown, min: number, max: number): number {
-  if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) throw expected('InvalidOption', name, `an integer of ${min}..${max}`, value);
+  if (!Number.isInteger(value) || (value as number) < min || (value as number) > max)
+    throw expected('InvalidOption', name, `an integer of ${min}..${max}`, value);
   return value as number;
 }
 
 function odd(name: string, value: unknown): number {
-  if (!Number.isInteger(value) || (value as number) % 2 !== 1 || (value as number) < 1 || (value as number) > 63) throw expected('InvalidOption', name, 'an odd integer of 1..63', value);
+  if (!Number.isInteger(value) || (value as number) % 2 !== 1 || (value as number) < 1 || (value as number) > 63)
+    throw expected('InvalidOption', name, 'an odd integer of 1..63', value);
   return value as number;
 }
 
 function oneOf(name: string, value: unknown, allowed: readonly string[]): void {
-  if (!allowed.includes(value as string)) throw expected('InvalidOption', name, allowed.map((a) => `"${a}"`).join(', '), value);
+  if (!allowed.includes(value as string))
+    throw expected('InvalidOption', name, allowed.map((a) => `"${a}"`).join(', '), value);
 }

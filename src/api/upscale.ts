@@ -9,7 +9,15 @@ import type { EngineInfo, TileRunner, UpscalerSpec } from '../engine/upscaler-en
 import { BUILTIN_MODELS } from '../models/builtin.js';
 import { UpscalerWorker } from '../worker/client.js';
 import { type ImageInput, toRawImage } from './image.js';
-import { checkBackend, checkRun, checkThread, checkTiling, mayRunInline, readUrl, type UpscalerOptions } from './options.js';
+import {
+  checkBackend,
+  checkRun,
+  checkThread,
+  checkTiling,
+  mayRunInline,
+  readUrl,
+  type UpscalerOptions,
+} from './options.js';
 
 export interface UpscalerInfo {
   readonly backend: BackendName;
@@ -62,7 +70,8 @@ export async function createUpscaler(options: UpscalerOptions = {}): Promise<Ups
   try {
     signal?.throwIfAborted();
     const { scale } = upscaler.info;
-    if (options.scale !== undefined && options.scale !== scale) throw expected('ModelInvalid', 'scale', `a model of scale ${options.scale}`, `one of scale ${scale}`);
+    if (options.scale !== undefined && options.scale !== scale)
+      throw expected('ModelInvalid', 'scale', `a model of scale ${options.scale}`, `one of scale ${scale}`);
   } catch (error) {
     upscaler.dispose();
     throw error;
@@ -92,7 +101,12 @@ interface Runners {
   dispose(): void;
 }
 
-async function openRunners(spec: UpscalerSpec, thread: 'auto' | 'worker' | 'inline', workerUrl: URL | undefined, count: number): Promise<Runners> {
+async function openRunners(
+  spec: UpscalerSpec,
+  thread: 'auto' | 'worker' | 'inline',
+  workerUrl: URL | undefined,
+  count: number,
+): Promise<Runners> {
   if (thread === 'inline') return openInline(spec);
   try {
     return await openWorkers(spec, workerUrl, count);
@@ -106,8 +120,11 @@ async function openWorkers(spec: UpscalerSpec, workerUrl: URL | undefined, count
   const first = await UpscalerWorker.create(spec, workerUrl);
   const all = [first];
   const dispose = (): void => all.forEach((worker) => worker.terminate());
-  if (first.info.backend !== 'webgpu') { // one GPU is one GPU, however many workers feed it
-    const more = Array.from({ length: count - 1 }, () => UpscalerWorker.create({ ...spec, backend: [first.info.backend] }, workerUrl));
+  if (first.info.backend !== 'webgpu') {
+    // one GPU is one GPU, however many workers feed it
+    const more = Array.from({ length: count - 1 }, () =>
+      UpscalerWorker.create({ ...spec, backend: [first.info.backend] }, workerUrl),
+    );
     const opened = await Promise.allSettled(more);
     all.push(...opened.filter((o) => o.status === 'fulfilled').map((o) => o.value));
     const failed = opened.find((o) => o.status === 'rejected');
@@ -123,7 +140,9 @@ async function openInline(spec: UpscalerSpec, threadReason?: string): Promise<Ru
   const { UpscalerEngine } = await import('../engine/upscaler-engine.js'); // its own chunk: with workers the page does not need it
   const engine = await UpscalerEngine.create(spec);
   const runner: TileRunner = {
-    get info() { return engine.info; },
+    get info() {
+      return engine.info;
+    },
     runTiles: async (jobs) => {
       await new Promise((resolve) => setTimeout(resolve)); // lets timers, events and an abort in between batches
       return engine.runTiles(jobs);
@@ -143,9 +162,24 @@ class RunnersUpscaler implements Upscaler {
   }
 
   get info(): UpscalerInfo {
-    const { all: [{ info }], thread, threadReason } = this.#runners;
+    const {
+      all: [{ info }],
+      thread,
+      threadReason,
+    } = this.#runners;
     const { backend, details, rejected, timings, scale, modelName } = info;
-    return { backend, details, rejected, timings, model: modelName, scale, thread, ...(threadReason && { threadReason }), workers: thread === 'worker' ? this.#runners.all.length : 0, tile: this.#tile };
+    return {
+      backend,
+      details,
+      rejected,
+      timings,
+      model: modelName,
+      scale,
+      thread,
+      ...(threadReason && { threadReason }),
+      workers: thread === 'worker' ? this.#runners.all.length : 0,
+      tile: this.#tile,
+    };
   }
 
   async upscale(image: ImageInput, options: RunOptions = {}): Promise<RawImage> {
@@ -184,18 +218,33 @@ function allocate(width: number, height: number): RawImage {
   try {
     return { data: new Uint8ClampedArray(width * height * 4), width, height };
   } catch {
-    throw new CarafeError('OutOfMemory', `Expected ${width * height * 4} bytes for the output to be available, got a refusal`);
+    throw new CarafeError(
+      'OutOfMemory',
+      `Expected ${width * height * 4} bytes for the output to be available, got a refusal`,
+    );
   }
 }
 
 async function readModel({ model = 'base', scale = 2 }: UpscalerOptions): Promise<Uint8Array> {
   if (model instanceof ArrayBuffer) return new Uint8Array(model);
   if (model instanceof URL) {
-    return new Uint8Array(await readUrl(model).catch((cause: Error) => { throw expected('ModelInvalid', 'model', 'a URL that can be read', cause.message); }));
+    return new Uint8Array(
+      await readUrl(model).catch((cause: Error) => {
+        throw expected('ModelInvalid', 'model', 'a URL that can be read', cause.message);
+      }),
+    );
   }
   const models = BUILTIN_MODELS[scale];
   if (!models) throw expected('InvalidOption', 'scale', Object.keys(BUILTIN_MODELS).join(' or '), scale);
   const load = Object.hasOwn(models, model) && models[model];
-  if (!load) throw expected('InvalidOption', 'model', `${Object.keys(models).map((name) => `"${name}"`).join(', ')} (at scale ${scale}), a URL or an ArrayBuffer`, model);
+  if (!load)
+    throw expected(
+      'InvalidOption',
+      'model',
+      `${Object.keys(models)
+        .map((name) => `"${name}"`)
+        .join(', ')} (at scale ${scale}), a URL or an ArrayBuffer`,
+      model,
+    );
   return load();
 }

@@ -90,14 +90,26 @@ export interface Ops {
   /** rows [n, h, w, groups*kUp^2*s^2] normalised over the kUp^2 taps of each group and sub-pixel. sigmoid-normalized: sigmoid / (sum of sigmoids over the taps). */
   normalizeKernels(rows: DeviceTensor, window: Window, normalizer: Normalizer): DeviceTensor;
   /** out[n, y*s+sy, x*s+sx, c] = sum_{ky,kx} features[n, y+ky-r, x+kx-r, c] * rows[n, y, x, ((g*kUp^2 + ky*kUp+kx)*s + sy)*s + sx], g = floor(c / (C/groups)). In layout NCHW (default NHWC) the result is [n, c, h*s, w*s]. */
-  reassemble(features: DeviceTensor, rows: DeviceTensor, window: Window, padding: Padding, layout?: Layout): DeviceTensor;
+  reassemble(
+    features: DeviceTensor,
+    rows: DeviceTensor,
+    window: Window,
+    padding: Padding,
+    layout?: Layout,
+  ): DeviceTensor;
   /** The learned module whole: reassemble(x, normalizeKernels(conv2d(activation(conv2d(x, compress)), encode, dilation)), window, padding); x and the result in `layout`. */
   carafePack(x: DeviceTensor, module: CarafePack, layout: Layout): DeviceTensor;
   /**
    * base + the sum over groups of reassemble(maps, softmax of the rows conv2d(x, encode)), one map for each group, taps outside read zero:
    * maps [n, h, w, groups], x [n, h, w, c], encode 1x1 to groups*kUp^2*s^2 channels, base [n, h*s, w*s, 1].
    */
-  reassembleSum(maps: DeviceTensor, x: DeviceTensor, encode: DeviceConv, base: DeviceTensor, window: Window): DeviceTensor;
+  reassembleSum(
+    maps: DeviceTensor,
+    x: DeviceTensor,
+    encode: DeviceConv,
+    base: DeviceTensor,
+    window: Window,
+  ): DeviceTensor;
   /** Half-pixel centres, edges replicated, no antialiasing (torch F.interpolate, align_corners=False). `cubicA`: -0.5 Keys/MATLAB/PIL, -0.75 torch. */
   resize(x: DeviceTensor, height: number, width: number, mode: ResizeMode, cubicA?: number): DeviceTensor;
 

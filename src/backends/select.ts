@@ -19,7 +19,10 @@ export interface Rejection {
 }
 
 /** Opens what the request allows: with 'auto' all that may be chosen, else the first of the list that works. half: a GPU may store tensors as f16. @throws {CarafeError} BackendUnavailable with every reason. */
-export async function openBackends(request: BackendRequest, options: { half?: boolean } = {}): Promise<{ opened: Backend[]; rejected: Rejection[] }> {
+export async function openBackends(
+  request: BackendRequest,
+  options: { half?: boolean } = {},
+): Promise<{ opened: Backend[]; rejected: Rejection[] }> {
   const auto = request.backend === 'auto';
   const opened: Backend[] = [];
   const rejected: Rejection[] = [];
@@ -33,22 +36,36 @@ export async function openBackends(request: BackendRequest, options: { half?: bo
     }
   }
   if (opened.length === 0) {
-    throw new CarafeError('BackendUnavailable', `Expected a backend that runs here for "backend", got ${rejected.map((r) => `${r.backend}: ${r.reason}`).join('; ')}`, { rejected });
+    throw new CarafeError(
+      'BackendUnavailable',
+      `Expected a backend that runs here for "backend", got ${rejected.map((r) => `${r.backend}: ${r.reason}`).join('; ')}`,
+      { rejected },
+    );
   }
   return { opened, rejected };
 }
 
 /** @throws {CarafeError} BackendUnavailable with the reason. */
-async function openBackend(name: BackendName, { wasm, device }: BackendRequest, hardwareOnly: boolean, half = false): Promise<Backend> {
+async function openBackend(
+  name: BackendName,
+  { wasm, device }: BackendRequest,
+  hardwareOnly: boolean,
+  half = false,
+): Promise<Backend> {
   switch (name) {
-    case 'reference': { // a chunk that few need, and not part of the worker
-      const loaded = await import('./reference/reference-backend.js').catch(() => { throw new CarafeError('BackendUnavailable', 'it runs inline only'); });
+    case 'reference': {
+      // a chunk that few need, and not part of the worker
+      const loaded = await import('./reference/reference-backend.js').catch(() => {
+        throw new CarafeError('BackendUnavailable', 'it runs inline only');
+      });
       return loaded.createReferenceBackend();
     }
-    case 'wasm': return wasm ? openWasmModule(wasm, 'module of the caller') : openWasmBackend();
+    case 'wasm':
+      return wasm ? openWasmModule(wasm, 'module of the caller') : openWasmBackend();
     case 'webgpu': {
       const found = device ?? (await openDevice(hardwareOnly));
-      if (hardwareOnly && device && isSoftwareAdapter(device.adapterInfo)) throw new CarafeError('BackendUnavailable', 'the device is a software adapter, slower than wasm');
+      if (hardwareOnly && device && isSoftwareAdapter(device.adapterInfo))
+        throw new CarafeError('BackendUnavailable', 'the device is a software adapter, slower than wasm');
       return createWebgpuBackend(found, { destroyDevice: !device, half });
     }
   }
@@ -65,14 +82,16 @@ export interface BackendReport {
 
 /** Tries every backend on this thread. */
 export async function probeBackends(): Promise<BackendReport[]> {
-  return Promise.all((['webgpu', 'wasm', 'reference'] as const).map(async (name): Promise<BackendReport> => {
-    try {
-      const backend = await openBackend(name, { backend: [name] }, false);
-      const { details } = backend;
-      backend.dispose();
-      return { name, available: true, details };
-    } catch (error) {
-      return { name, available: false, reason: (error as Error).message, details: '' };
-    }
-  }));
+  return Promise.all(
+    (['webgpu', 'wasm', 'reference'] as const).map(async (name): Promise<BackendReport> => {
+      try {
+        const backend = await openBackend(name, { backend: [name] }, false);
+        const { details } = backend;
+        backend.dispose();
+        return { name, available: true, details };
+      } catch (error) {
+        return { name, available: false, reason: (error as Error).message, details: '' };
+      }
+    }),
+  );
 }

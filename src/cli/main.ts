@@ -38,11 +38,14 @@ async function main(): Promise<void> {
     process.exitCode = values.help ? 0 : 2;
     return;
   }
-  if (values.output && positionals.length > 1) throw new CarafeError('InvalidOption', 'Expected one photo for "output", got several');
+  if (values.output && positionals.length > 1)
+    throw new CarafeError('InvalidOption', 'Expected one photo for "output", got several');
   const codec = await loadSharp();
   const upscaler = await createUpscaler({
     ...(values.scale && { scale: Number(values.scale) as 2 }),
-    ...(values.model && { model: values.model.endsWith('.safetensors') ? pathToFileURL(values.model) : (values.model as 'base') }),
+    ...(values.model && {
+      model: values.model.endsWith('.safetensors') ? pathToFileURL(values.model) : (values.model as 'base'),
+    }),
     ...(values.backend && { backend: values.backend as BackendName }),
     ...(values.tile && { tile: Number(values.tile) }),
     ...(values.workers && { workers: Number(values.workers) }),
@@ -57,10 +60,15 @@ async function main(): Promise<void> {
 async function upscaleFile(codec: typeof sharp, upscaler: Upscaler, photo: string, output?: string): Promise<void> {
   const { scale } = upscaler.info;
   const target = output ?? join(dirname(photo), `${basename(photo, extname(photo))}@${scale}x.png`);
-  await access(dirname(target), constants.W_OK).catch((cause) => { throw unwritable(target, cause); }); // before the work, not after it
+  await access(dirname(target), constants.W_OK).catch((cause) => {
+    throw unwritable(target, cause);
+  }); // before the work, not after it
   const image = await decode(codec, photo);
   const start = performance.now();
-  const big = await upscaler.upscale(image, process.stderr.isTTY ? { onProgress: ({ done, total }) => process.stderr.write(`\r${done}/${total} tiles `) } : {});
+  const big = await upscaler.upscale(
+    image,
+    process.stderr.isTTY ? { onProgress: ({ done, total }) => process.stderr.write(`\r${done}/${total} tiles `) } : {},
+  );
   const milliseconds = performance.now() - start;
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   const { backend, details, model, thread, workers } = upscaler.info;
@@ -75,10 +83,22 @@ async function upscaleFile(codec: typeof sharp, upscaler: Upscaler, photo: strin
 
 async function decode(codec: typeof sharp, photo: string): Promise<RawImage> {
   try {
-    const { data, info } = await codec(photo, { limitInputPixels: 2 ** 29 }).autoOrient().toColourspace('srgb').ensureAlpha().raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
-    return { data: new Uint8ClampedArray(data.buffer, data.byteOffset, data.length), width: info.width, height: info.height };
+    const { data, info } = await codec(photo, { limitInputPixels: 2 ** 29 })
+      .autoOrient()
+      .toColourspace('srgb')
+      .ensureAlpha()
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+    return {
+      data: new Uint8ClampedArray(data.buffer, data.byteOffset, data.length),
+      width: info.width,
+      height: info.height,
+    };
   } catch (cause) {
-    throw new CarafeError('UnsupportedImage', `Expected an image file for "photo", got ${JSON.stringify(photo)}: ${(cause as Error).message.split('\n')[0]}`);
+    throw new CarafeError(
+      'UnsupportedImage',
+      `Expected an image file for "photo", got ${JSON.stringify(photo)}: ${(cause as Error).message.split('\n')[0]}`,
+    );
   }
 }
 
@@ -97,18 +117,28 @@ async function encode(codec: typeof sharp, { data, width, height }: RawImage, ta
 }
 
 function unwritable(target: string, cause: Error): CarafeError {
-  return new CarafeError('InvalidOption', `Expected a file that can be written for "output", got ${JSON.stringify(target)}: ${cause.message.split('\n')[0]}`);
+  return new CarafeError(
+    'InvalidOption',
+    `Expected a file that can be written for "output", got ${JSON.stringify(target)}: ${cause.message.split('\n')[0]}`,
+  );
 }
 
 async function loadSharp(): Promise<typeof sharp> {
   try {
     return (await import('sharp')).default;
   } catch {
-    throw new CarafeError('BackendUnavailable', 'Expected the package "sharp", which reads and writes image files, got none: npm install sharp');
+    throw new CarafeError(
+      'BackendUnavailable',
+      'Expected the package "sharp", which reads and writes image files, got none: npm install sharp',
+    );
   }
 }
 
 main().catch((error: Error & { code?: string }) => {
-  console.error(error instanceof CarafeError || error.code?.startsWith('ERR_PARSE_ARGS') ? `${error.code}: ${error.message}` : error);
+  console.error(
+    error instanceof CarafeError || error.code?.startsWith('ERR_PARSE_ARGS')
+      ? `${error.code}: ${error.message}`
+      : error,
+  );
   process.exitCode = 1;
 });

@@ -35,7 +35,8 @@ function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value);
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'bigint') return `${value}n`;
-  if (Array.isArray(value) && value.length <= 8 && value.every((v) => typeof v !== 'object')) return `[${value.map(String).join(', ')}]`;
+  if (Array.isArray(value) && value.length <= 8 && value.every((v) => typeof v !== 'object'))
+    return `[${value.map(String).join(', ')}]`;
   if (typeof value === 'object' && value !== null) return `an instance of ${value.constructor?.name ?? 'Object'}`;
   return String(value);
 }

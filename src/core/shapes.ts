@@ -29,33 +29,42 @@ export function convShape(x: Shape, cIn: number, cOut: number): Shape {
 
 /** x [n, h, w, c*s*s] -> [n, h*s, w*s, c]. */
 export function pixelShuffleShape(x: Shape, scale: number): Shape {
-  if (x[3] % (scale * scale) !== 0) throw expected('ShapeMismatch', 'x', `a multiple of scale^2 = ${scale * scale} channels`, x[3]);
+  if (x[3] % (scale * scale) !== 0)
+    throw expected('ShapeMismatch', 'x', `a multiple of scale^2 = ${scale * scale} channels`, x[3]);
   return [x[0], x[1] * scale, x[2] * scale, x[3] / (scale * scale)];
 }
 
 /** x [n, h*s, w*s, c] -> [n, h, w, c*s*s]. */
 export function pixelUnshuffleShape(x: Shape, scale: number): Shape {
-  if (x[1] % scale !== 0 || x[2] % scale !== 0) throw expected('ShapeMismatch', 'x', `a height and width divisible by scale = ${scale}`, [x[1], x[2]]);
+  if (x[1] % scale !== 0 || x[2] % scale !== 0)
+    throw expected('ShapeMismatch', 'x', `a height and width divisible by scale = ${scale}`, [x[1], x[2]]);
   return [x[0], x[1] / scale, x[2] / scale, x[3] * scale * scale];
 }
 
 /** features [n, h, w, c], rows [n, h, w, groups*kUp^2*s^2] -> [n, h*s, w*s, c], or [n, c, h*s, w*s] in layout NCHW. */
 export function reassembleShape(features: Shape, rows: Shape, window: Window, layout: Layout = 'NHWC'): Shape {
   const [n, h, w, c] = features;
-  if (c % window.groups !== 0) throw expected('ShapeMismatch', 'groups', `a divisor of the ${c} channels of "features"`, window.groups);
+  if (c % window.groups !== 0)
+    throw expected('ShapeMismatch', 'groups', `a divisor of the ${c} channels of "features"`, window.groups);
   const want = rowLength(window);
   if (rows[0] !== n || rows[1] !== h || rows[2] !== w || rows[3] !== want) {
-    throw expected('ShapeMismatch', 'kernels', `${want / window.scale ** 2} channels (groups * kUp^2) at ${h * window.scale}x${w * window.scale} for each of ${n} images`,
-      [rows[0], rows[3] / window.scale ** 2, rows[1] * window.scale, rows[2] * window.scale]);
+    throw expected(
+      'ShapeMismatch',
+      'kernels',
+      `${want / window.scale ** 2} channels (groups * kUp^2) at ${h * window.scale}x${w * window.scale} for each of ${n} images`,
+      [rows[0], rows[3] / window.scale ** 2, rows[1] * window.scale, rows[2] * window.scale],
+    );
   }
   return layout === 'NHWC' ? [n, h * window.scale, w * window.scale, c] : [n, c, h * window.scale, w * window.scale];
 }
 
 /** maps [n, h, w, groups], rows as in reassembleShape (of the encoder, not stored), base [n, h*s, w*s, 1] -> the shape of base. */
 export function reassembleSumShape(maps: Shape, rows: Shape, base: Shape, window: Window): Shape {
-  if (maps[3] !== window.groups) throw expected('ShapeMismatch', 'maps', `${window.groups} channels, one for each group`, maps[3]);
+  if (maps[3] !== window.groups)
+    throw expected('ShapeMismatch', 'maps', `${window.groups} channels, one for each group`, maps[3]);
   const out = reassembleShape(maps, rows, window);
-  if (base[0] !== out[0] || base[1] !== out[1] || base[2] !== out[2] || base[3] !== 1) throw expected('ShapeMismatch', 'base', `shape [${out[0]}, ${out[1]}, ${out[2]}, 1]`, [...base]);
+  if (base[0] !== out[0] || base[1] !== out[1] || base[2] !== out[2] || base[3] !== 1)
+    throw expected('ShapeMismatch', 'base', `shape [${out[0]}, ${out[1]}, ${out[2]}, 1]`, [...base]);
   return base;
 }
 

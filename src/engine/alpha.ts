@@ -31,8 +31,18 @@ export function bleedColours(image: RawImage): RawImage {
 }
 
 /** Writes the mean colour of the known ones among the eight neighbours; false if there is none. */
-function meanOfKnown(data: Uint8ClampedArray, known: Uint8Array, width: number, height: number, x: number, y: number): boolean {
-  let r = 0, g = 0, b = 0, count = 0;
+function meanOfKnown(
+  data: Uint8ClampedArray,
+  known: Uint8Array,
+  width: number,
+  height: number,
+  x: number,
+  y: number,
+): boolean {
+  let r = 0,
+    g = 0,
+    b = 0,
+    count = 0;
   for (let ny = Math.max(y - 1, 0); ny <= Math.min(y + 1, height - 1); ny++) {
     for (let nx = Math.max(x - 1, 0); nx <= Math.min(x + 1, width - 1); nx++) {
       const i = ny * width + nx;

@@ -47,7 +47,10 @@ export class CarafeEngine implements CarafeRunner {
 
   /** @throws {CarafeError} BackendUnavailable */
   static async create(spec: CarafeSpec): Promise<CarafeEngine> {
-    const { opened: [backend, ...others], rejected } = await openBackends(spec);
+    const {
+      opened: [backend, ...others],
+      rejected,
+    } = await openBackends(spec);
     for (const other of others) other.dispose();
     const engine = new CarafeEngine(backend, spec, rejected);
     if (backend.name === 'webgpu') await engine.#compile();
@@ -58,7 +61,13 @@ export class CarafeEngine implements CarafeRunner {
     this.info = { backend: backend.name, details: backend.details, rejected };
     this.#backend = backend;
     this.#spec = spec;
-    const conv = ({ weights: { data, shape: [cOut, cIn, k] }, bias }: ConvSpec) => backend.conv({ weights: data, bias, cOut, cIn, k, exact: spec.precision === 'exact' });
+    const conv = ({
+      weights: {
+        data,
+        shape: [cOut, cIn, k],
+      },
+      bias,
+    }: ConvSpec) => backend.conv({ weights: data, bias, cOut, cIn, k, exact: spec.precision === 'exact' });
     const { compress, encode } = wholeVectors(spec);
     this.#pack = { ...spec, compress: compress && conv(compress), encode: conv(encode) };
   }
@@ -67,7 +76,10 @@ export class CarafeEngine implements CarafeRunner {
   async predictKernels(x: Tensor): Promise<Tensor> {
     const { layout, scale } = this.#spec;
     return runOn(this.#alive(), x, (ops, input) => {
-      const kernels = ops.pixelShuffle(predictKernels(ops, this.#pack, layout === 'NHWC' ? input : ops.nchwToNhwc(input)), scale);
+      const kernels = ops.pixelShuffle(
+        predictKernels(ops, this.#pack, layout === 'NHWC' ? input : ops.nchwToNhwc(input)),
+        scale,
+      );
       return layout === 'NHWC' ? kernels : ops.nhwcToNchw(kernels);
     });
   }
@@ -110,9 +122,13 @@ function wholeVectors({ compress, encode }: CarafeSpec): Pick<CarafeSpec, 'compr
     return longer;
   };
   const weights = new Float32Array(cOut * padded * k * k);
-  for (let co = 0; co < cOut; co++) weights.set(encode.weights.data.subarray(co * cMid * k * k, (co + 1) * cMid * k * k), co * padded * k * k);
+  for (let co = 0; co < cOut; co++)
+    weights.set(encode.weights.data.subarray(co * cMid * k * k, (co + 1) * cMid * k * k), co * padded * k * k);
   return {
-    compress: { weights: { data: grown(compress.weights.data, padded * c), shape: [padded, c, 1, 1] }, bias: compress.bias && grown(compress.bias, padded) },
+    compress: {
+      weights: { data: grown(compress.weights.data, padded * c), shape: [padded, c, 1, 1] },
+      bias: compress.bias && grown(compress.bias, padded),
+    },
     encode: { ...encode, weights: { data: weights, shape: [cOut, padded, k, k] } },
   };
 }
@@ -121,7 +137,12 @@ type Program = Parameters<Backend['run']>[0];
 type Ops = Parameters<Program>[0];
 type Resident = ReturnType<Program>;
 
-async function runOn(backend: Backend, { data, shape }: Tensor, body: (ops: Ops, x: Resident) => Resident, into?: Float32Array): Promise<Tensor> {
+async function runOn(
+  backend: Backend,
+  { data, shape }: Tensor,
+  body: (ops: Ops, x: Resident) => Resident,
+  into?: Float32Array,
+): Promise<Tensor> {
   let outShape: Shape = shape;
   const result = await backend.run((ops) => {
     const y = body(ops, ops.input(data, shape));
@@ -132,8 +153,16 @@ async function runOn(backend: Backend, { data, shape }: Tensor, body: (ops: Ops,
 }
 
 /** The plain operator: features (n, c, h, w), kernels (n, groups*kUp^2, h*scale, w*scale) -> (n, c, h*scale, w*scale). */
-export async function reassembleTensors(request: BackendRequest, features: Tensor, kernels: Tensor, window: Window, padding: Padding): Promise<Tensor> {
-  const { opened: [backend, ...others] } = await openBackends(request);
+export async function reassembleTensors(
+  request: BackendRequest,
+  features: Tensor,
+  kernels: Tensor,
+  window: Window,
+  padding: Padding,
+): Promise<Tensor> {
+  const {
+    opened: [backend, ...others],
+  } = await openBackends(request);
   for (const other of others) other.dispose();
   let shape: Shape = features.shape;
   try {

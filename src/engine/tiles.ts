@@ -29,7 +29,9 @@ export function planTiles(width: number, height: number, tile: number): Rectangl
 function split(size: number, tile: number): [number, number][] {
   const blocks = Math.ceil(size / BLOCK);
   const pieces = Math.ceil(blocks / Math.ceil(tile / BLOCK));
-  const starts = Array.from({ length: pieces + 1 }, (_, i) => Math.min(Math.floor((i * blocks) / pieces) * BLOCK, size));
+  const starts = Array.from({ length: pieces + 1 }, (_, i) =>
+    Math.min(Math.floor((i * blocks) / pieces) * BLOCK, size),
+  );
   return starts.slice(1).map((end, i) => [starts[i], end - starts[i]]);
 }
 
@@ -51,12 +53,18 @@ export function cutTile(image: RawImage, core: Rectangle, { border, inner }: Hal
     target.fill(target[before], 0, before);
     target.fill(target[before + right - left - 1], before + right - left);
   }
-  return { image: { data: new Uint8ClampedArray(to.buffer), width, height }, core: { ...core, x: core.x - x, y: core.y - y } };
+  return {
+    image: { data: new Uint8ClampedArray(to.buffer), width, height },
+    core: { ...core, x: core.x - x, y: core.y - y },
+  };
 }
 
 export function pasteTile(image: RawImage, tile: RawImage, x: number, y: number): void {
   for (let row = 0; row < tile.height; row++) {
-    image.data.set(tile.data.subarray(row * tile.width * 4, (row + 1) * tile.width * 4), ((y + row) * image.width + x) * 4);
+    image.data.set(
+      tile.data.subarray(row * tile.width * 4, (row + 1) * tile.width * 4),
+      ((y + row) * image.width + x) * 4,
+    );
   }
 }
 

@@ -27,7 +27,12 @@ export interface Tile {
 
 const BATCHES_PER_RUNNER = 2;
 
-export async function* upscaleTiles(image: RawImage, runners: readonly TileRunner[], tileSize: number, { signal, onProgress }: RunOptions): AsyncGenerator<Tile, void, void> {
+export async function* upscaleTiles(
+  image: RawImage,
+  runners: readonly TileRunner[],
+  tileSize: number,
+  { signal, onProgress }: RunOptions,
+): AsyncGenerator<Tile, void, void> {
   const { scale, halo: halos, batch } = runners[0].info;
   const alpha = !isOpaque(image);
   const halo = alpha ? halos.alpha : halos.opaque;
@@ -52,7 +57,7 @@ export async function* upscaleTiles(image: RawImage, runners: readonly TileRunne
   signal?.addEventListener('abort', abort);
   try {
     let next = 0;
-    for (let done = 0; done < cores.length;) {
+    for (let done = 0; done < cores.length; ) {
       signal?.throwIfAborted();
       if (failure) throw failure.error;
       while (idle.length > 0 && next < cores.length) void start(cores.slice(next, (next += together)), idle.shift()!);
@@ -62,7 +67,9 @@ export async function* upscaleTiles(image: RawImage, runners: readonly TileRunne
         onProgress?.({ done, total: cores.length });
         yield tile;
       } else {
-        await new Promise<void>((resolve) => { wake = resolve; });
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
       }
     }
   } finally {

@@ -18,9 +18,13 @@ export function tileHalo(net: CarafeLuma, alpha: boolean): Halo {
 
 /** All tiles as one program. */
 export async function runTiles(backend: Backend, net: CarafeLuma, jobs: readonly TileJob[]): Promise<RawImage[]> {
-  const ready = jobs.map((job) => job.alpha ? { ...job, image: bleedColours(job.image) } : job);
+  const ready = jobs.map((job) => (job.alpha ? { ...job, image: bleedColours(job.image) } : job));
   const results = await backend.runPixels((ops) => ready.map((job) => tileProgram(ops, net, job)));
-  return results.map((data, i) => ({ data, width: jobs[i].core.width * net.scale, height: jobs[i].core.height * net.scale }));
+  return results.map((data, i) => ({
+    data,
+    width: jobs[i].core.width * net.scale,
+    height: jobs[i].core.height * net.scale,
+  }));
 }
 
 /** RGBA8 of the tile -> RGBA8 of its core, enlarged. */
@@ -28,7 +32,12 @@ export function tileProgram(ops: Ops, net: CarafeLuma, { image, core, alpha }: T
   const { scale } = net;
   const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels(image), alpha);
   const bigLuma = upscaleLuma(ops, net, luma);
-  const result = ops.planesToPixels(bigLuma, chroma, { x: core.x * scale, y: core.y * scale, width: core.width * scale, height: core.height * scale });
+  const result = ops.planesToPixels(bigLuma, chroma, {
+    x: core.x * scale,
+    y: core.y * scale,
+    width: core.width * scale,
+    height: core.height * scale,
+  });
   ops.free(luma, chroma, bigLuma);
   return result;
 }

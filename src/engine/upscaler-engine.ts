@@ -57,7 +57,12 @@ export class UpscalerEngine implements TileRunner {
     return new UpscalerEngine(spec, model, chosen, { rejected, timings });
   }
 
-  private constructor(spec: UpscalerSpec, model: ModelFile, loaded: Loaded, found: Pick<EngineInfo, 'rejected' | 'timings'>) {
+  private constructor(
+    spec: UpscalerSpec,
+    model: ModelFile,
+    loaded: Loaded,
+    found: Pick<EngineInfo, 'rejected' | 'timings'>,
+  ) {
     this.#spec = spec;
     this.#model = model;
     this.#loaded = loaded;
@@ -95,11 +100,19 @@ export class UpscalerEngine implements TileRunner {
   }
 
   async #moveToWasm(lost: Loaded, cause: CarafeError): Promise<Loaded> {
-    const { opened: [backend] } = await openBackends({ ...this.#spec, backend: ['wasm'] });
+    const {
+      opened: [backend],
+    } = await openBackends({ ...this.#spec, backend: ['wasm'] });
     const loaded = { backend, net: loadCarafeLuma(backend, this.#model) };
     lost.backend.dispose();
     if (this.#loaded) this.#loaded = loaded;
-    this.#info = { ...this.#info, backend: backend.name, details: backend.details, batch: backend.batch, rejected: [...this.#info.rejected, { backend: lost.backend.name, reason: cause.message }] };
+    this.#info = {
+      ...this.#info,
+      backend: backend.name,
+      details: backend.details,
+      batch: backend.batch,
+      rejected: [...this.#info.rejected, { backend: lost.backend.name, reason: cause.message }],
+    };
     return loaded;
   }
 
@@ -114,7 +127,10 @@ function isGpuFailure(error: unknown): error is CarafeError {
 }
 
 /** With two candidates, the one whose second tile is quicker; the other is disposed and its time is the reason. */
-async function fastest(candidates: Loaded[], rejected: Rejection[]): Promise<{ chosen: Loaded; timings: EngineInfo['timings'] }> {
+async function fastest(
+  candidates: Loaded[],
+  rejected: Rejection[],
+): Promise<{ chosen: Loaded; timings: EngineInfo['timings'] }> {
   if (candidates.length === 1) {
     const [{ backend, net }] = candidates;
     if (backend.name === 'webgpu') await runTiles(backend, net, [whiteTile(net, 8)]); // compiles the pipelines now, not in the first image
@@ -124,7 +140,10 @@ async function fastest(candidates: Loaded[], rejected: Rejection[]): Promise<{ c
   for (const { backend, net } of candidates) timings[backend.name] = await tileMilliseconds(backend, net);
   const [chosen, ...others] = candidates.sort((a, b) => timings[a.backend.name]! - timings[b.backend.name]!);
   for (const { backend } of others) {
-    rejected.push({ backend: backend.name, reason: `slower here: ${timings[backend.name]!.toFixed(1)} ms a tile, ${chosen.backend.name} ${timings[chosen.backend.name]!.toFixed(1)} ms` });
+    rejected.push({
+      backend: backend.name,
+      reason: `slower here: ${timings[backend.name]!.toFixed(1)} ms a tile, ${chosen.backend.name} ${timings[chosen.backend.name]!.toFixed(1)} ms`,
+    });
     backend.dispose();
   }
   return { chosen, timings };
@@ -141,5 +160,9 @@ async function tileMilliseconds(backend: Backend, net: CarafeLuma): Promise<numb
 function whiteTile(net: CarafeLuma, core: number): TileJob {
   const { border } = tileHalo(net, false);
   const side = core + 2 * border;
-  return { image: { data: new Uint8ClampedArray(side * side * 4).fill(255), width: side, height: side }, core: { x: border, y: border, width: core, height: core }, alpha: false };
+  return {
+    image: { data: new Uint8ClampedArray(side * side * 4).fill(255), width: side, height: side },
+    core: { x: border, y: border, width: core, height: core },
+    alpha: false,
+  };
 }

@@ -1,7 +1,7 @@
 // Reads safetensors: 8 bytes header length (little endian), a JSON header {name: {dtype, shape, data_offsets}}, then the data.
 // Source: github.com/huggingface/safetensors, README "Format". Every number in the header is checked before it is used, so that a
 // truncated or hostile file costs one error and no memory. F32, F16 and BF16 become f32.
-import { CarafeError, expected } from '../core/errors.js';
+import { type CarafeError, expected } from '../core/errors.js';
 import { fromHalf } from '../core/half.js';
 
 export interface ModelTensor {
@@ -39,10 +39,12 @@ export function parseSafetensors(bytes: Uint8Array): ModelFile {
   ranges.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
   let covered = 0;
   for (const [begin, end, name] of ranges) {
-    if (begin !== covered) throw invalid(`${name}.data_offsets`, `to begin where the previous tensor ends (${covered})`, begin);
+    if (begin !== covered)
+      throw invalid(`${name}.data_offsets`, `to begin where the previous tensor ends (${covered})`, begin);
     covered = end;
   }
-  if (covered !== data.byteLength) throw invalid('data', `${covered} bytes, the end of the last tensor`, data.byteLength);
+  if (covered !== data.byteLength)
+    throw invalid('data', `${covered} bytes, the end of the last tensor`, data.byteLength);
   return { tensors, metadata };
 }
 
@@ -50,7 +52,8 @@ function splitHeader(bytes: Uint8Array): { header: Record<string, unknown>; data
   if (bytes.byteLength < 8) throw invalid('file', 'at least 8 bytes of safetensors', bytes.byteLength);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = Number(view.getBigUint64(0, true));
-  if (length > Math.min(MAX_HEADER_BYTES, bytes.byteLength - 8)) throw invalid('header length', `at most ${bytes.byteLength - 8}, the bytes that follow,`, length);
+  if (length > Math.min(MAX_HEADER_BYTES, bytes.byteLength - 8))
+    throw invalid('header length', `at most ${bytes.byteLength - 8}, the bytes that follow,`, length);
   let header: unknown;
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(8, 8 + length)));
@@ -61,17 +64,30 @@ function splitHeader(bytes: Uint8Array): { header: Record<string, unknown>; data
   return { header, data: bytes.subarray(8 + length) };
 }
 
-function checkEntry(name: string, entry: unknown, available: number): { dtype: string; shape: number[]; begin: number; end: number } {
+function checkEntry(
+  name: string,
+  entry: unknown,
+  available: number,
+): { dtype: string; shape: number[]; begin: number; end: number } {
   if (!isRecord(entry)) throw invalid(name, 'an object', entry);
   const { dtype, shape, data_offsets: offsets } = entry;
-  if (typeof dtype !== 'string' || !Object.hasOwn(BYTES, dtype)) throw invalid(`${name}.dtype`, 'F32, F16 or BF16', dtype);
-  if (!Array.isArray(shape) || shape.length > 8 || !shape.every(isSize)) throw invalid(`${name}.shape`, 'at most 8 sizes', shape);
-  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize) || offsets[0] > offsets[1] || offsets[1] > available) {
+  if (typeof dtype !== 'string' || !Object.hasOwn(BYTES, dtype))
+    throw invalid(`${name}.dtype`, 'F32, F16 or BF16', dtype);
+  if (!Array.isArray(shape) || shape.length > 8 || !shape.every(isSize))
+    throw invalid(`${name}.shape`, 'at most 8 sizes', shape);
+  if (
+    !Array.isArray(offsets) ||
+    offsets.length !== 2 ||
+    !offsets.every(isSize) ||
+    offsets[0] > offsets[1] ||
+    offsets[1] > available
+  ) {
     throw invalid(`${name}.data_offsets`, `[begin, end] within the ${available} bytes of data`, offsets);
   }
   const [begin, end] = offsets as [number, number];
   const bytes = shape.reduce((product: number, size: number) => product * size, BYTES[dtype]);
-  if (end - begin !== bytes) throw invalid(`${name}.data_offsets`, `${bytes} bytes, the product of shape and dtype,`, end - begin);
+  if (end - begin !== bytes)
+    throw invalid(`${name}.data_offsets`, `${bytes} bytes, the product of shape and dtype,`, end - begin);
   return { dtype, shape, begin, end };
 }
 

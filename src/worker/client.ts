@@ -17,7 +17,9 @@ class EngineWorker {
   protected constructor(thread: Thread) {
     this.#thread = thread;
     thread.keepAlive(false);
-    thread.onCrash((reason) => this.#shut(new CarafeError('WorkerCrashed', `Expected the worker to stay alive, got ${reason}`)));
+    thread.onCrash((reason) =>
+      this.#shut(new CarafeError('WorkerCrashed', `Expected the worker to stay alive, got ${reason}`)),
+    );
   }
 
   /** Every pending and later call rejects with Disposed. */
@@ -33,7 +35,9 @@ class EngineWorker {
         fail = reject;
         this.#pending.add(fail);
         this.#thread.keepAlive(true);
-        invoke(this.#thread.remote).then((answer) => resolve(unpack(answer))).catch(reject);
+        invoke(this.#thread.remote)
+          .then((answer) => resolve(unpack(answer)))
+          .catch(reject);
       });
     } finally {
       this.#pending.delete(fail);
@@ -65,7 +69,14 @@ export class UpscalerWorker extends EngineWorker implements TileRunner {
   }
 
   async runTiles(jobs: readonly TileJob[]): Promise<RawImage[]> {
-    const { images, info } = await this.call((remote) => remote.runTiles(transfer(jobs, jobs.map(({ image }) => image.data.buffer)))); // cut for these jobs: they may move
+    const { images, info } = await this.call((remote) =>
+      remote.runTiles(
+        transfer(
+          jobs,
+          jobs.map(({ image }) => image.data.buffer),
+        ),
+      ),
+    ); // cut for these jobs: they may move
     this.info = info;
     return images;
   }

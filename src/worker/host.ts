@@ -12,10 +12,22 @@ let carafe: CarafeEngine;
 const host: Host = {
   ready: () => true,
   openUpscaler: (spec) => answer(async () => (upscaler = await UpscalerEngine.create(spec)).info),
-  runTiles: (jobs) => answer(async () => ({ images: await upscaler.runTiles(jobs), info: upscaler.info }), ({ images }) => images.flatMap(({ data }) => moving(data))),
+  runTiles: (jobs) =>
+    answer(
+      async () => ({ images: await upscaler.runTiles(jobs), info: upscaler.info }),
+      ({ images }) => images.flatMap(({ data }) => moving(data)),
+    ),
   openCarafe: (spec) => answer(async () => (carafe = await CarafeEngine.create(spec)).info),
-  predictKernels: (x) => answer(() => carafe.predictKernels(x), ({ data }) => moving(data)),
-  upsample: (x, into) => answer(() => carafe.upsample(x, into), ({ data }) => moving(data)),
+  predictKernels: (x) =>
+    answer(
+      () => carafe.predictKernels(x),
+      ({ data }) => moving(data),
+    ),
+  upsample: (x, into) =>
+    answer(
+      () => carafe.upsample(x, into),
+      ({ data }) => moving(data),
+    ),
 };
 
 const parentPort = globalThis.process?.getBuiltinModule?.('node:worker_threads')?.parentPort;

@@ -17,7 +17,7 @@ export interface Thread {
 /** @throws {CarafeError} WorkerCrashed with a reason for each way that was tried. */
 export async function spawn(workerUrl: URL | undefined): Promise<Thread> {
   const reasons: string[] = [];
-  for (const source of workerUrl ? [workerUrl] : ['file', 'inline'] as const) {
+  for (const source of workerUrl ? [workerUrl] : (['file', 'inline'] as const)) {
     try {
       return await start(source);
     } catch (error) {
@@ -29,7 +29,10 @@ export async function spawn(workerUrl: URL | undefined): Promise<Thread> {
 
 async function start(source: URL | 'file' | 'inline'): Promise<Thread> {
   // In Node a library may have made worker_threads' Worker global: a browser's Worker is the one that is an EventTarget.
-  const thread = typeof globalThis.Worker?.prototype.addEventListener === 'function' ? await browserThread(source) : await nodeThread(source);
+  const thread =
+    typeof globalThis.Worker?.prototype.addEventListener === 'function'
+      ? await browserThread(source)
+      : await nodeThread(source);
   const ready = thread.remote.ready();
   ready.catch(() => {});
   try {
@@ -55,7 +58,9 @@ async function browserThread(source: URL | 'file' | 'inline'): Promise<Thread> {
   return {
     remote: Comlink.wrap<Host>(worker),
     onCrash: (callback) => {
-      worker.addEventListener('error', (event) => callback(event.message || 'the worker script could not be loaded'), { once: true });
+      worker.addEventListener('error', (event) => callback(event.message || 'the worker script could not be loaded'), {
+        once: true,
+      });
       worker.addEventListener('messageerror', () => callback('a message could not be read'), { once: true });
     },
     keepAlive: () => {},
@@ -66,9 +71,12 @@ async function browserThread(source: URL | 'file' | 'inline'): Promise<Thread> {
 async function nodeThread(source: URL | 'file' | 'inline'): Promise<Thread> {
   const threads = globalThis.process?.getBuiltinModule?.('node:worker_threads');
   if (!threads) throw new Error('this runtime has no workers');
-  const url = source === 'file' ? new URL('./worker.js', import.meta.url)
-    : source === 'inline' ? new URL(`data:text/javascript,${encodeURIComponent(await inlineSource())}`)
-    : source;
+  const url =
+    source === 'file'
+      ? new URL('./worker.js', import.meta.url)
+      : source === 'inline'
+        ? new URL(`data:text/javascript,${encodeURIComponent(await inlineSource())}`)
+        : source;
   const worker = new threads.Worker(url, { name: 'carafe-web', resourceLimits: { maxYoungGenerationSizeMb: 1 } }); // pixels are not on its heap
   const remote = Comlink.wrap<Host>(nodeEndpoint(worker));
   return {

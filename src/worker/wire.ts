@@ -34,7 +34,10 @@ export function moving({ buffer }: { buffer: ArrayBufferLike }): ArrayBuffer[] {
 }
 
 /** Runs `body` in the worker and packs what comes of it; `transfer` names the buffers the caller may have. */
-export async function answer<T>(body: () => Promise<T>, transfer: (value: T) => ArrayBuffer[] = () => []): Promise<Answer<T>> {
+export async function answer<T>(
+  body: () => Promise<T>,
+  transfer: (value: T) => ArrayBuffer[] = () => [],
+): Promise<Answer<T>> {
   try {
     const value = await body();
     return Comlink.transfer({ value }, transfer(value));

@@ -16,29 +16,54 @@ const tampered = (change: (bytes: Buffer) => void): ArrayBuffer => {
 };
 // any: these calls are wrong on purpose
 const wrong: Record<string, [string, () => Promise<unknown>]> = {};
-const add = (name: string, code: string, call: () => Promise<unknown>): void => { wrong[name] = [code, call]; };
+const add = (name: string, code: string, call: () => Promise<unknown>): void => {
+  wrong[name] = [code, call];
+};
 const any = (value: unknown): any => value;
 
 for (const size of [0, -1, 1.5, NaN, Infinity, '8', undefined]) {
   add(`image width ${size}`, 'UnsupportedImage', () => upscale({ ...image, width: any(size) }, { backend: 'wasm' }));
   add(`image height ${size}`, 'UnsupportedImage', () => upscale({ ...image, height: any(size) }, { backend: 'wasm' }));
-  add(`features height ${size}`, 'ShapeMismatch', () => carafe({ ...features, shape: any([1, 4, size, 3]) }, kernels, { backend: 'wasm' }));
+  add(`features height ${size}`, 'ShapeMismatch', () =>
+    carafe({ ...features, shape: any([1, 4, size, 3]) }, kernels, { backend: 'wasm' }),
+  );
 }
-add('image data too short', 'UnsupportedImage', () => upscale({ ...image, data: image.data.subarray(1) }, { backend: 'wasm' }));
-add('image data of another type', 'UnsupportedImage', () => upscale({ ...image, data: any([...image.data]) }, { backend: 'wasm' }));
+add('image data too short', 'UnsupportedImage', () =>
+  upscale({ ...image, data: image.data.subarray(1) }, { backend: 'wasm' }),
+);
+add('image data of another type', 'UnsupportedImage', () =>
+  upscale({ ...image, data: any([...image.data]) }, { backend: 'wasm' }),
+);
 add('no image', 'UnsupportedImage', () => upscale(any(null), { backend: 'wasm' }));
 add('a string', 'UnsupportedImage', () => upscale(any('photo.jpg'), { backend: 'wasm' }));
-add('an encoded file where nothing decodes', 'UnsupportedImage', () => upscale(new Blob([modelBytes]), { backend: 'wasm' }));
-add('an image over the memory limit', 'ImageTooLarge', () => upscale({ data: image.data, width: 60000, height: 60000 }, { backend: 'wasm' }));
-add('data that is not the product of its shape', 'ShapeMismatch', () => carafe({ ...features, shape: [1, 4, 3, 4] }, kernels, { backend: 'wasm' }));
+add('an encoded file where nothing decodes', 'UnsupportedImage', () =>
+  upscale(new Blob([modelBytes]), { backend: 'wasm' }),
+);
+add('an image over the memory limit', 'ImageTooLarge', () =>
+  upscale({ data: image.data, width: 60000, height: 60000 }, { backend: 'wasm' }),
+);
+add('data that is not the product of its shape', 'ShapeMismatch', () =>
+  carafe({ ...features, shape: [1, 4, 3, 4] }, kernels, { backend: 'wasm' }),
+);
 add('three dimensions', 'ShapeMismatch', () => carafe({ ...features, shape: [4, 3, 3] }, kernels, { backend: 'wasm' }));
-add('f64 data', 'ShapeMismatch', () => carafe(any({ ...features, data: new Float64Array(36) }), kernels, { backend: 'wasm' }));
-add('kernels of another size', 'ShapeMismatch', () => carafe(features, randomTensor([1, 25, 6, 5], 4), { backend: 'wasm' }));
-add('channels not divisible by groups', 'ShapeMismatch', () => carafe(features, randomTensor([1, 75, 6, 6], 4), { groups: 3, backend: 'wasm' }));
-add('an output over the memory limit', 'ShapeMismatch', () => carafe(features, kernels, { scale: 64, backend: 'wasm' }));
-for (const kUp of [0, -3, 2, 4, 2.5, NaN, '5']) add(`kUp ${kUp}`, 'InvalidOption', () => carafe(features, kernels, { kUp: any(kUp), backend: 'wasm' }));
-for (const scale of [0, -2, 1.5, NaN]) add(`scale ${scale}`, 'InvalidOption', () => carafe(features, kernels, { scale, backend: 'wasm' }));
-for (const groups of [0, -1, 1.5]) add(`groups ${groups}`, 'InvalidOption', () => carafe(features, kernels, { groups, backend: 'wasm' }));
+add('f64 data', 'ShapeMismatch', () =>
+  carafe(any({ ...features, data: new Float64Array(36) }), kernels, { backend: 'wasm' }),
+);
+add('kernels of another size', 'ShapeMismatch', () =>
+  carafe(features, randomTensor([1, 25, 6, 5], 4), { backend: 'wasm' }),
+);
+add('channels not divisible by groups', 'ShapeMismatch', () =>
+  carafe(features, randomTensor([1, 75, 6, 6], 4), { groups: 3, backend: 'wasm' }),
+);
+add('an output over the memory limit', 'ShapeMismatch', () =>
+  carafe(features, kernels, { scale: 64, backend: 'wasm' }),
+);
+for (const kUp of [0, -3, 2, 4, 2.5, NaN, '5'])
+  add(`kUp ${kUp}`, 'InvalidOption', () => carafe(features, kernels, { kUp: any(kUp), backend: 'wasm' }));
+for (const scale of [0, -2, 1.5, NaN])
+  add(`scale ${scale}`, 'InvalidOption', () => carafe(features, kernels, { scale, backend: 'wasm' }));
+for (const groups of [0, -1, 1.5])
+  add(`groups ${groups}`, 'InvalidOption', () => carafe(features, kernels, { groups, backend: 'wasm' }));
 add('padding', 'InvalidOption', () => carafe(features, kernels, { padding: any('wrap'), backend: 'wasm' }));
 add('backend', 'InvalidOption', () => carafe(features, kernels, { backend: any('cuda') }));
 add('an empty list of backends', 'InvalidOption', () => carafe(features, kernels, { backend: [] }));
@@ -49,8 +74,12 @@ add('no encoder', 'InvalidOption', () => createCarafe(any({})));
 add('an encoder for other kernels', 'ShapeMismatch', () => createCarafe({ encode }, { kUp: 3 }));
 add('an even encoder', 'ShapeMismatch', () => createCarafe({ encode: { weights: randomTensor([100, 4, 2, 2], 5) } }));
 add('another kEnc than the weights', 'InvalidOption', () => createCarafe({ encode }, { kEnc: 5 }));
-add('a compressor that does not fit', 'ShapeMismatch', () => createCarafe({ compress: { weights: randomTensor([5, 4, 1, 1], 6) }, encode }));
-add('a bias that does not fit', 'ShapeMismatch', () => createCarafe({ encode: { ...encode, bias: { data: new Float32Array(7), shape: [7] } } }));
+add('a compressor that does not fit', 'ShapeMismatch', () =>
+  createCarafe({ compress: { weights: randomTensor([5, 4, 1, 1], 6) }, encode }),
+);
+add('a bias that does not fit', 'ShapeMismatch', () =>
+  createCarafe({ encode: { ...encode, bias: { data: new Float32Array(7), shape: [7] } } }),
+);
 add('normalizer', 'InvalidOption', () => createCarafe({ encode }, { normalizer: any('max') }));
 add('slope', 'InvalidOption', () => createCarafe({ encode }, { slope: NaN }));
 add('dilation', 'InvalidOption', () => createCarafe({ encode }, { dilation: 0 }));
@@ -62,19 +91,34 @@ add('thread', 'InvalidOption', () => createUpscaler({ thread: any('main') }));
 add('thread of the reference', 'InvalidOption', () => createUpscaler({ backend: 'reference', thread: 'worker' }));
 add('signal', 'InvalidOption', () => createUpscaler({ signal: any('stop') }));
 add('an empty model', 'ModelInvalid', () => createUpscaler({ model: new ArrayBuffer(0) }));
-add('a truncated model', 'ModelInvalid', () => createUpscaler({ model: new Uint8Array(modelBytes.subarray(0, modelBytes.length - 100)).buffer }));
-add('a huge header length', 'ModelInvalid', () => createUpscaler({ model: tampered((b) => b.writeBigUInt64LE(2n ** 60n)) }));
-add('another architecture', 'ModelInvalid', () => createUpscaler({ model: tampered((b) => b.write('carafe-lumA', b.indexOf('carafe-luma'))) }));
-add('a body wired otherwise', 'ModelInvalid', () => createUpscaler({ model: tampered((b) => b.write('"skip":"head!"', b.indexOf('"skip":"input"'))) }));
-add('a compressor of no size', 'ModelInvalid', () => createUpscaler({ model: tampered((b) => b.write('"cMid":"x"', b.indexOf('"cMid":"8"'))) }));
-add('a model file that is not there', 'ModelInvalid', () => createUpscaler({ model: new URL('./none.safetensors', import.meta.url) }));
+add('a truncated model', 'ModelInvalid', () =>
+  createUpscaler({ model: new Uint8Array(modelBytes.subarray(0, modelBytes.length - 100)).buffer }),
+);
+add('a huge header length', 'ModelInvalid', () =>
+  createUpscaler({ model: tampered((b) => b.writeBigUInt64LE(2n ** 60n)) }),
+);
+add('another architecture', 'ModelInvalid', () =>
+  createUpscaler({ model: tampered((b) => b.write('carafe-lumA', b.indexOf('carafe-luma'))) }),
+);
+add('a body wired otherwise', 'ModelInvalid', () =>
+  createUpscaler({ model: tampered((b) => b.write('"skip":"head!"', b.indexOf('"skip":"input"'))) }),
+);
+add('a compressor of no size', 'ModelInvalid', () =>
+  createUpscaler({ model: tampered((b) => b.write('"cMid":"x"', b.indexOf('"cMid":"8"'))) }),
+);
+add('a model file that is not there', 'ModelInvalid', () =>
+  createUpscaler({ model: new URL('./none.safetensors', import.meta.url) }),
+);
 add('a model of another scale', 'ModelInvalid', () => createUpscaler({ scale: 4, model: tampered(() => {}) }));
 
 describe('one CarafeError, with a code and a message of one form', () => {
   test.each(Object.entries(wrong))('%s', async (_, [code, call]) => {
     const error = await rejection(call());
     expect(error).toBeInstanceOf(CarafeError);
-    expect({ code: error.code, message: error.message }).toEqual({ code, message: expect.stringMatching(/^Expected .+ for ".+", got .+/) });
+    expect({ code: error.code, message: error.message }).toEqual({
+      code,
+      message: expect.stringMatching(/^Expected .+ for ".+", got .+/),
+    });
   });
 });
 

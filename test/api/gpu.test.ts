@@ -13,13 +13,19 @@ import { nodeGpuDevice } from '../backends.js';
 import { difference, randomTensor, rejection, testImage } from './support.js';
 
 let model: Uint8Array;
-beforeAll(async () => { model = await readFile(new URL('../../models/base-x2.safetensors', import.meta.url)); });
-afterEach(() => { vi.restoreAllMocks(); });
+beforeAll(async () => {
+  model = await readFile(new URL('../../models/base-x2.safetensors', import.meta.url));
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 /** The software device under the name of a real one. */
 async function hardware(): Promise<GPUDevice> {
   const device = await nodeGpuDevice();
-  Object.defineProperty(device, 'adapterInfo', { value: { vendor: 'test', architecture: 'test', device: '', description: 'test adapter' } });
+  Object.defineProperty(device, 'adapterInfo', {
+    value: { vendor: 'test', architecture: 'test', device: '', description: 'test adapter' },
+  });
   return device;
 }
 
@@ -39,17 +45,21 @@ test('a device of the caller: inline, within 1 of wasm, and still alive afterwar
 test('on webgpu every tile size gives the same bits', async () => {
   const device = await nodeGpuDevice();
   const image = testImage(40, 27);
-  const [whole, ...others] = await Promise.all([64, 8, 13].map(async (tile) => {
-    const upscaler = await createUpscaler({ backend: 'webgpu', device, tile });
-    return upscaler.upscale(image);
-  }));
+  const [whole, ...others] = await Promise.all(
+    [64, 8, 13].map(async (tile) => {
+      const upscaler = await createUpscaler({ backend: 'webgpu', device, tile });
+      return upscaler.upscale(image);
+    }),
+  );
   for (const other of others) expect(difference(other.data, whole.data).count).toBe(0);
   device.destroy();
 });
 
 test('100 images create no buffer and no pipeline that the first three did not', async () => {
   const device = await nodeGpuDevice();
-  const calls = (['createBuffer', 'createComputePipelineAsync', 'createComputePipeline', 'createShaderModule'] as const).map((name) => vi.spyOn(device, name));
+  const calls = (
+    ['createBuffer', 'createComputePipelineAsync', 'createComputePipeline', 'createShaderModule'] as const
+  ).map((name) => vi.spyOn(device, name));
   const created = (): number[] => calls.map(({ mock }) => mock.calls.length);
   const upscaler = await createUpscaler({ backend: 'webgpu', device, tile: 8 });
   const compiled = created().slice(1);
@@ -67,8 +77,16 @@ test('100 images create no buffer and no pipeline that the first three did not',
 test('a module compiles when it is created, not in its first call', async () => {
   const device = await nodeGpuDevice();
   const compile = vi.spyOn(device, 'createComputePipelineAsync');
-  for (const [scale, layout, cMid] of [[2, 'NCHW', 6], [2, 'NHWC', 8], [3, 'NCHW', 8], [4, 'NHWC', 4]] as const) {
-    const weights = { compress: { weights: randomTensor([cMid, 8, 1, 1], 1) }, encode: { weights: randomTensor([25 * scale ** 2, cMid, 3, 3], 2) } };
+  for (const [scale, layout, cMid] of [
+    [2, 'NCHW', 6],
+    [2, 'NHWC', 8],
+    [3, 'NCHW', 8],
+    [4, 'NHWC', 4],
+  ] as const) {
+    const weights = {
+      compress: { weights: randomTensor([cMid, 8, 1, 1], 1) },
+      encode: { weights: randomTensor([25 * scale ** 2, cMid, 3, 3], 2) },
+    };
     const module = await createCarafe(weights, { scale, layout, backend: 'webgpu', device });
     const { length } = compile.mock.calls;
     await module.upsample(randomTensor(layout === 'NCHW' ? [1, 8, 5, 6] : [1, 5, 6, 8], 3));
@@ -81,10 +99,20 @@ test('a module compiles when it is created, not in its first call', async () => 
 test('a long program is several submits, and the result is the same', async () => {
   const device = await nodeGpuDevice();
   const memory = new DeviceMemory(device);
-  const conv = new GpuConv(device, memory, { weights: Float32Array.from({ length: 9 * 16 }, (_, i) => Math.sin(i)), cOut: 4, cIn: 4, k: 3 });
+  const conv = new GpuConv(device, memory, {
+    weights: Float32Array.from({ length: 9 * 16 }, (_, i) => Math.sin(i)),
+    cOut: 4,
+    cIn: 4,
+    k: 3,
+  });
   const x = Float32Array.from({ length: 8 * 8 * 4 }, (_, i) => Math.cos(i));
   const results: Float32Array[] = [];
-  for (const [flops, submits] of [[undefined, 1], [4 * 2 * 64 * 144, 2], [2 * 64 * 144, 6], [1, 6]] as const) {
+  for (const [flops, submits] of [
+    [undefined, 1],
+    [4 * 2 * 64 * 144, 2],
+    [2 * 64 * 144, 6],
+    [1, 6],
+  ] as const) {
     const recording = new Recording(device, SharedDevice.of(device), memory, { half: false, hardware: false });
     const ops = createOps(recording);
     let y = ops.input(x, [1, 8, 8, 4]);
@@ -105,7 +133,13 @@ test('a real GPU takes tiles in batches of one submit, and their bits are the sa
   const device = await hardware();
   const image = testImage(40, 40);
   const results: Uint8ClampedArray[] = [];
-  for (const [tile, submits] of [[40, 1], [20, 2], [10, 2], [8, 4]] as const) { // 1, 4, 16 and 25 tiles: two batches, then as many as eights take
+  for (const [tile, submits] of [
+    [40, 1],
+    [20, 2],
+    [10, 2],
+    [8, 4],
+  ] as const) {
+    // 1, 4, 16 and 25 tiles: two batches, then as many as eights take
     const upscaler = await createUpscaler({ model: 'small', backend: 'webgpu', device, tile });
     const submit = vi.spyOn(device.queue, 'submit');
     const done: number[] = [];
@@ -122,7 +156,10 @@ test('a real GPU takes tiles in batches of one submit, and their bits are the sa
 test('auto does not take a software device over wasm', async () => {
   const device = await nodeGpuDevice();
   const upscaler = await createUpscaler({ device });
-  expect(upscaler.info).toMatchObject({ backend: 'wasm', rejected: [{ backend: 'webgpu', reason: expect.stringContaining('software') }] });
+  expect(upscaler.info).toMatchObject({
+    backend: 'wasm',
+    rejected: [{ backend: 'webgpu', reason: expect.stringContaining('software') }],
+  });
   upscaler.dispose();
   expect((await rejection(createUpscaler({ device, thread: 'worker' }))).code).toBe('InvalidOption');
   device.destroy();
@@ -136,7 +173,10 @@ describe('auto with a hardware adapter', () => {
     vi.spyOn(performance, 'now').mockImplementation(() => marks.shift() ?? real());
   }
 
-  test.each([['webgpu', 'wasm'], ['wasm', 'webgpu']] as const)('%s wins when it is quicker than %s, and both times are told', async (quick, slow) => {
+  test.each([
+    ['webgpu', 'wasm'],
+    ['wasm', 'webgpu'],
+  ] as const)('%s wins when it is quicker than %s, and both times are told', async (quick, slow) => {
     const device = await hardware();
     makeQuick(quick);
     const engine = await UpscalerEngine.create({ backend: 'auto', device, model });
@@ -162,7 +202,10 @@ describe('auto with a hardware adapter', () => {
       expect(difference((await pending)[0].data, (await wasm.runTiles(jobs()))[0].data).max).toBeLessThanOrEqual(1);
       expect(engine.info.backend).toBe(i < 1 ? 'webgpu' : 'wasm');
     }
-    expect(engine.info.rejected.at(-1)).toMatchObject({ backend: 'webgpu', reason: expect.stringMatching(/lost|destroyed/i) });
+    expect(engine.info.rejected.at(-1)).toMatchObject({
+      backend: 'webgpu',
+      reason: expect.stringMatching(/lost|destroyed/i),
+    });
     engine.dispose();
     wasm.dispose();
   });
@@ -170,7 +213,13 @@ describe('auto with a hardware adapter', () => {
   test('lost with an explicit backend: the error, not other pixels', async () => {
     const device = await nodeGpuDevice();
     const upscaler = await createUpscaler({ backend: 'webgpu', device, tile: 16 });
-    const pending = rejection(upscaler.upscale(testImage(64, 64), { onProgress: ({ done }) => { if (done === 1) device.destroy(); } }));
+    const pending = rejection(
+      upscaler.upscale(testImage(64, 64), {
+        onProgress: ({ done }) => {
+          if (done === 1) device.destroy();
+        },
+      }),
+    );
     expect((await pending).code).toBe('DeviceLost');
   });
 });

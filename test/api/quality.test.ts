@@ -9,7 +9,11 @@ import { jpeg, psnr, readPair, ssim } from '../../bench/quality.js';
 import type { ModelName } from '../../src/models/builtin.js';
 
 const root = new URL('../..', import.meta.url).pathname;
-const IMAGES = { photo: 'examples/sample.jpg', 'clip art': 'test/images/car.png', text: 'test/images/text.png' } as const;
+const IMAGES = {
+  photo: 'examples/sample.jpg',
+  'clip art': 'test/images/car.png',
+  text: 'test/images/text.png',
+} as const;
 
 const FLOORS: Record<string, Record<keyof typeof IMAGES, number>> = {
   'small-web-x2': { photo: 0.04, 'clip art': 3.3, text: 1.1 },
@@ -27,7 +31,12 @@ const FLOORS: Record<string, Record<keyof typeof IMAGES, number>> = {
 };
 
 test('every shipped model has its floors', () => {
-  expect(Object.keys(FLOORS).sort()).toEqual(readdirSync(`${root}models`).filter((name) => name.endsWith('.safetensors')).map((name) => name.slice(0, -12)).sort());
+  expect(Object.keys(FLOORS).sort()).toEqual(
+    readdirSync(`${root}models`)
+      .filter((name) => name.endsWith('.safetensors'))
+      .map((name) => name.slice(0, -12))
+      .sort(),
+  );
 });
 
 for (const [name, floors] of Object.entries(FLOORS)) {

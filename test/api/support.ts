@@ -10,7 +10,11 @@ export function random(seed: number): () => number {
 }
 
 /** Smooth shapes, edges and a little noise: something a network reacts to. */
-export function testImage(width: number, height: number, alphaOf: (x: number, y: number) => number = () => 255): RawImage {
+export function testImage(
+  width: number,
+  height: number,
+  alphaOf: (x: number, y: number) => number = () => 255,
+): RawImage {
   const noise = random(width * 31 + height);
   const data = new Uint8ClampedArray(width * height * 4);
   for (let y = 0; y < height; y++) {
@@ -38,12 +42,23 @@ export function difference(a: Uint8ClampedArray, b: Uint8ClampedArray): { count:
   return { count, max };
 }
 
-export function randomTensor(shape: [number, number, number, number], seed: number, scale = 1): { data: Float32Array; shape: [number, number, number, number] } {
+export function randomTensor(
+  shape: [number, number, number, number],
+  seed: number,
+  scale = 1,
+): { data: Float32Array; shape: [number, number, number, number] } {
   const next = random(seed);
   return { data: Float32Array.from({ length: shape.reduce((p, s) => p * s) }, () => (next() * 2 - 1) * scale), shape };
 }
 
 /** Resolves with the error a promise rejects with; fails if it resolves. */
-export async function rejection(promise: Promise<unknown>): Promise<{ code: string; message: string; details: unknown } & Error> {
-  return promise.then(() => { throw new Error('expected a rejection'); }, (error) => error);
+export async function rejection(
+  promise: Promise<unknown>,
+): Promise<{ code: string; message: string; details: unknown } & Error> {
+  return promise.then(
+    () => {
+      throw new Error('expected a rejection');
+    },
+    (error) => error,
+  );
 }

@@ -5,11 +5,18 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { difference, rejection, testImage } from './support.js';
 
 let upscaler: Upscaler;
-beforeAll(async () => { upscaler = await createUpscaler({ backend: 'wasm', workers: 2, tile: 32 }); });
+beforeAll(async () => {
+  upscaler = await createUpscaler({ backend: 'wasm', workers: 2, tile: 32 });
+});
 afterAll(() => upscaler.dispose());
 
 describe('size and pixels', () => {
-  test.each([[1, 1], [3, 2], [33, 70], [1, 200]])('%i x %i doubles', async (width, height) => {
+  test.each([
+    [1, 1],
+    [3, 2],
+    [33, 70],
+    [1, 200],
+  ])('%i x %i doubles', async (width, height) => {
     const image = testImage(width, height);
     const big = await upscaler.upscale(image);
     expect([big.width, big.height, big.data.length]).toEqual([width * 2, height * 2, width * height * 16]);
@@ -17,7 +24,11 @@ describe('size and pixels', () => {
   });
 
   test('a constant image stays constant', async () => {
-    const big = await upscaler.upscale({ data: new Uint8ClampedArray(20 * 20 * 4).map((_, i) => [30, 140, 220, 255][i % 4]), width: 20, height: 20 });
+    const big = await upscaler.upscale({
+      data: new Uint8ClampedArray(20 * 20 * 4).map((_, i) => [30, 140, 220, 255][i % 4]),
+      width: 20,
+      height: 20,
+    });
     const unequal = big.data.filter((value, i) => Math.abs(value - [30, 140, 220, 255][i % 4]) > 1);
     expect(unequal.length).toBe(0);
   });
@@ -41,20 +52,33 @@ describe('size and pixels', () => {
 describe('tiles', () => {
   test('a list that comes down to the reference runs inline, where it is', async () => {
     const upscaler = await createUpscaler({ backend: ['webgpu', 'reference'] });
-    expect(upscaler.info).toMatchObject({ backend: 'reference', thread: 'inline', threadReason: expect.stringContaining('reference: it runs inline only') });
+    expect(upscaler.info).toMatchObject({
+      backend: 'reference',
+      thread: 'inline',
+      threadReason: expect.stringContaining('reference: it runs inline only'),
+    });
     upscaler.dispose();
-    await expect(createUpscaler({ backend: ['webgpu', 'reference'], thread: 'worker' })).rejects.toMatchObject({ code: 'BackendUnavailable' });
+    await expect(createUpscaler({ backend: ['webgpu', 'reference'], thread: 'worker' })).rejects.toMatchObject({
+      code: 'BackendUnavailable',
+    });
   });
 
-  test.each([['wasm', 75, 59], ['reference', 34, 19]] as const)('%s: every tile size gives the same bits', async (backend, width, height) => {
+  test.each([
+    ['wasm', 75, 59],
+    ['reference', 34, 19],
+  ] as const)('%s: every tile size gives the same bits', async (backend, width, height) => {
     const image = testImage(width, height);
-    const cutOut = testImage(width, height, (x, y) => (x > 12 && x < 0.8 * width && y > 10 && y < 0.7 * height ? 255 : x > 7 && y > 5 ? 100 : 0));
-    const [whole, ...others] = await Promise.all([2048, 8, 13, 32].map(async (tile) => {
-      const one = await createUpscaler({ backend, tile, thread: 'inline' });
-      const result = [await one.upscale(image), await one.upscale(cutOut)];
-      one.dispose();
-      return result;
-    }));
+    const cutOut = testImage(width, height, (x, y) =>
+      x > 12 && x < 0.8 * width && y > 10 && y < 0.7 * height ? 255 : x > 7 && y > 5 ? 100 : 0,
+    );
+    const [whole, ...others] = await Promise.all(
+      [2048, 8, 13, 32].map(async (tile) => {
+        const one = await createUpscaler({ backend, tile, thread: 'inline' });
+        const result = [await one.upscale(image), await one.upscale(cutOut)];
+        one.dispose();
+        return result;
+      }),
+    );
     for (const other of others) for (const i of [0, 1]) expect(difference(other[i].data, whole[i].data).count).toBe(0);
   });
 
@@ -72,7 +96,12 @@ describe('tiles', () => {
       for (let y = 0; y < tile.image.height; y++) {
         const at = (tile.y + y) * whole.width + tile.x;
         for (let x = 0; x < tile.image.width; x++) seen[at + x]++;
-        expect(difference(tile.image.data.subarray(y * tile.image.width * 4, (y + 1) * tile.image.width * 4), whole.data.subarray(at * 4, (at + tile.image.width) * 4)).count).toBe(0);
+        expect(
+          difference(
+            tile.image.data.subarray(y * tile.image.width * 4, (y + 1) * tile.image.width * 4),
+            whole.data.subarray(at * 4, (at + tile.image.width) * 4),
+          ).count,
+        ).toBe(0);
       }
     }
     expect(seen.every((count) => count === 1)).toBe(true);
@@ -90,7 +119,12 @@ describe('tiles', () => {
 
   test('progress counts every tile once, in order', async () => {
     const seen: number[] = [];
-    await upscaler.upscale(testImage(100, 70), { onProgress: ({ done, total }) => { expect(total).toBe(12); seen.push(done); } });
+    await upscaler.upscale(testImage(100, 70), {
+      onProgress: ({ done, total }) => {
+        expect(total).toBe(12);
+        seen.push(done);
+      },
+    });
     expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
   });
 });
@@ -100,7 +134,8 @@ describe('alpha', () => {
     const inside = (x: number, y: number): boolean => (x - 24) ** 2 + (y - 24) ** 2 < 200;
     const make = (hidden: number[]): RawImage => {
       const data = new Uint8ClampedArray(48 * 48 * 4);
-      for (let i = 0; i < 48 * 48; i++) data.set(inside(i % 48, Math.floor(i / 48)) ? [200, 60, 40, 255] : [...hidden, 0], 4 * i);
+      for (let i = 0; i < 48 * 48; i++)
+        data.set(inside(i % 48, Math.floor(i / 48)) ? [200, 60, 40, 255] : [...hidden, 0], 4 * i);
       return { data, width: 48, height: 48 };
     };
     const [black, green] = [await upscaler.upscale(make([0, 0, 0])), await upscaler.upscale(make([0, 255, 0]))];
@@ -108,7 +143,12 @@ describe('alpha', () => {
     for (let i = 0; i < black.data.length; i += 4) {
       if (black.data[i + 3] < 8) continue;
       expect([...black.data.subarray(i, i + 4)]).toEqual([...green.data.subarray(i, i + 4)]);
-      fringe = Math.max(fringe, Math.abs(black.data[i] - 200), Math.abs(black.data[i + 1] - 60), Math.abs(black.data[i + 2] - 40));
+      fringe = Math.max(
+        fringe,
+        Math.abs(black.data[i] - 200),
+        Math.abs(black.data[i + 1] - 60),
+        Math.abs(black.data[i + 2] - 40),
+      );
     }
     expect(fringe).toBeLessThanOrEqual(2);
     expect(black.data[4 * (48 * 96 + 48) + 3]).toBe(255);
@@ -119,9 +159,15 @@ describe('alpha', () => {
 describe('the caller’s thread stays free', () => {
   test('timers keep firing during an upscale in a worker', async () => {
     let ticks = 0;
-    const timer = setInterval(() => { ticks++; }, 1);
+    const timer = setInterval(() => {
+      ticks++;
+    }, 1);
     let tiles = 0;
-    await upscaler.upscale(testImage(800, 800), { onProgress: () => { tiles++; } });
+    await upscaler.upscale(testImage(800, 800), {
+      onProgress: () => {
+        tiles++;
+      },
+    });
     clearInterval(timer);
     expect(tiles).toBe(625);
     expect(ticks).toBeGreaterThanOrEqual(20); // a blocked thread fires none
@@ -134,14 +180,24 @@ describe('abort', () => {
     const reason = new Error('enough');
     const seen: number[] = [];
     const image = testImage(400, 400);
-    const error = await rejection(upscaler.upscale(image, { signal: controller.signal, onProgress: ({ done }) => { seen.push(done); if (done === 3) controller.abort(reason); } }));
+    const error = await rejection(
+      upscaler.upscale(image, {
+        signal: controller.signal,
+        onProgress: ({ done }) => {
+          seen.push(done);
+          if (done === 3) controller.abort(reason);
+        },
+      }),
+    );
     expect(error).toBe(reason);
     expect(seen).toEqual([1, 2, 3]);
     expect((await upscaler.upscale(testImage(30, 30))).width).toBe(60);
   });
 
   test('an aborted signal starts nothing', async () => {
-    const error = await rejection(upscaler.upscale(testImage(10, 10), { signal: AbortSignal.abort('no'), onProgress: () => expect.fail() }));
+    const error = await rejection(
+      upscaler.upscale(testImage(10, 10), { signal: AbortSignal.abort('no'), onProgress: () => expect.fail() }),
+    );
     expect(error).toBe('no');
     expect(await rejection(createUpscaler({ signal: AbortSignal.abort('no') }))).toBe('no');
   });
@@ -172,8 +228,16 @@ describe('ends', () => {
   });
 
   test('a worker that dies rejects every pending call', async () => {
-    const mortal = await createUpscaler({ backend: 'wasm', workers: 1, tile: 32, workerUrl: new URL('./mortal-worker.js', import.meta.url) });
-    const errors = await Promise.all([rejection(mortal.upscale(testImage(2000, 2000))), rejection(mortal.upscale(testImage(2000, 2000)))]);
+    const mortal = await createUpscaler({
+      backend: 'wasm',
+      workers: 1,
+      tile: 32,
+      workerUrl: new URL('./mortal-worker.js', import.meta.url),
+    });
+    const errors = await Promise.all([
+      rejection(mortal.upscale(testImage(2000, 2000))),
+      rejection(mortal.upscale(testImage(2000, 2000))),
+    ]);
     expect(errors.map((error) => error.code)).toEqual(['WorkerCrashed', 'WorkerCrashed']);
     expect(errors[0]).toBeInstanceOf(CarafeError);
     expect((await rejection(mortal.upscale(testImage(8, 8)))).code).toBe('WorkerCrashed');
@@ -194,7 +258,14 @@ describe('ends', () => {
 describe('info', () => {
   test('says what runs and why the others do not', async () => {
     const auto = await createUpscaler();
-    expect(auto.info).toMatchObject({ backend: 'wasm', model: 'base-x2', scale: 2, thread: 'worker', tile: 256, rejected: [{ backend: 'webgpu', reason: expect.stringContaining('navigator.gpu') }] });
+    expect(auto.info).toMatchObject({
+      backend: 'wasm',
+      model: 'base-x2',
+      scale: 2,
+      thread: 'worker',
+      tile: 256,
+      rejected: [{ backend: 'webgpu', reason: expect.stringContaining('navigator.gpu') }],
+    });
     auto.dispose();
   });
 
@@ -202,7 +273,9 @@ describe('info', () => {
     const error = await rejection(createUpscaler({ backend: 'webgpu' }));
     expect(error.code).toBe('BackendUnavailable');
     expect(error.message).toContain('webgpu: this runtime has no navigator.gpu');
-    expect(error.details).toEqual({ rejected: [{ backend: 'webgpu', reason: expect.stringContaining('navigator.gpu') }] });
+    expect(error.details).toEqual({
+      rejected: [{ backend: 'webgpu', reason: expect.stringContaining('navigator.gpu') }],
+    });
     const listed = await createUpscaler({ backend: ['webgpu', 'wasm'] });
     expect(listed.info).toMatchObject({ backend: 'wasm', rejected: [{ backend: 'webgpu' }] });
     listed.dispose();

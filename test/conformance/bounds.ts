@@ -6,7 +6,17 @@
 // input to the result: valid for any order of summation, with or without FMA, hence for SIMD and GPU alike (Higham, Accuracy and
 // Stability of Numerical Algorithms, 2002, lemma 3.1 and section 3.1). On top of it come exp and division, from `ARITHMETIC`, and the
 // reference's and the backend's final rounding to f32. The reason of each entry is beside it.
-import type { Backend, BackendName, ConvOptions, ConvWeights, DeviceConv, DevicePixels, DeviceTensor, Ops, Rectangle } from '../../src/backends/backend.js';
+import type {
+  Backend,
+  BackendName,
+  ConvOptions,
+  ConvWeights,
+  DeviceConv,
+  DevicePixels,
+  DeviceTensor,
+  Ops,
+  Rectangle,
+} from '../../src/backends/backend.js';
 import { conv2d } from '../../src/backends/reference/conv2d.js';
 import { nchwToNhwc, nhwcToNchw } from '../../src/backends/reference/layout.js';
 import { normalizeKernels } from '../../src/backends/reference/normalize-kernels.js';
@@ -52,7 +62,13 @@ export const ARITHMETIC: Record<BackendName, Arithmetic> = {
   // WGSL, 15.7.4 floating point accuracy: + - * correctly rounded in a direction the specification leaves open, so a whole ulp;
   // division 2.5 ulp; exp 3 + 2|x| ulp. In shaders/resize-taps.wgsl each distance is a quotient of exact integers
   // (2.5 ulp) and enters a weight up to three times, which takes up to 7 more roundings.
-  webgpu: { u: ULP, divide: 2.5 * ULP, exp: (x) => (3 + 2 * Math.abs(x)) * ULP, weightRoundings: 16, runningSoftmax: true },
+  webgpu: {
+    u: ULP,
+    divide: 2.5 * ULP,
+    exp: (x) => (3 + 2 * Math.abs(x)) * ULP,
+    weightRoundings: 16,
+    runningSoftmax: true,
+  },
 };
 
 /** WebGPU with tensors stored as f16. Conversions are correctly rounded in a direction the specification leaves open: a whole ulp of 2^-10. */
@@ -85,17 +101,26 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
   const { u, divide, exp, winograd = false, parameters = 0, store = 0 } = arithmetic;
   const gamma = (roundings: number): number => (roundings * u) / (1 - roundings * u);
   /** A permutation makes no error and moves the old one along. */
-  const permuted = (op: (x: Tensor) => Tensor) => (x: DeviceTensor): Bounded => bounded(op(of(x).value), op(of(x).error).data);
+  const permuted =
+    (op: (x: Tensor) => Tensor) =>
+    (x: DeviceTensor): Bounded =>
+      bounded(op(of(x).value), op(of(x).error).data);
 
   /** What comes out of memory, where a value was stored. */
   const stored = (x: DeviceTensor): Bounded => {
     const { value, error } = of(x);
-    return store === 0 ? of(x) : bounded(value, error.data.map((e, i) => e + store * (Math.abs(value.data[i]) + e) + SMALLEST_HALF));
+    return store === 0
+      ? of(x)
+      : bounded(
+          value,
+          error.data.map((e, i) => e + store * (Math.abs(value.data[i]) + e) + SMALLEST_HALF),
+        );
   };
 
   /** The ops up to the store of their result. */
   const ops: Ops = {
-    input: (data, shape) => ({ shape, value: { data, shape }, error: { data: new Float32Array(data.length), shape } }) as Bounded,
+    input: (data, shape) =>
+      ({ shape, value: { data, shape }, error: { data: new Float32Array(data.length), shape } }) as Bounded,
     inputPixels: (image) => image,
     free: () => {},
     nchwToNhwc: permuted(nchwToNhwc),
@@ -108,20 +133,31 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       const weights = conv as ConvWeights;
       const value = conv2d(x.value, weights, dilation, activation, slope, residual && of(residual).value);
       const sums = conv2d(x.value, weights, dilation, 'none', 0); // before the activation
-      const magnitudes: ConvWeights = { ...weights, weights: weights.weights.map(Math.abs), bias: weights.bias?.map(Math.abs) };
+      const magnitudes: ConvWeights = {
+        ...weights,
+        weights: weights.weights.map(Math.abs),
+        bias: weights.bias?.map(Math.abs),
+      };
       const passed = conv2d(x.error, { ...magnitudes, bias: undefined }, dilation, 'none', 0).data;
       const total = conv2d(largest(x), magnitudes, dilation, 'none', 0).data;
       // K: k^2 cIn products and their sum, and the bias.
       const own = gamma(weights.cIn * weights.k ** 2 + 1) + parameters;
       // K of Winograd: the rounded transformed weight, cIn products and their sum, 4 roundings in each of 2 passes before and after, the bias.
-      const blocks = winograd && weights.k === 3 && dilation === 1 && !weights.exact ? winogradMagnitudes(largest(x), weights) : undefined;
+      const blocks =
+        winograd && weights.k === 3 && dilation === 1 && !weights.exact
+          ? winogradMagnitudes(largest(x), weights)
+          : undefined;
       const ownOfBlocks = gamma(1 + weights.cIn + 16 + 1);
-      return bounded(value, value.data.map((y, i) => {
-        const before = passed[i] + own * total[i] + (blocks ? ownOfBlocks * blocks[i] : 0) + F32 * Math.abs(sums.data[i]);
-        let error = activationError(sums.data[i], before, activation, slope);
-        if (residual) error += of(residual).error.data[i] + u * (Math.abs(y) + error);
-        return error + F32 * Math.abs(y);
-      }));
+      return bounded(
+        value,
+        value.data.map((y, i) => {
+          const before =
+            passed[i] + own * total[i] + (blocks ? ownOfBlocks * blocks[i] : 0) + F32 * Math.abs(sums.data[i]);
+          let error = activationError(sums.data[i], before, activation, slope);
+          if (residual) error += of(residual).error.data[i] + u * (Math.abs(y) + error);
+          return error + F32 * Math.abs(y);
+        }),
+      );
     },
 
     normalizeKernels(input, window, normalizer) {
@@ -138,21 +174,36 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       const passedRows = reassemble(absolute(features.value), rows.error, window, padding).data;
       const total = reassemble(largest(features), largest(rows), window, padding).data;
       const own = gamma(window.kUp ** 2); // K: kUp^2 products and their sum
-      const result = bounded(value, value.data.map((y, i) => passed[i] + passedRows[i] + own * total[i] + F32 * Math.abs(y)));
+      const result = bounded(
+        value,
+        value.data.map((y, i) => passed[i] + passedRows[i] + own * total[i] + F32 * Math.abs(y)),
+      );
       return layout === 'NHWC' ? result : ops.nhwcToNchw(result);
     },
 
     carafePack(x, module, layout) {
       // Fusing the ops saves stores, and rounds no more: the bound of the ops one after the other holds.
       const features = layout === 'NCHW' ? ops.nchwToNhwc(x) : x;
-      const compressed = module.compress ? stored(ops.conv2d(features, module.compress, { activation: module.activation, slope: module.slope })) : features;
+      const compressed = module.compress
+        ? stored(ops.conv2d(features, module.compress, { activation: module.activation, slope: module.slope }))
+        : features;
       const rows = ops.conv2d(compressed, module.encode, { dilation: module.dilation });
-      return ops.reassemble(features, stored(ops.normalizeKernels(rows, module, module.normalizer)), module, module.padding, layout);
+      return ops.reassemble(
+        features,
+        stored(ops.normalizeKernels(rows, module, module.normalizer)),
+        module,
+        module.padding,
+        layout,
+      );
     },
 
     reassembleSum(inputMaps, x, encode, inputBase, window) {
       // Dividing the sums once instead of every kernel makes no rounding more.
-      const [maps, rows, base] = [of(inputMaps), of(ops.normalizeKernels(ops.conv2d(x, encode), window, 'softmax')), of(inputBase)];
+      const [maps, rows, base] = [
+        of(inputMaps),
+        of(ops.normalizeKernels(ops.conv2d(x, encode), window, 'softmax')),
+        of(inputBase),
+      ];
       const value = sumOfKernels(maps.value, rows.value, base.value, window);
       const passed = sumOfKernels(maps.error, largest(rows), base.error, window).data;
       const none: Tensor = { data: new Float32Array(base.value.data.length), shape: base.shape };
@@ -163,8 +214,13 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       // Scaling down, once for every two taps, multiplies numerator and denominator by an exp and rounds. The parts of the arguments add up
       // to what one exp would have had, so only exp's constant part comes on top.
       const scaled = 2 * Math.ceil(window.kUp ** 2 / 2) * (exp(0) + 2 * u);
-      const running = arithmetic.runningSoftmax ? sumOfKernels(largest(maps), largest(rows), none, window).data.map((sum) => scaled * sum) : none.data;
-      return bounded(value, value.data.map((y, i) => passed[i] + passedRows[i] + own * total[i] + running[i] + F32 * Math.abs(y)));
+      const running = arithmetic.runningSoftmax
+        ? sumOfKernels(largest(maps), largest(rows), none, window).data.map((sum) => scaled * sum)
+        : none.data;
+      return bounded(
+        value,
+        value.data.map((y, i) => passed[i] + passedRows[i] + own * total[i] + running[i] + F32 * Math.abs(y)),
+      );
     },
 
     resize(input, height, width, mode, cubicA = -0.5) {
@@ -176,7 +232,10 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       // in f32 by a part of the magnitudes of its terms, which resizeMagnitudes takes for the weight.
       const taps = mode === 'bilinear' ? 2 : 4;
       const own = gamma(2 * (taps + arithmetic.weightRoundings)) + 2 * F32;
-      return bounded(value, value.data.map((y, i) => passed[i] + own * total[i] + F32 * Math.abs(y)));
+      return bounded(
+        value,
+        value.data.map((y, i) => passed[i] + own * total[i] + F32 * Math.abs(y)),
+      );
     },
 
     pixelsToPlanes(input, alpha) {
@@ -189,7 +248,8 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       const chromaError = chroma.data.map((v, i) => {
         const channel = pixels.data[4 * (i >> 1) + (i & 1 ? 0 : 2)] / 255;
         const factor = i & 1 ? 1 / 1.402 : 1 / 1.772;
-        const difference = gamma(2) * channel + divide * channel + lumaError[i >> 1] + u * (channel + luma.data[i >> 1]);
+        const difference =
+          gamma(2) * channel + divide * channel + lumaError[i >> 1] + u * (channel + luma.data[i >> 1]);
         return factor * difference + (gamma(2) + divide + F32) * Math.abs(v);
       });
       return { luma: bounded(luma, lumaError), chroma: bounded(chroma, chromaError) };
@@ -198,7 +258,10 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
     planesToPixels(inputLuma, inputChroma, crop): BoundedPixels {
       const luma = of(inputLuma);
       const [, h, w] = luma.shape;
-      const enlarged = inputChroma.shape[1] === h && inputChroma.shape[2] === w ? inputChroma : ops.resize(inputChroma, h, w, 'bicubic', -0.5); // at scale 1 the weights are 0 and 1
+      const enlarged =
+        inputChroma.shape[1] === h && inputChroma.shape[2] === w
+          ? inputChroma
+          : ops.resize(inputChroma, h, w, 'bicubic', -0.5); // at scale 1 the weights are 0 and 1
       return pixelIntervals(luma, of(enlarged), crop);
     },
   };
@@ -221,9 +284,12 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
   function activationError(x: number, before: number, activation: Activation, slope: number): number {
     const size = Math.abs(x) + before;
     switch (activation) {
-      case 'none': return before;
-      case 'relu': return before; // slope 0 or 1, exact
-      case 'leaky-relu': return before * Math.max(1, Math.abs(slope)) + (u + F32) * size * Math.abs(slope); // one product, by a rounded slope
+      case 'none':
+        return before;
+      case 'relu':
+        return before; // slope 0 or 1, exact
+      case 'leaky-relu':
+        return before * Math.max(1, Math.abs(slope)) + (u + F32) * size * Math.abs(slope); // one product, by a rounded slope
       case 'silu': {
         // Slope at most 1.1 (at x = 2.4). x * sigmoid: exp, 1 + exp, the division, the product; where exp leaves f32's range the sigmoid
         // may be anything below twice the smallest normal. sigmoid's own relative error is at most exp's.
@@ -234,13 +300,18 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
         // Slope at most 1.5 (at x = 3). x * clamp(x + 3, 0, 6) / 6: the sum rounds by u * |x + 3| <= 6 u inside the clamp, then a product and a
         // division by 6 (or a product with a rounded 1/6: 2).
         const clamped = Math.min(Math.max(x + 3, 0), 6);
-        return 1.5 * before + size * (u * 6) / 6 + size * (clamped / 6) * (gamma(3) + divide);
+        return 1.5 * before + (size * (u * 6)) / 6 + size * (clamped / 6) * (gamma(3) + divide);
       }
     }
   }
 
   /** The bound of each element of a normaliser's result, over the taps of each group and sub-pixel. */
-  function normalizerErrors(rows: Bounded, value: Float32Array, { scale, kUp }: Window, normalizer: Normalizer): Float32Array {
+  function normalizerErrors(
+    rows: Bounded,
+    value: Float32Array,
+    { scale, kUp }: Window,
+    normalizer: Normalizer,
+  ): Float32Array {
     const taps = kUp * kUp;
     const subs = scale * scale;
     const errors = new Float32Array(value.length);
@@ -278,7 +349,8 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
             // Numerator, and the sum of the same (their mean error by weight, and its additions), then a division or a product with the
             // rounded reciprocal. The sum is at least 1, or scaled to be so: what is flushed from it is below the smallest normal.
             const local = relative[tap] + sum + gamma(taps + 1) + divide;
-            errors[at(tap)] = y * Math.expm1(wrong + spread) + y * (Math.expm1(local) + F32) + 2 * SMALLEST * (1 + taps * y);
+            errors[at(tap)] =
+              y * Math.expm1(wrong + spread) + y * (Math.expm1(local) + F32) + 2 * SMALLEST * (1 + taps * y);
           }
         }
       }
@@ -308,7 +380,10 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
         // Cb and Cr directly, which is shorter. Both ways its terms are at most these.
         put(y + 1.402 * cr, ey + 1.402 * er + gamma(3) * (sy + 1.402 * sr));
         const [gb, gr] = [(0.114 * 1.772) / 0.587, (0.299 * 1.402) / 0.587];
-        put(y - gb * cb - gr * cr, ey + gb * eb + gr * er + (gamma(8) + divide) * ((sy * (1 + 0.299 + 0.114)) / 0.587 + gb * sb + gr * sr));
+        put(
+          y - gb * cb - gr * cr,
+          ey + gb * eb + gr * er + (gamma(8) + divide) * ((sy * (1 + 0.299 + 0.114)) / 0.587 + gb * sb + gr * sr),
+        );
         put(y + 1.772 * cb, ey + 1.772 * eb + gamma(3) * (sy + 1.772 * sb));
         if (images === 2) put(luma.value.data[h * w + i], luma.error.data[h * w + i]);
         else low[target] = high[target++] = 255;
@@ -325,7 +400,11 @@ function of(x: DeviceTensor): Bounded {
 /** The bounds themselves are sums in f32 of rounded f32 magnitudes: a part in 2^18 on top makes them bounds again. Flushed denormals: the smallest normal. */
 function bounded(value: Tensor, error: Float32Array): Bounded {
   const exact = error.every((e) => e === 0);
-  return { shape: value.shape, value, error: { data: exact ? error : error.map((e) => e * (1 + 2 ** -18) + SMALLEST), shape: value.shape } };
+  return {
+    shape: value.shape,
+    value,
+    error: { data: exact ? error : error.map((e) => e * (1 + 2 ** -18) + SMALLEST), shape: value.shape },
+  };
 }
 
 function absolute({ data, shape }: Tensor): Tensor {
@@ -338,7 +417,14 @@ function largest({ value, error }: Bounded): Tensor {
 }
 
 /** resize with the magnitudes of its weights (bicubic's are partly negative), or of the terms they are sums of, on magnitudes. */
-function resizeMagnitudes(x: Tensor, height: number, width: number, mode: ResizeMode, cubicA: number, ofTerms: boolean): Float32Array {
+function resizeMagnitudes(
+  x: Tensor,
+  height: number,
+  width: number,
+  mode: ResizeMode,
+  cubicA: number,
+  ofTerms: boolean,
+): Float32Array {
   const [n, h, w, c] = x.shape;
   const y = new Float32Array(n * height * width * c);
   const rows = axisTaps(h, height, mode, cubicA);
@@ -361,7 +447,10 @@ function resizeMagnitudes(x: Tensor, height: number, width: number, mode: Resize
     let sum = 0;
     for (let ky = oy * taps; ky < (oy + 1) * taps; ky++) {
       for (let kx = ox * taps; kx < (ox + 1) * taps; kx++) {
-        sum += magnitude(rows, ky, h, height) * magnitude(columns, kx, w, width) * x.data[((image * h + rows.index[ky]) * w + columns.index[kx]) * c + ci];
+        sum +=
+          magnitude(rows, ky, h, height) *
+          magnitude(columns, kx, w, width) *
+          x.data[((image * h + rows.index[ky]) * w + columns.index[kx]) * c + ci];
       }
     }
     y[target] = sum;

@@ -36,7 +36,9 @@ for (const thread of ['page', 'worker'] as const) {
 
       it('ran there, all of it', () => {
         expect(report.thread).toBe(thread);
-        expect(report.details).toMatch(backend === 'webgpu' ? /./ : backend === 'wasm-simd' ? /^simd$/ : /^relaxed-simd$/);
+        expect(report.details).toMatch(
+          backend === 'webgpu' ? /./ : backend === 'wasm-simd' ? /^simd$/ : /^relaxed-simd$/,
+        );
         expect(report.results.map(({ name }) => name)).toEqual(testNames);
       });
 

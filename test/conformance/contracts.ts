@@ -3,7 +3,20 @@ import type { Backend, DevicePixels, DeviceTensor, Ops } from '../../src/backend
 import type { ConvCase } from './cases.js';
 import { programOf, type TensorProgram } from './programs.js';
 
-const CASE: ConvCase = { op: 'conv2d', n: 1, cIn: 5, cOut: 9, h: 6, w: 7, k: 3, dilation: 1, activation: 'silu', bias: true, residual: true, amplitude: 2 };
+const CASE: ConvCase = {
+  op: 'conv2d',
+  n: 1,
+  cIn: 5,
+  cOut: 9,
+  h: 6,
+  w: 7,
+  k: 3,
+  dilation: 1,
+  activation: 'silu',
+  bias: true,
+  residual: true,
+  amplitude: 2,
+};
 
 /** A convolution on a backend, ready to run any number of times. */
 function convolution(backend: Backend, change: Partial<ConvCase> = {}): (ops: Ops) => DeviceTensor {
@@ -27,7 +40,7 @@ export const contracts: readonly { readonly name: string; readonly check: (backe
     },
   },
   {
-    name: 'a result is the caller\'s and survives later programs',
+    name: "a result is the caller's and survives later programs",
     async check(backend) {
       const program = convolution(backend);
       const result = await backend.run(program);
@@ -46,7 +59,11 @@ export const contracts: readonly { readonly name: string; readonly check: (backe
       const running = backend.run((ops) => ops.nhwcToNchw(ops.input(x, [1, 2, 3, 4])));
       assertSame(x, copy, 'the input');
       x.fill(NaN);
-      assertSame(await running, Float32Array.from({ length: 24 }, (_, i) => copy[(i % 6) * 4 + Math.floor(i / 6)]), 'the result');
+      assertSame(
+        await running,
+        Float32Array.from({ length: 24 }, (_, i) => copy[(i % 6) * 4 + Math.floor(i / 6)]),
+        'the result',
+      );
     },
   },
   {
@@ -60,7 +77,11 @@ export const contracts: readonly { readonly name: string; readonly check: (backe
     name: 'an input may start anywhere in its buffer',
     async check(backend) {
       const x = new Float32Array(17).map((_, i) => i).subarray(3, 15);
-      assertSame(await backend.run((ops) => ops.nchwToNhwc(ops.input(x, [1, 3, 2, 2]))), Float32Array.of(3, 7, 11, 4, 8, 12, 5, 9, 13, 6, 10, 14), 'the result');
+      assertSame(
+        await backend.run((ops) => ops.nchwToNhwc(ops.input(x, [1, 3, 2, 2]))),
+        Float32Array.of(3, 7, 11, 4, 8, 12, 5, 9, 13, 6, 10, 14),
+        'the result',
+      );
       const pixels = new Uint8ClampedArray(21).map((_, i) => i * 10).subarray(5, 21);
       const [got] = await backend.runPixels((ops) => {
         const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels({ data: pixels, width: 2, height: 2 }), true);
@@ -73,7 +94,9 @@ export const contracts: readonly { readonly name: string; readonly check: (backe
     name: 'every RGB value of a coarse grid survives the way to planes and back',
     async check(backend) {
       const steps = [0, 1, 50, 51, 127, 128, 200, 254, 255];
-      const data = new Uint8ClampedArray(steps.flatMap((r) => steps.flatMap((g) => steps.flatMap((b) => [r, g, b, (r + g + b) % 256]))));
+      const data = new Uint8ClampedArray(
+        steps.flatMap((r) => steps.flatMap((g) => steps.flatMap((b) => [r, g, b, (r + g + b) % 256]))),
+      );
       const image = { data, width: 27, height: 27 };
       const [got] = await backend.runPixels((ops) => {
         const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels(image), true);
@@ -85,11 +108,23 @@ export const contracts: readonly { readonly name: string; readonly check: (backe
   {
     name: 'images of one program are each their own, also where memory of the first serves the second',
     async check(backend) {
-      const images = [[5, 3], [2, 7], [5, 3]].map(([width, height], i) => (
-        { data: new Uint8ClampedArray(width * height * 4).map((_, at) => at % 4 === 3 ? 255 : 17 * at + 90 * i), width, height }));
+      const images = [
+        [5, 3],
+        [2, 7],
+        [5, 3],
+      ].map(([width, height], i) => ({
+        data: new Uint8ClampedArray(width * height * 4).map((_, at) => (at % 4 === 3 ? 255 : 17 * at + 90 * i)),
+        width,
+        height,
+      }));
       const program = (ops: Ops, image: (typeof images)[number]): DevicePixels => {
         const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels(image), false);
-        const pixels = ops.planesToPixels(luma, chroma, { x: 1, y: 1, width: image.width - 1, height: image.height - 1 });
+        const pixels = ops.planesToPixels(luma, chroma, {
+          x: 1,
+          y: 1,
+          width: image.width - 1,
+          height: image.height - 1,
+        });
         ops.free(luma, chroma);
         return pixels;
       };
@@ -97,7 +132,8 @@ export const contracts: readonly { readonly name: string; readonly check: (backe
       for (const [i, image] of images.entries()) {
         const [alone] = await backend.runPixels((ops) => [program(ops, image)]);
         assertSame(together[i], alone, `image ${i}`);
-        if (together[i].length !== (image.width - 1) * (image.height - 1) * 4) throw new Error(`Expected the size of image ${i}, got ${together[i].length} bytes`);
+        if (together[i].length !== (image.width - 1) * (image.height - 1) * 4)
+          throw new Error(`Expected the size of image ${i}, got ${together[i].length} bytes`);
       }
     },
   },
@@ -108,7 +144,14 @@ export const contracts: readonly { readonly name: string; readonly check: (backe
       const x = Float32Array.from({ length: 60 }, (_, i) => i);
       const y = await backend.run((ops) => {
         const kept = ops.input(x, shape);
-        let chain = ops.nhwcToNchw(ops.nchwToNhwc(ops.input(x.map((v) => -v), shape)));
+        let chain = ops.nhwcToNchw(
+          ops.nchwToNhwc(
+            ops.input(
+              x.map((v) => -v),
+              shape,
+            ),
+          ),
+        );
         for (let i = 0; i < 20; i++) {
           const next = ops.nhwcToNchw(chain); // [1, 3, 4, 5] -> [1, 5, 3, 4], and back
           ops.free(chain);
@@ -118,7 +161,11 @@ export const contracts: readonly { readonly name: string; readonly check: (backe
         ops.free(chain);
         return ops.nhwcToNchw(kept);
       });
-      assertSame(y, Float32Array.from({ length: 60 }, (_, i) => (i % 12) * 5 + Math.floor(i / 12)), 'the result');
+      assertSame(
+        y,
+        Float32Array.from({ length: 60 }, (_, i) => (i % 12) * 5 + Math.floor(i / 12)),
+        'the result',
+      );
     },
   },
   {
@@ -138,10 +185,15 @@ export const contracts: readonly { readonly name: string; readonly check: (backe
       const program = convolution(backend);
       const want = await backend.run(program);
       const reason = new Error('thrown by the program');
-      const outcome = await backend.run((ops) => {
-        program(ops);
-        throw reason;
-      }).then(() => 'resolved', (error: unknown) => error);
+      const outcome = await backend
+        .run((ops) => {
+          program(ops);
+          throw reason;
+        })
+        .then(
+          () => 'resolved',
+          (error: unknown) => error,
+        );
       if (outcome !== reason) throw new Error(`expected the program's error, got ${String(outcome)}`);
       assertSame(await backend.run(program), want, 'the next program');
     },
@@ -154,7 +206,8 @@ export const contracts: readonly { readonly name: string; readonly check: (backe
       const conv = backend.conv({ weights, bias, cOut: 2, cIn: 4, k: 1 });
       weights.fill(NaN);
       bias.fill(NaN);
-      const program = (ops: Ops): DeviceTensor => ops.conv2d(ops.input(Float32Array.of(1, 10, 100, 1000), [1, 1, 1, 4]), conv);
+      const program = (ops: Ops): DeviceTensor =>
+        ops.conv2d(ops.input(Float32Array.of(1, 10, 100, 1000), [1, 1, 1, 4]), conv);
       assertSame(await backend.run(program), Float32Array.of(4331, 8785), 'the result');
     },
   },

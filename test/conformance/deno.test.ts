@@ -13,7 +13,12 @@ import { halfTestNames, testNames } from './suite.js';
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const LAVAPIPE = '/usr/share/vulkan/icd.d/lvp_icd.x86_64.json'; // Debian's mesa-vulkan-drivers
-const names = [...testNames, ...testNames.map((name) => `hardware ${name}`), ...halfTestNames, ...halfTestNames.map((name) => `hardware ${name}`)];
+const names = [
+  ...testNames,
+  ...testNames.map((name) => `hardware ${name}`),
+  ...halfTestNames,
+  ...halfTestNames.map((name) => `hardware ${name}`),
+];
 
 let folder: string;
 let report: DenoReport;
@@ -21,11 +26,32 @@ let report: DenoReport;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'carafe-web-deno-'));
   const script = join(folder, 'run.js');
-  await build({ entryPoints: [path('deno/run.ts')], outfile: script, bundle: true, format: 'esm', target: 'es2022', logLevel: 'silent', loader: { '.wgsl': 'text', '.deflate': 'binary' } });
-  const models = (await readdir(path('../../models'))).filter((name) => name.endsWith('.safetensors')).map((name) => path(`../../models/${name}`));
-  const { stdout } = await promisify(execFile)(path('../../node_modules/.bin/deno'), ['run', '-A', '--no-config', script, ...models], {
-    env: { ...process.env, VK_ICD_FILENAMES: LAVAPIPE, DENO_DIR: join(folder, 'cache'), NO_COLOR: '1', DENO_NO_UPDATE_CHECK: '1' }, maxBuffer: 2 ** 26,
+  await build({
+    entryPoints: [path('deno/run.ts')],
+    outfile: script,
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    logLevel: 'silent',
+    loader: { '.wgsl': 'text', '.deflate': 'binary' },
   });
+  const models = (await readdir(path('../../models')))
+    .filter((name) => name.endsWith('.safetensors'))
+    .map((name) => path(`../../models/${name}`));
+  const { stdout } = await promisify(execFile)(
+    path('../../node_modules/.bin/deno'),
+    ['run', '-A', '--no-config', script, ...models],
+    {
+      env: {
+        ...process.env,
+        VK_ICD_FILENAMES: LAVAPIPE,
+        DENO_DIR: join(folder, 'cache'),
+        NO_COLOR: '1',
+        DENO_NO_UPDATE_CHECK: '1',
+      },
+      maxBuffer: 2 ** 26,
+    },
+  );
   report = JSON.parse(stdout);
 }, 600_000);
 

@@ -22,7 +22,11 @@ beforeAll(async () => {
     executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
     headless: true,
     protocolTimeout: 240_000,
-    extraPrefsFirefox: { 'dom.webgpu.enabled': true, 'dom.webgpu.workers.enabled': true, 'gfx.webgpu.ignore-blocklist': true },
+    extraPrefsFirefox: {
+      'dom.webgpu.enabled': true,
+      'dom.webgpu.workers.enabled': true,
+      'gfx.webgpu.ignore-blocklist': true,
+    },
     env: { ...env, VK_ICD_FILENAMES: '/usr/share/vulkan/icd.d/lvp_icd.x86_64.json' },
   });
 });
@@ -32,7 +36,12 @@ afterAll(async () => {
   await site?.close();
 });
 
-for (const [backend, thread] of [['wasm-simd', 'worker'], ['wasm-relaxed', 'worker'], ['webgpu', 'page'], ['webgpu-f16', 'worker']] as const) {
+for (const [backend, thread] of [
+  ['wasm-simd', 'worker'],
+  ['wasm-relaxed', 'worker'],
+  ['webgpu', 'page'],
+  ['webgpu-f16', 'worker'],
+] as const) {
   const names = backend === 'webgpu-f16' ? halfTestNames : testNames;
 
   describe(`${backend} in a ${thread} of Firefox`, () => {
@@ -42,13 +51,20 @@ for (const [backend, thread] of [['wasm-simd', 'worker'], ['wasm-relaxed', 'work
       const page = await browser!.newPage();
       await page.goto(site!.origin);
       await page.waitForFunction(() => 'conformance' in window);
-      report = await page.evaluate((name, where, atOnce) => window.conformance(name, where, atOnce), backend, thread, AT_ONCE);
+      report = await page.evaluate(
+        (name, where, atOnce) => window.conformance(name, where, atOnce),
+        backend,
+        thread,
+        AT_ONCE,
+      );
       await page.close();
     });
 
     it('ran there, all of it', () => {
       expect(report.thread).toBe(thread);
-      expect(report.details).toMatch({ 'wasm-simd': /^simd$/, 'wasm-relaxed': /^relaxed-simd$/, webgpu: /./, 'webgpu-f16': /, f16$/ }[backend]);
+      expect(report.details).toMatch(
+        { 'wasm-simd': /^simd$/, 'wasm-relaxed': /^relaxed-simd$/, webgpu: /./, 'webgpu-f16': /, f16$/ }[backend],
+      );
       expect(report.results.map(({ name }) => name)).toEqual(names);
     });
 

@@ -24,28 +24,33 @@ const host = (x: DeviceTensor): Tensor => x as Tensor; // a tensor of the refere
 function nextPixel(x: DeviceTensor): Tensor {
   const { data, shape } = host(x);
   const [, , w, c] = shape;
-  return { shape, data: data.map((v, i) => Math.floor(i / c) % w < w - 1 ? data[i + c] : v) };
+  return { shape, data: data.map((v, i) => (Math.floor(i / c) % w < w - 1 ? data[i + c] : v)) };
 }
 
 /** The same down a column. */
 function nextRow(x: DeviceTensor): Tensor {
   const { data, shape } = host(x);
   const [, h, w, c] = shape;
-  return { shape, data: data.map((v, i) => Math.floor(i / (c * w)) % h < h - 1 ? data[i + c * w] : v) };
+  return { shape, data: data.map((v, i) => (Math.floor(i / (c * w)) % h < h - 1 ? data[i + c * w] : v)) };
 }
 
 /** Rows whose taps `a` and `b` have changed places. */
 function swapTaps(x: DeviceTensor, { scale, kUp }: Window, a: number, b: number): Tensor {
   const { data, shape } = host(x);
   const [taps, subs] = [kUp * kUp, scale * scale];
-  const other = (tap: number): number => tap === a ? b : tap === b ? a : tap;
-  return { shape, data: data.map((v, i) => kUp === 1 ? v : data[i + (other(Math.floor(i / subs) % taps) - (Math.floor(i / subs) % taps)) * subs]) };
+  const other = (tap: number): number => (tap === a ? b : tap === b ? a : tap);
+  return {
+    shape,
+    data: data.map((v, i) =>
+      kUp === 1 ? v : data[i + (other(Math.floor(i / subs) % taps) - (Math.floor(i / subs) % taps)) * subs],
+    ),
+  };
 }
 
 function swapWeightTaps(conv: ConvWeights, a: number, b: number): ConvWeights {
   const taps = conv.k * conv.k;
   if (taps === 1) return conv;
-  const other = (tap: number): number => tap === a ? b : tap === b ? a : tap;
+  const other = (tap: number): number => (tap === a ? b : tap === b ? a : tap);
   return { ...conv, weights: conv.weights.map((_, i) => conv.weights[i - (i % taps) + other(i % taps)]) };
 }
 
@@ -56,31 +61,82 @@ function swapEncodedTaps(encode: ConvWeights, window: Window, a: number, b: numb
     const { data: rows } = swapTaps({ data: byColumn, shape: [1, 1, columns, encode.cOut] } as Tensor, window, a, b);
     return Float32Array.from(data, (_, i) => rows[(i % columns) * encode.cOut + Math.floor(i / columns)]);
   };
-  return { ...encode, weights: swapped(encode.weights, encode.cIn * encode.k ** 2), ...(encode.bias && { bias: swapped(encode.bias, 1) }) };
+  return {
+    ...encode,
+    weights: swapped(encode.weights, encode.cIn * encode.k ** 2),
+    ...(encode.bias && { bias: swapped(encode.bias, 1) }),
+  };
 }
 
 function nextPixelOf(image: RawImage): RawImage {
   const { width, data } = image;
-  return { ...image, data: data.map((v, i) => (i >> 2) % width < width - 1 ? data[i + 4] : v) };
+  return { ...image, data: data.map((v, i) => ((i >> 2) % width < width - 1 ? data[i + 4] : v)) };
 }
 
 const MUTATIONS: Mutation[] = [
-  ...(['nchwToNhwc', 'nhwcToNchw'] as const).map((op): Mutation => ({ op, wrong: 'reads the next value', mutate: (ops) => ({ [op]: (x: DeviceTensor) => ops[op](nextPixel(x)) }) })),
-  { op: 'conv2d', wrong: 'reads the next pixel', mutate: (ops) => ({ conv2d: (x, conv, options) => ops.conv2d(nextPixel(x), conv, options) }) },
-  { op: 'conv2d', wrong: 'reads the next row', mutate: (ops) => ({ conv2d: (x, conv, options) => ops.conv2d(nextRow(x), conv, options) }) },
-  { op: 'conv2d', wrong: 'takes its first two taps for each other', mutate: (ops) => ({ conv2d: (x, conv, options) => ops.conv2d(x, swapWeightTaps(conv as ConvWeights, 0, 1), options) }) },
-  { op: 'conv2d', wrong: 'takes its last two taps for each other', mutate: (ops) => ({ conv2d: (x, conv, options) => ops.conv2d(x, swapWeightTaps(conv as ConvWeights, conv.k ** 2 - 2, conv.k ** 2 - 1), options) }) },
+  ...(['nchwToNhwc', 'nhwcToNchw'] as const).map(
+    (op): Mutation => ({
+      op,
+      wrong: 'reads the next value',
+      mutate: (ops) => ({ [op]: (x: DeviceTensor) => ops[op](nextPixel(x)) }),
+    }),
+  ),
   {
-    op: 'conv2d', wrong: 'adds the residual of the next pixel',
-    mutate: (ops) => ({ conv2d: (x, conv, options) => ops.conv2d(x, conv, options?.residual ? { ...options, residual: nextPixel(options.residual) } : options) }),
+    op: 'conv2d',
+    wrong: 'reads the next pixel',
+    mutate: (ops) => ({ conv2d: (x, conv, options) => ops.conv2d(nextPixel(x), conv, options) }),
+  },
+  {
+    op: 'conv2d',
+    wrong: 'reads the next row',
+    mutate: (ops) => ({ conv2d: (x, conv, options) => ops.conv2d(nextRow(x), conv, options) }),
+  },
+  {
+    op: 'conv2d',
+    wrong: 'takes its first two taps for each other',
+    mutate: (ops) => ({
+      conv2d: (x, conv, options) => ops.conv2d(x, swapWeightTaps(conv as ConvWeights, 0, 1), options),
+    }),
+  },
+  {
+    op: 'conv2d',
+    wrong: 'takes its last two taps for each other',
+    mutate: (ops) => ({
+      conv2d: (x, conv, options) =>
+        ops.conv2d(x, swapWeightTaps(conv as ConvWeights, conv.k ** 2 - 2, conv.k ** 2 - 1), options),
+    }),
+  },
+  {
+    op: 'conv2d',
+    wrong: 'adds the residual of the next pixel',
+    mutate: (ops) => ({
+      conv2d: (x, conv, options) =>
+        ops.conv2d(x, conv, options?.residual ? { ...options, residual: nextPixel(options.residual) } : options),
+    }),
   },
   ...(['pixelShuffle', 'pixelUnshuffle'] as const).flatMap((op): Mutation[] => [
-    { op, wrong: 'reads the next pixel', mutate: (ops) => ({ [op]: (x: DeviceTensor, scale: number) => ops[op](nextPixel(x), scale) }) },
-    { op, wrong: 'writes one pixel late', mutate: (ops) => ({ [op]: (x: DeviceTensor, scale: number) => nextPixel(ops[op](x, scale)) }) },
+    {
+      op,
+      wrong: 'reads the next pixel',
+      mutate: (ops) => ({ [op]: (x: DeviceTensor, scale: number) => ops[op](nextPixel(x), scale) }),
+    },
+    {
+      op,
+      wrong: 'writes one pixel late',
+      mutate: (ops) => ({ [op]: (x: DeviceTensor, scale: number) => nextPixel(ops[op](x, scale)) }),
+    },
   ]),
-  { op: 'normalizeKernels', wrong: 'writes its first two taps for each other', mutate: (ops) => ({ normalizeKernels: (rows, window, normalizer) => swapTaps(ops.normalizeKernels(rows, window, normalizer), window, 0, 1) }) },
   {
-    op: 'normalizeKernels', wrong: 'leaves the last tap out of the sum',
+    op: 'normalizeKernels',
+    wrong: 'writes its first two taps for each other',
+    mutate: (ops) => ({
+      normalizeKernels: (rows, window, normalizer) =>
+        swapTaps(ops.normalizeKernels(rows, window, normalizer), window, 0, 1),
+    }),
+  },
+  {
+    op: 'normalizeKernels',
+    wrong: 'leaves the last tap out of the sum',
     mutate: (ops) => ({
       normalizeKernels(rows, window, normalizer) {
         const { data, shape } = host(ops.normalizeKernels(rows, window, normalizer));
@@ -91,55 +147,183 @@ const MUTATIONS: Mutation[] = [
       },
     }),
   },
-  { op: 'reassemble', wrong: 'reads the next pixel', mutate: (ops) => ({ reassemble: (x, rows, window, padding, layout) => ops.reassemble(nextPixel(x), rows, window, padding, layout) }) },
-  { op: 'reassemble', wrong: 'reads the next row', mutate: (ops) => ({ reassemble: (x, rows, window, padding, layout) => ops.reassemble(nextRow(x), rows, window, padding, layout) }) },
-  { op: 'reassemble', wrong: 'takes its first two taps for each other', mutate: (ops) => ({ reassemble: (x, rows, window, padding, layout) => ops.reassemble(x, swapTaps(rows, window, 0, 1), window, padding, layout) }) },
   {
-    op: 'reassemble', wrong: 'takes its last two taps for each other',
-    mutate: (ops) => ({ reassemble: (x, rows, window, padding, layout) => ops.reassemble(x, swapTaps(rows, window, window.kUp ** 2 - 2, window.kUp ** 2 - 1), window, padding, layout) }),
-  },
-  { op: 'reassemble', wrong: 'pads with the wrong border', mutate: (ops) => ({ reassemble: (x, rows, window, padding, layout) => ops.reassemble(x, rows, window, padding === 'zero' ? 'replicate' : padding === 'replicate' ? 'reflect' : 'zero', layout) }) },
-  ...(['reads the next pixel', 'reads the next row'] as const).map((wrong): Mutation => ({
-    op: 'carafePack', wrong,
+    op: 'reassemble',
+    wrong: 'reads the next pixel',
     mutate: (ops) => ({
-      carafePack(x, module, layout) {
-        const next = wrong === 'reads the next pixel' ? nextPixel : nextRow;
-        return layout === 'NHWC' ? ops.carafePack(next(x), module, layout) : ops.carafePack(ops.nhwcToNchw(next(ops.nchwToNhwc(x))), module, layout);
-      },
+      reassemble: (x, rows, window, padding, layout) => ops.reassemble(nextPixel(x), rows, window, padding, layout),
     }),
-  })),
-  { op: 'carafePack', wrong: 'takes its first two taps for each other', mutate: (ops) => ({ carafePack: (x, module, layout) => ops.carafePack(x, { ...module, encode: swapEncodedTaps(module.encode as ConvWeights, module, 0, 1) }, layout) }) },
-  {
-    op: 'carafePack', wrong: 'takes the first two taps of its encoder for each other',
-    mutate: (ops) => ({ carafePack: (x, module, layout) => ops.carafePack(x, { ...module, encode: swapWeightTaps(module.encode as ConvWeights, 0, 1) }, layout) }),
   },
-  { op: 'carafePack', wrong: 'has no activation', mutate: (ops) => ({ carafePack: (x, module, layout) => ops.carafePack(x, { ...module, activation: 'none' }, layout) }) },
   {
-    op: 'carafePack', wrong: 'pads with the wrong border',
-    mutate: (ops) => ({ carafePack: (x, module, layout) => ops.carafePack(x, { ...module, padding: module.padding === 'zero' ? 'replicate' : module.padding === 'replicate' ? 'reflect' : 'zero' }, layout) }),
+    op: 'reassemble',
+    wrong: 'reads the next row',
+    mutate: (ops) => ({
+      reassemble: (x, rows, window, padding, layout) => ops.reassemble(nextRow(x), rows, window, padding, layout),
+    }),
   },
-  { op: 'reassembleSum', wrong: 'reads the next pixel', mutate: (ops) => ({ reassembleSum: (maps, x, encode, base, window) => ops.reassembleSum(nextPixel(maps), x, encode, base, window) }) },
-  { op: 'reassembleSum', wrong: 'encodes the next pixel', mutate: (ops) => ({ reassembleSum: (maps, x, encode, base, window) => ops.reassembleSum(maps, nextPixel(x), encode, base, window) }) },
-  { op: 'reassembleSum', wrong: 'takes its first two taps for each other', mutate: (ops) => ({ reassembleSum: (maps, x, encode, base, window) => ops.reassembleSum(maps, x, swapEncodedTaps(encode as ConvWeights, window, 0, 1), base, window) }) },
-  { op: 'reassembleSum', wrong: 'adds the next pixel of the base', mutate: (ops) => ({ reassembleSum: (maps, x, encode, base, window) => ops.reassembleSum(maps, x, encode, nextPixel(base), window) }) },
-  { op: 'resize', wrong: 'reads the next pixel', mutate: (ops) => ({ resize: (x, ...rest) => ops.resize(nextPixel(x), ...rest) }) },
-  { op: 'resize', wrong: 'reads the next row', mutate: (ops) => ({ resize: (x, ...rest) => ops.resize(nextRow(x), ...rest) }) },
-  { op: 'resize', wrong: 'has the other cubic parameter', mutate: (ops) => ({ resize: (x, height, width, mode, cubicA = -0.5) => ops.resize(x, height, width, mode, -1.25 - cubicA) }) },
-  { op: 'pixelsToPlanes', wrong: 'reads the next pixel', mutate: (ops) => ({ pixelsToPlanes: (pixels, alpha) => ops.pixelsToPlanes(nextPixelOf(pixels as RawImage), alpha) }) },
-  { op: 'planesToPixels', wrong: 'reads the next pixel of luma', mutate: (ops) => ({ planesToPixels: (luma, chroma, crop) => ops.planesToPixels(nextPixel(luma), chroma, crop) }) },
-  { op: 'planesToPixels', wrong: 'reads the next pixel of chroma', mutate: (ops) => ({ planesToPixels: (luma, chroma, crop) => ops.planesToPixels(luma, nextPixel(chroma), crop) }) },
+  {
+    op: 'reassemble',
+    wrong: 'takes its first two taps for each other',
+    mutate: (ops) => ({
+      reassemble: (x, rows, window, padding, layout) =>
+        ops.reassemble(x, swapTaps(rows, window, 0, 1), window, padding, layout),
+    }),
+  },
+  {
+    op: 'reassemble',
+    wrong: 'takes its last two taps for each other',
+    mutate: (ops) => ({
+      reassemble: (x, rows, window, padding, layout) =>
+        ops.reassemble(x, swapTaps(rows, window, window.kUp ** 2 - 2, window.kUp ** 2 - 1), window, padding, layout),
+    }),
+  },
+  {
+    op: 'reassemble',
+    wrong: 'pads with the wrong border',
+    mutate: (ops) => ({
+      reassemble: (x, rows, window, padding, layout) =>
+        ops.reassemble(
+          x,
+          rows,
+          window,
+          padding === 'zero' ? 'replicate' : padding === 'replicate' ? 'reflect' : 'zero',
+          layout,
+        ),
+    }),
+  },
+  ...(['reads the next pixel', 'reads the next row'] as const).map(
+    (wrong): Mutation => ({
+      op: 'carafePack',
+      wrong,
+      mutate: (ops) => ({
+        carafePack(x, module, layout) {
+          const next = wrong === 'reads the next pixel' ? nextPixel : nextRow;
+          return layout === 'NHWC'
+            ? ops.carafePack(next(x), module, layout)
+            : ops.carafePack(ops.nhwcToNchw(next(ops.nchwToNhwc(x))), module, layout);
+        },
+      }),
+    }),
+  ),
+  {
+    op: 'carafePack',
+    wrong: 'takes its first two taps for each other',
+    mutate: (ops) => ({
+      carafePack: (x, module, layout) =>
+        ops.carafePack(x, { ...module, encode: swapEncodedTaps(module.encode as ConvWeights, module, 0, 1) }, layout),
+    }),
+  },
+  {
+    op: 'carafePack',
+    wrong: 'takes the first two taps of its encoder for each other',
+    mutate: (ops) => ({
+      carafePack: (x, module, layout) =>
+        ops.carafePack(x, { ...module, encode: swapWeightTaps(module.encode as ConvWeights, 0, 1) }, layout),
+    }),
+  },
+  {
+    op: 'carafePack',
+    wrong: 'has no activation',
+    mutate: (ops) => ({
+      carafePack: (x, module, layout) => ops.carafePack(x, { ...module, activation: 'none' }, layout),
+    }),
+  },
+  {
+    op: 'carafePack',
+    wrong: 'pads with the wrong border',
+    mutate: (ops) => ({
+      carafePack: (x, module, layout) =>
+        ops.carafePack(
+          x,
+          {
+            ...module,
+            padding: module.padding === 'zero' ? 'replicate' : module.padding === 'replicate' ? 'reflect' : 'zero',
+          },
+          layout,
+        ),
+    }),
+  },
+  {
+    op: 'reassembleSum',
+    wrong: 'reads the next pixel',
+    mutate: (ops) => ({
+      reassembleSum: (maps, x, encode, base, window) => ops.reassembleSum(nextPixel(maps), x, encode, base, window),
+    }),
+  },
+  {
+    op: 'reassembleSum',
+    wrong: 'encodes the next pixel',
+    mutate: (ops) => ({
+      reassembleSum: (maps, x, encode, base, window) => ops.reassembleSum(maps, nextPixel(x), encode, base, window),
+    }),
+  },
+  {
+    op: 'reassembleSum',
+    wrong: 'takes its first two taps for each other',
+    mutate: (ops) => ({
+      reassembleSum: (maps, x, encode, base, window) =>
+        ops.reassembleSum(maps, x, swapEncodedTaps(encode as ConvWeights, window, 0, 1), base, window),
+    }),
+  },
+  {
+    op: 'reassembleSum',
+    wrong: 'adds the next pixel of the base',
+    mutate: (ops) => ({
+      reassembleSum: (maps, x, encode, base, window) => ops.reassembleSum(maps, x, encode, nextPixel(base), window),
+    }),
+  },
+  {
+    op: 'resize',
+    wrong: 'reads the next pixel',
+    mutate: (ops) => ({ resize: (x, ...rest) => ops.resize(nextPixel(x), ...rest) }),
+  },
+  {
+    op: 'resize',
+    wrong: 'reads the next row',
+    mutate: (ops) => ({ resize: (x, ...rest) => ops.resize(nextRow(x), ...rest) }),
+  },
+  {
+    op: 'resize',
+    wrong: 'has the other cubic parameter',
+    mutate: (ops) => ({
+      resize: (x, height, width, mode, cubicA = -0.5) => ops.resize(x, height, width, mode, -1.25 - cubicA),
+    }),
+  },
+  {
+    op: 'pixelsToPlanes',
+    wrong: 'reads the next pixel',
+    mutate: (ops) => ({
+      pixelsToPlanes: (pixels, alpha) => ops.pixelsToPlanes(nextPixelOf(pixels as RawImage), alpha),
+    }),
+  },
+  {
+    op: 'planesToPixels',
+    wrong: 'reads the next pixel of luma',
+    mutate: (ops) => ({ planesToPixels: (luma, chroma, crop) => ops.planesToPixels(nextPixel(luma), chroma, crop) }),
+  },
+  {
+    op: 'planesToPixels',
+    wrong: 'reads the next pixel of chroma',
+    mutate: (ops) => ({ planesToPixels: (luma, chroma, crop) => ops.planesToPixels(luma, nextPixel(chroma), crop) }),
+  },
 ];
 
 /** The reference, with one op replaced. */
 function mutant({ mutate }: Mutation): Backend {
   const backend = createReferenceBackend();
   const wrong = (ops: Ops): Ops => ({ ...ops, ...mutate(ops) });
-  return { ...backend, run: (program) => backend.run((ops) => program(wrong(ops))), runPixels: (program) => backend.runPixels((ops) => program(wrong(ops))) };
+  return {
+    ...backend,
+    run: (program) => backend.run((ops) => program(wrong(ops))),
+    runPixels: (program) => backend.runPixels((ops) => program(wrong(ops))),
+  };
 }
 
 async function result(backend: Backend, program: Program): Promise<ArrayLike<number>> {
   const convs = program.convs.map((conv) => backend.conv(conv));
-  return 'tensor' in program ? backend.run((ops) => program.tensor(ops, convs)) : (await backend.runPixels((ops) => [program.pixels(ops, convs)]))[0];
+  return 'tensor' in program
+    ? backend.run((ops) => program.tensor(ops, convs))
+    : (await backend.runPixels((ops) => [program.pixels(ops, convs)]))[0];
 }
 
 const FLUSHED = 2 ** -124; // below this a backend may give zero, and no test can tell (sigmoids of -90)
@@ -147,7 +331,9 @@ const FLUSHED = 2 ** -124; // below this a backend may give zero, and no test ca
 describe('a backend that is wrong by one tap fails the suite', () => {
   it('has a mutation for every op that has cases', () => {
     const mutated = new Set<string>(MUTATIONS.map(({ op }) => op));
-    expect([...new Set<string>(cases.map(({ op }) => op))].filter((op) => op !== 'image' && !mutated.has(op))).toEqual([]);
+    expect([...new Set<string>(cases.map(({ op }) => op))].filter((op) => op !== 'image' && !mutated.has(op))).toEqual(
+      [],
+    );
   });
 
   for (const mutation of MUTATIONS) {
@@ -159,7 +345,9 @@ describe('a backend that is wrong by one tap fails the suite', () => {
         const [want, got] = [await result(right, program), await result(wrong, program)];
         if (!Array.from(want).some((v, i) => Math.abs(v - got[i]) > FLUSHED)) continue;
         changed++;
-        await expect(checkProgram(wrong, program, ARITHMETIC.webgpu), caseName(c)).rejects.toThrow(/outside the bounds|bytes are wrong/);
+        await expect(checkProgram(wrong, program, ARITHMETIC.webgpu), caseName(c)).rejects.toThrow(
+          /outside the bounds|bytes are wrong/,
+        );
       }
       expect(changed).toBeGreaterThan(0);
     });
@@ -168,9 +356,12 @@ describe('a backend that is wrong by one tap fails the suite', () => {
   for (const op of new Set(MUTATIONS.map((mutation) => mutation.op))) {
     it(`conformance() reports ${op}`, async () => {
       const tests = new Map<string, () => Promise<void>>();
-      conformance(async () => mutant(MUTATIONS.find((mutation) => mutation.op === op)!), { test: (name, body) => void tests.set(name, body) });
+      conformance(async () => mutant(MUTATIONS.find((mutation) => mutation.op === op)!), {
+        test: (name, body) => void tests.set(name, body),
+      });
       const failed: Case[] = [];
-      for (const c of cases.filter((one) => one.op === op)) await tests.get(caseName(c))!().catch(() => void failed.push(c));
+      for (const c of cases.filter((one) => one.op === op))
+        await tests.get(caseName(c))!().catch(() => void failed.push(c));
       expect(failed.length).toBeGreaterThan(0);
     });
   }

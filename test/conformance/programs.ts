@@ -34,10 +34,19 @@ export function programOf(c: Case): Program {
       const outShape: Shape = [c.n, c.h, c.w, c.cOut];
       const residual = c.residual ? data(outShape) : undefined;
       const conv = { ...randomConv(random, c.cIn, c.cOut, c.k, c.bias), ...(c.exact && { exact: true }) };
-      const options = { dilation: c.dilation, activation: c.activation, ...(c.slope === undefined ? {} : { slope: c.slope }) };
+      const options = {
+        dilation: c.dilation,
+        activation: c.activation,
+        ...(c.slope === undefined ? {} : { slope: c.slope }),
+      };
       return {
         convs: [conv],
-        tensor: (ops, [device]) => ops.conv2d(ops.input(x, shape), device, residual ? { ...options, residual: ops.input(residual, outShape) } : options),
+        tensor: (ops, [device]) =>
+          ops.conv2d(
+            ops.input(x, shape),
+            device,
+            residual ? { ...options, residual: ops.input(residual, outShape) } : options,
+          ),
       };
     }
     case 'pixelShuffle': {
@@ -59,7 +68,10 @@ export function programOf(c: Case): Program {
       const shape: Shape = [c.n, c.h, c.w, c.c];
       const rowShape: Shape = [c.n, c.h, c.w, rowLength(c)];
       const [x, rows] = [data(shape), data(rowShape, -0.5, 1)];
-      return { convs: [], tensor: (ops) => ops.reassemble(ops.input(x, shape), ops.input(rows, rowShape), c, c.padding, c.layout) };
+      return {
+        convs: [],
+        tensor: (ops) => ops.reassemble(ops.input(x, shape), ops.input(rows, rowShape), c, c.padding, c.layout),
+      };
     }
     case 'reassembleSum': {
       const shape: Shape = [c.n, c.h, c.w, c.groups];
@@ -67,13 +79,23 @@ export function programOf(c: Case): Program {
       const baseShape: Shape = [c.n, c.h * c.scale, c.w * c.scale, 1];
       const [maps, x, base] = [data(shape), data(xShape), data(baseShape)];
       const encode = randomConv(random, c.cIn, rowLength(c), 1, true);
-      return { convs: [encode], tensor: (ops, [device]) => ops.reassembleSum(ops.input(maps, shape), ops.input(x, xShape), device, ops.input(base, baseShape), c) };
+      return {
+        convs: [encode],
+        tensor: (ops, [device]) =>
+          ops.reassembleSum(ops.input(maps, shape), ops.input(x, xShape), device, ops.input(base, baseShape), c),
+      };
     }
     case 'resize': {
       const shape: Shape = [c.n, c.h, c.w, c.c];
       const x = data(shape);
       const { height, width, mode, cubicA } = c;
-      return { convs: [], tensor: (ops) => cubicA === undefined ? ops.resize(ops.input(x, shape), height, width, mode) : ops.resize(ops.input(x, shape), height, width, mode, cubicA) };
+      return {
+        convs: [],
+        tensor: (ops) =>
+          cubicA === undefined
+            ? ops.resize(ops.input(x, shape), height, width, mode)
+            : ops.resize(ops.input(x, shape), height, width, mode, cubicA),
+      };
     }
     case 'pixelsToPlanes': {
       const image = randomImage(random, c.w, c.h);
@@ -84,10 +106,16 @@ export function programOf(c: Case): Program {
       const chromaShape: Shape = [1, c.h, c.w, 2];
       const [luma, chroma] = [data(lumaShape, -0.2, 1.2), data(chromaShape, -0.6, 0.6)]; // past both ends of 0..255
       const [x, y, width, height] = c.crop;
-      return { convs: [], pixels: (ops) => ops.planesToPixels(ops.input(luma, lumaShape), ops.input(chroma, chromaShape), { x, y, width, height }) };
+      return {
+        convs: [],
+        pixels: (ops) =>
+          ops.planesToPixels(ops.input(luma, lumaShape), ops.input(chroma, chromaShape), { x, y, width, height }),
+      };
     }
-    case 'carafePack': return packProgram(c, random);
-    case 'image': return imageProgram(c, random);
+    case 'carafePack':
+      return packProgram(c, random);
+    case 'image':
+      return imageProgram(c, random);
   }
 }
 
@@ -98,7 +126,12 @@ function packProgram(c: CarafePackCase, random: Random): TensorProgram {
   const compress = c.cMid > 0 ? [randomConv(random, c.c, c.cMid, 1, true)] : [];
   return {
     convs: [encode, ...compress],
-    tensor: (ops, [encodeConv, compressConv]) => ops.carafePack(ops.input(x, shape), { ...c, slope: 0.1, encode: encodeConv, ...(compressConv && { compress: compressConv }) }, c.layout),
+    tensor: (ops, [encodeConv, compressConv]) =>
+      ops.carafePack(
+        ops.input(x, shape),
+        { ...c, slope: 0.1, encode: encodeConv, ...(compressConv && { compress: compressConv }) },
+        c.layout,
+      ),
   };
 }
 
@@ -106,7 +139,8 @@ function packProgram(c: CarafePackCase, random: Random): TensorProgram {
 function imageProgram(c: ImageCase, random: Random): PixelsProgram {
   const image = randomImage(random, c.w, c.h);
   // The sum of magnitudes of a filter is about 1/2: worst-case bounds grow by it with every layer, and are to stay far below 1 / 255.
-  const conv = (cIn: number, cOut: number, k: number): ConvWeights => randomConv(random, cIn, cOut, k, true, 1 / (cIn * k * k));
+  const conv = (cIn: number, cOut: number, k: number): ConvWeights =>
+    randomConv(random, cIn, cOut, k, true, 1 / (cIn * k * k));
   const head = conv(1, c.channels, 3);
   const body = Array.from({ length: c.body }, () => conv(c.channels, c.channels, 3));
   const encode = conv(c.channels, rowLength(c), 1);
@@ -131,8 +165,21 @@ function imageProgram(c: ImageCase, random: Random): PixelsProgram {
 }
 
 /** Weights uniform in +-size, by default such that the output is about twice as large as the input. */
-function randomConv(random: Random, cIn: number, cOut: number, k: number, bias: boolean, size = 2 * Math.sqrt(3 / (cIn * k * k))): ConvWeights {
-  return { weights: random.values(cOut * cIn * k * k, -size, size), cOut, cIn, k, ...(bias ? { bias: random.values(cOut) } : {}) };
+function randomConv(
+  random: Random,
+  cIn: number,
+  cOut: number,
+  k: number,
+  bias: boolean,
+  size = 2 * Math.sqrt(3 / (cIn * k * k)),
+): ConvWeights {
+  return {
+    weights: random.values(cOut * cIn * k * k, -size, size),
+    cOut,
+    cIn,
+    k,
+    ...(bias ? { bias: random.values(cOut) } : {}),
+  };
 }
 
 function randomImage(random: Random, width: number, height: number): RawImage {
@@ -141,9 +188,16 @@ function randomImage(random: Random, width: number, height: number): RawImage {
 
 function logits(random: Random, length: number, kind: NormalizeCase['logits']): Float32Array {
   switch (kind) {
-    case 'usual': return random.values(length, -4, 4);
-    case 'wide': return Float32Array.from({ length }, () => [90, -90, random.uniform(-90, 90), random.uniform(-4, 4)][random.integer(0, 3)]);
-    case 'low': return random.values(length, -91, -89);
-    case 'equal': return new Float32Array(length).fill(random.uniform(-3, 3));
+    case 'usual':
+      return random.values(length, -4, 4);
+    case 'wide':
+      return Float32Array.from(
+        { length },
+        () => [90, -90, random.uniform(-90, 90), random.uniform(-4, 4)][random.integer(0, 3)],
+      );
+    case 'low':
+      return random.values(length, -91, -89);
+    case 'equal':
+      return new Float32Array(length).fill(random.uniform(-3, 3));
   }
 }

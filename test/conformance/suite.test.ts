@@ -30,7 +30,12 @@ describe('conformance suite', () => {
     for (const c of cases) {
       const program = programOf(c);
       if (!('tensor' in program)) continue;
-      const got = await backend.run((ops) => program.tensor(ops, program.convs.map((conv) => backend.conv(conv))));
+      const got = await backend.run((ops) =>
+        program.tensor(
+          ops,
+          program.convs.map((conv) => backend.conv(conv)),
+        ),
+      );
       const { value } = bound((ops) => program.tensor(ops, program.convs.map(boundConv)), ARITHMETIC.reference);
       expect(Buffer.from(value.data.buffer).equals(Buffer.from(got.buffer)), caseName(c)).toBe(true);
     }

@@ -1,7 +1,16 @@
 // Conformance: every case on a backend, against the reference and its computed bounds. Knows no test runner and no platform;
 // node.test.ts, the Chromium page and its worker each bring a `test` function and a backend.
 import type { Backend, Ops } from '../../src/backends/backend.js';
-import { type Arithmetic, ARITHMETIC, HALF, bound, boundConv, type Bounded, type BoundedPixels, boundPixels } from './bounds.js';
+import {
+  type Arithmetic,
+  ARITHMETIC,
+  HALF,
+  bound,
+  boundConv,
+  type Bounded,
+  type BoundedPixels,
+  boundPixels,
+} from './bounds.js';
 import { type Case, caseName, cases } from './cases.js';
 import { contracts } from './contracts.js';
 import { type Program, programOf } from './programs.js';
@@ -22,8 +31,16 @@ export async function outcomes(register: (runner: Runner) => void, atOnce = 1): 
   register({ test: (name, body) => void tests.push({ name, body }) });
   const results: Outcome[] = [];
   for (let first = 0; first < tests.length; first += atOnce) {
-    results.push(...await Promise.all(tests.slice(first, first + atOnce).map(({ name, body }) =>
-      body().then(() => ({ name }), (error: unknown) => ({ name, error: error instanceof Error ? error.message : String(error) })))));
+    results.push(
+      ...(await Promise.all(
+        tests.slice(first, first + atOnce).map(({ name, body }) =>
+          body().then(
+            () => ({ name }),
+            (error: unknown) => ({ name, error: error instanceof Error ? error.message : String(error) }),
+          ),
+        ),
+      )),
+    );
   }
   return results;
 }
@@ -47,7 +64,10 @@ export function halfConformance(open: () => Promise<Backend>, { test }: Runner):
       if ('tensor' in program) return checkProgram(backend, program, HALF);
       const convs = program.convs.map((conv) => backend.conv(conv));
       const [got] = await backend.runPixels((ops) => [program.pixels(ops, convs)]);
-      const { low, high, width, height } = boundPixels((ops) => program.pixels(ops, program.convs.map(boundConv)), ARITHMETIC.reference);
+      const { low, high, width, height } = boundPixels(
+        (ops) => program.pixels(ops, program.convs.map(boundConv)),
+        ARITHMETIC.reference,
+      );
       assertPixelsWithin(got, { low: low.map((v) => v - 1), high: high.map((v) => v + 1), width, height }, 1);
     });
   }
@@ -56,7 +76,10 @@ export function halfConformance(open: () => Promise<Backend>, { test }: Runner):
 export const halfTestNames: readonly string[] = cases.map((c) => `f16 ${caseName(c)}`);
 
 /** The name of every test that `conformance` registers. */
-export const testNames: readonly string[] = [...cases.map(caseName), ...contracts.map(({ name }) => `contract: ${name}`)];
+export const testNames: readonly string[] = [
+  ...cases.map(caseName),
+  ...contracts.map(({ name }) => `contract: ${name}`),
+];
 
 /** @throws {Error} that names the worst element if the backend is outside the bounds. */
 export async function checkCase(backend: Backend, c: Case): Promise<void> {
@@ -64,28 +87,40 @@ export async function checkCase(backend: Backend, c: Case): Promise<void> {
   await checkProgram(backend, programOf(c));
 }
 
-export async function checkProgram(backend: Backend, program: Program, arithmetic: Arithmetic = ARITHMETIC[backend.name]): Promise<void> {
+export async function checkProgram(
+  backend: Backend,
+  program: Program,
+  arithmetic: Arithmetic = ARITHMETIC[backend.name],
+): Promise<void> {
   const convs = program.convs.map((conv) => backend.conv(conv));
   const boundedConvs = program.convs.map(boundConv);
   if ('tensor' in program) {
     const got = await backend.run((ops) => program.tensor(ops, convs));
-    assertWithin(got, bound((ops) => program.tensor(ops, boundedConvs), arithmetic));
+    assertWithin(
+      got,
+      bound((ops) => program.tensor(ops, boundedConvs), arithmetic),
+    );
   } else {
     const [got] = await backend.runPixels((ops) => [program.pixels(ops, convs)]);
-    assertPixelsWithin(got, boundPixels((ops) => program.pixels(ops, boundedConvs), arithmetic));
+    assertPixelsWithin(
+      got,
+      boundPixels((ops) => program.pixels(ops, boundedConvs), arithmetic),
+    );
   }
 }
 
 /** Leaves NaN in the memory that the next program gets, so that an op that reads what nothing wrote does not pass by luck. */
 export async function poison(backend: Backend): Promise<void> {
   await backend.run((ops: Ops) => {
-    for (let length = 16; length <= 1 << 16; length *= 4) ops.input(new Float32Array(length).fill(NaN), [1, 1, 1, length]);
+    for (let length = 16; length <= 1 << 16; length *= 4)
+      ops.input(new Float32Array(length).fill(NaN), [1, 1, 1, length]);
     return ops.input(Float32Array.of(NaN), [1, 1, 1, 1]);
   });
 }
 
 export function assertWithin(got: Float32Array, { value, error, shape }: Bounded): void {
-  if (got.length !== value.data.length) throw new Error(`${got.length} values, expected ${value.data.length} of shape [${shape.join(', ')}]`);
+  if (got.length !== value.data.length)
+    throw new Error(`${got.length} values, expected ${value.data.length} of shape [${shape.join(', ')}]`);
   let wrong = 0;
   let worst = -1;
   let worstRatio = 0;
@@ -100,13 +135,20 @@ export function assertWithin(got: Float32Array, { value, error, shape }: Bounded
     }
   }
   if (wrong > 0) {
-    throw new Error(`${wrong} of ${got.length} values are outside the bounds; the worst, at [${position(worst, shape).join(', ')}], is ${got[worst]}, expected ${value.data[worst]} +- ${error.data[worst]}`);
+    throw new Error(
+      `${wrong} of ${got.length} values are outside the bounds; the worst, at [${position(worst, shape).join(', ')}], is ${got[worst]}, expected ${value.data[worst]} +- ${error.data[worst]}`,
+    );
   }
 }
 
 /** @param most the largest share of bytes that may have more than one right value */
-export function assertPixelsWithin(got: Uint8ClampedArray, { width, height, low, high }: BoundedPixels, most = 1 / 20): void {
-  if (got.length !== low.length) throw new Error(`${got.length} bytes, expected ${low.length} of ${width}x${height} pixels`);
+export function assertPixelsWithin(
+  got: Uint8ClampedArray,
+  { width, height, low, high }: BoundedPixels,
+  most = 1 / 20,
+): void {
+  if (got.length !== low.length)
+    throw new Error(`${got.length} bytes, expected ${low.length} of ${width}x${height} pixels`);
   let wrong = 0;
   let first = -1;
   let ties = 0;
@@ -116,10 +158,13 @@ export function assertPixelsWithin(got: Uint8ClampedArray, { width, height, low,
     if (wrong++ === 0) first = i;
   }
   if (wrong > 0) {
-    throw new Error(`${wrong} of ${got.length} bytes are wrong; the first, at [${position(first, [1, height, width, 4]).slice(1).join(', ')}], is ${got[first]}, expected ${low[first]}..${high[first]}`);
+    throw new Error(
+      `${wrong} of ${got.length} bytes are wrong; the first, at [${position(first, [1, height, width, 4]).slice(1).join(', ')}], is ${got[first]}, expected ${low[first]}..${high[first]}`,
+    );
   }
   // The intervals test something only while they are narrow: bytes at a rounding tie, for which two values are right, are to be few.
-  if (ties > 1 + got.length * most) throw new Error(`${ties} of ${got.length} bytes are at a rounding tie: the bounds are too wide to test anything`);
+  if (ties > 1 + got.length * most)
+    throw new Error(`${ties} of ${got.length} bytes are at a rounding tie: the bounds are too wide to test anything`);
 }
 
 function position(index: number, shape: readonly number[]): number[] {

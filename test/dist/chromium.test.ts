@@ -38,8 +38,15 @@ function inPage<T>(body: string, image = testImage(48, 40), on: Page = page): Pr
 describe('upscale', () => {
   test('in a worker found by its file, on relaxed SIMD, with the pixels of Node', async () => {
     requests.length = 0;
-    const result = await inPage<{ info: object; data: number[] }>('const upscaler = await carafe.createUpscaler({ tile: 16 }); const { data } = await upscaler.upscale(image); const { info } = upscaler; upscaler.dispose(); return { info, data: [...data] };');
-    expect(result.info).toMatchObject({ backend: 'wasm', details: 'relaxed-simd', thread: 'worker', rejected: [{ backend: 'webgpu', reason: expect.stringContaining('software adapter') }] });
+    const result = await inPage<{ info: object; data: number[] }>(
+      'const upscaler = await carafe.createUpscaler({ tile: 16 }); const { data } = await upscaler.upscale(image); const { info } = upscaler; upscaler.dispose(); return { info, data: [...data] };',
+    );
+    expect(result.info).toMatchObject({
+      backend: 'wasm',
+      details: 'relaxed-simd',
+      thread: 'worker',
+      rejected: [{ backend: 'webgpu', reason: expect.stringContaining('software adapter') }],
+    });
     expect(requests.filter((path) => path.endsWith('/worker.js'))).not.toHaveLength(0);
     expect(requests.filter((path) => /worker-.*\.js$/.test(path))).toHaveLength(0);
     const node = await createUpscaler({ backend: 'wasm' });
@@ -60,37 +67,45 @@ describe('upscale', () => {
   });
 
   test('the page’s timers keep firing', async () => {
-    const { ticks, tiles } = await inPage<{ ticks: number; tiles: number }>(`
+    const { ticks, tiles } = await inPage<{ ticks: number; tiles: number }>(
+      `
       let ticks = 0, tiles = 0;
       const timer = setInterval(() => { ticks++; }, 4);
       await carafe.upscale(image, { tile: 64, onProgress: () => { tiles++; } });
       clearInterval(timer);
-      return { ticks, tiles };`, testImage(600, 600));
+      return { ticks, tiles };`,
+      testImage(600, 600),
+    );
     expect(tiles).toBe(100);
     expect(ticks).toBeGreaterThanOrEqual(20);
   });
 
   test('abort: the signal’s reason, and the next call works', async () => {
-    expect(await inPage(`
+    expect(
+      await inPage(`
       const upscaler = await carafe.createUpscaler({ tile: 8 });
       const controller = new AbortController();
       const reason = await upscaler.upscale(image, { signal: controller.signal, onProgress: () => controller.abort('enough') }).catch((error) => error);
       const { width } = await upscaler.upscale(image);
       upscaler.dispose();
-      return [reason, width];`)).toEqual(['enough', 96]);
+      return [reason, width];`),
+    ).toEqual(['enough', 96]);
   });
 
   test('errors keep class and code across the worker; a worker that dies rejects', async () => {
-    expect(await inPage(`
+    expect(
+      await inPage(`
       const bad = await carafe.createUpscaler({ model: new ArrayBuffer(9), thread: 'worker' }).catch((error) => error);
       const mortal = await carafe.createUpscaler({ workers: 1, tile: 8, workerUrl: new URL('/test/dist/mortal-worker.js', location.href) });
       const dead = await mortal.upscale(image).catch((error) => error);
-      return [bad instanceof carafe.CarafeError, bad.code, dead instanceof carafe.CarafeError, dead.code];`)).toEqual([true, 'ModelInvalid', true, 'WorkerCrashed']);
+      return [bad instanceof carafe.CarafeError, bad.code, dead instanceof carafe.CarafeError, dead.code];`),
+    ).toEqual([true, 'ModelInvalid', true, 'WorkerCrashed']);
   });
 });
 
 test('files, bitmaps and canvases in, PNG and ImageBitmap out', async () => {
-  expect(await inPage(`
+  expect(
+    await inPage(`
     const blob = await (await fetch('/examples/sample.jpg')).blob();
     const bitmap = await createImageBitmap(blob, { resizeWidth: 40, resizeHeight: 30 });
     const canvas = new OffscreenCanvas(40, 30);
@@ -116,7 +131,8 @@ test('files, bitmaps and canvases in, PNG and ImageBitmap out', async () => {
     const shown = await carafe.toImageBitmap(results[0]);
     const broken = await upscaler.upscale(new Blob(['not an image'], { type: 'image/png' })).catch((error) => error.code);
     upscaler.dispose();
-    return { sizes, same, png: [png.type, back.width, back.height], shown: [shown.width, shown.height], broken };`)).toEqual({
+    return { sizes, same, png: [png.type, back.width, back.height], shown: [shown.width, shown.height], broken };`),
+  ).toEqual({
     sizes: [[902, 600], ...Array.from({ length: 6 }, () => [80, 60])],
     same: [true, true, true, true],
     png: ['image/png', 902, 600],
@@ -126,7 +142,8 @@ test('files, bitmaps and canvases in, PNG and ImageBitmap out', async () => {
 });
 
 test('createCarafe and carafe on webgpu and wasm agree', async () => {
-  expect(await inPage(`
+  expect(
+    await inPage(`
     const values = (length, step) => Float32Array.from({ length }, (_, i) => Math.sin(i * step));
     const x = { data: values(2 * 6 * 5 * 7, 0.7), shape: [2, 6, 5, 7] };
     const weights = { compress: { weights: { data: values(24, 1.3), shape: [4, 6, 1, 1] } }, encode: { weights: { data: values(100 * 4 * 9, 0.9), shape: [100, 4, 3, 3] } } };
@@ -137,20 +154,32 @@ test('createCarafe and carafe on webgpu and wasm agree', async () => {
       results.push(y, await carafe.carafe(x, kernels, { backend }));
       module.dispose();
     }
-    return [results.map((r) => r.shape.join()), results.every((r) => r.data.every((value, i) => Math.abs(value - results[0].data[i]) < 1e-5))];`)).toEqual([Array(4).fill('2,6,10,14'), true]);
+    return [results.map((r) => r.shape.join()), results.every((r) => r.data.every((value, i) => Math.abs(value - results[0].data[i]) < 1e-5))];`),
+  ).toEqual([Array(4).fill('2,6,10,14'), true]);
 });
 
 test('an app bundled with esbuild, whose worker file is nowhere: the source inside the package', async () => {
-  const { outputFiles } = await build({ stdin: { contents: "import { createUpscaler } from 'carafe-web'; globalThis.createUpscaler = createUpscaler;", resolveDir: root }, bundle: true, format: 'esm', write: false, logLevel: 'silent' });
+  const { outputFiles } = await build({
+    stdin: {
+      contents: "import { createUpscaler } from 'carafe-web'; globalThis.createUpscaler = createUpscaler;",
+      resolveDir: root,
+    },
+    bundle: true,
+    format: 'esm',
+    write: false,
+    logLevel: 'silent',
+  });
   const bundled = await browser.context.newPage();
   await bundled.goto(`${site.origin}/test/dist/blank.html`);
   await bundled.addScriptTag({ type: 'module', content: outputFiles[0].text });
-  expect(await bundled.evaluate(`(async () => {
+  expect(
+    await bundled.evaluate(`(async () => {
     const upscaler = await createUpscaler({ thread: 'worker' });
     const { width } = await upscaler.upscale({ data: new Uint8ClampedArray(400), width: 10, height: 10 });
     upscaler.dispose();
     return [upscaler.info.thread, width];
-  })()`)).toEqual(['worker', 20]);
+  })()`),
+  ).toEqual(['worker', 20]);
   await bundled.close();
 });
 
@@ -158,11 +187,15 @@ test('no adapter: wasm, and the reason', async () => {
   const plain = await launchChromium({ webgpu: false });
   const other = await plain.context.newPage();
   await other.goto(`${site.origin}/test/dist/blank.html`);
-  const [rejected, explicit] = await inPage<[object[], string]>(`
+  const [rejected, explicit] = await inPage<[object[], string]>(
+    `
     const upscaler = await carafe.createUpscaler();
     const { rejected } = upscaler.info;
     upscaler.dispose();
-    return [rejected, (await carafe.createUpscaler({ backend: 'webgpu' }).catch((error) => error)).code];`, undefined, other);
+    return [rejected, (await carafe.createUpscaler({ backend: 'webgpu' }).catch((error) => error)).code];`,
+    undefined,
+    other,
+  );
   expect(rejected).toEqual([{ backend: 'webgpu', reason: expect.stringContaining('adapter') }]);
   expect(explicit).toBe('BackendUnavailable');
   await plain.close();
@@ -176,7 +209,11 @@ test('the demo: the sample, a file, cancel', async () => {
   await demo.click('#sample');
   await demo.waitForSelector('#save:not([hidden])');
   expect(await demo.textContent('#status')).toMatch(/^902x600 in .+ on wasm/);
-  await demo.setInputFiles('#file', { name: 'photo.jpg', mimeType: 'image/jpeg', buffer: await readFile(new URL('../../examples/sample.jpg', import.meta.url)) });
+  await demo.setInputFiles('#file', {
+    name: 'photo.jpg',
+    mimeType: 'image/jpeg',
+    buffer: await readFile(new URL('../../examples/sample.jpg', import.meta.url)),
+  });
   await demo.waitForSelector('#cancel:not([disabled])');
   await demo.click('#cancel');
   expect(await demo.textContent('#status')).toBe('Cancelled.');

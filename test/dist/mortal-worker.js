@@ -3,5 +3,8 @@ import '/dist/worker.js';
 
 let messages = 0;
 addEventListener('message', () => {
-  if (++messages === 4) setTimeout(() => { throw new Error('died'); });
+  if (++messages === 4)
+    setTimeout(() => {
+      throw new Error('died');
+    });
 });

@@ -47,7 +47,9 @@ describe('safetensors', () => {
     expect(metadata).toEqual({ name: 'x' });
     expect([...tensors.keys()]).toEqual(['weights', 'bias']);
     const data = new DataView(valid.buffer, valid.length - 32);
-    expect([...tensors.get('weights')!.data]).toEqual(Array.from({ length: 6 }, (_, i) => data.getFloat32(4 * i, true)));
+    expect([...tensors.get('weights')!.data]).toEqual(
+      Array.from({ length: 6 }, (_, i) => data.getFloat32(4 * i, true)),
+    );
     expect([...tensors.get('bias')!.data]).toEqual([6, 7].map((i) => data.getFloat32(4 * i, true)));
     expect(tensors.get('weights')!.shape).toEqual([2, 3]);
   });
@@ -56,17 +58,30 @@ describe('safetensors', () => {
     const want = parseSafetensors(valid);
     const larger = new Uint8Array(valid.length + 13).fill(255);
     larger.set(valid, 3);
-    const views = { 'a view at an odd offset': larger.subarray(3, 3 + valid.length), 'a Buffer': Buffer.from(valid), 'a Buffer in a pool': Buffer.from(larger.buffer, 3, valid.length) };
+    const views = {
+      'a view at an odd offset': larger.subarray(3, 3 + valid.length),
+      'a Buffer': Buffer.from(valid),
+      'a Buffer in a pool': Buffer.from(larger.buffer, 3, valid.length),
+    };
     for (const [name, view] of Object.entries(views)) {
       const got = parseSafetensors(view);
       view.fill(0);
-      expect([...got.tensors].map(([key, { shape, data }]) => [key, [...shape], [...data]]), name).toEqual([...want.tensors].map(([key, { shape, data }]) => [key, [...shape], [...data]]));
+      expect(
+        [...got.tensors].map(([key, { shape, data }]) => [key, [...shape], [...data]]),
+        name,
+      ).toEqual([...want.tensors].map(([key, { shape, data }]) => [key, [...shape], [...data]]));
       larger.set(valid, 3);
     }
   });
 
   it('reads F16 and BF16', () => {
-    const bytes = file({ half: { dtype: 'F16', shape: [4], data_offsets: [0, 8] }, brain: { dtype: 'BF16', shape: [2], data_offsets: [8, 12] } }, 12);
+    const bytes = file(
+      {
+        half: { dtype: 'F16', shape: [4], data_offsets: [0, 8] },
+        brain: { dtype: 'BF16', shape: [2], data_offsets: [8, 12] },
+      },
+      12,
+    );
     const view = new DataView(bytes.buffer, bytes.length - 12);
     [0x3c00, 0xc000, 0x0001, 0x7bff].forEach((v, i) => view.setUint16(2 * i, v, true));
     [0x3f80, 0xc040].forEach((v, i) => view.setUint16(8 + 2 * i, v, true));
@@ -86,7 +101,11 @@ describe('safetensors', () => {
     'a header length one past the end': file('{}', 0, 3n),
     'a header length of zero': file({ weights, bias }, 32, 0n),
     'a header cut short': file({ weights, bias }, 32, 20n),
-    'a header that is not UTF-8': (() => { const bytes = valid.slice(); bytes[12] = 0xff; return bytes; })(),
+    'a header that is not UTF-8': (() => {
+      const bytes = valid.slice();
+      bytes[12] = 0xff;
+      return bytes;
+    })(),
     'a header that is null': file('null', 0),
     'a header that is an array': file('[]', 0),
     'a header that is a number': file('1e999', 0),
@@ -99,7 +118,7 @@ describe('safetensors', () => {
     'no dtype': entry({ dtype: undefined }),
     'a dtype of the wrong kind': entry({ dtype: 1 }),
     'an integer dtype': entry({ dtype: 'I32' }),
-    'F64': entry({ dtype: 'F64' }),
+    F64: entry({ dtype: 'F64' }),
     'a dtype from the prototype': entry({ dtype: 'constructor' }),
     'another dtype of the same size': entry({ dtype: 'U32' }),
     'a dtype of another size': entry({ dtype: 'F16' }),
@@ -135,30 +154,53 @@ describe('safetensors', () => {
   }
 
   it('rejects every truncation', () => {
-    for (let length = 0; length < valid.length; length++) expect(parse(valid.subarray(0, length)), `${length} bytes`).toBeInstanceOf(CarafeError);
+    for (let length = 0; length < valid.length; length++)
+      expect(parse(valid.subarray(0, length)), `${length} bytes`).toBeInstanceOf(CarafeError);
   });
 
   it('survives random bytes', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => { parse(bytes); }), { seed, numRuns: 2000 });
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        parse(bytes);
+      }),
+      { seed, numRuns: 2000 },
+    );
   });
 
   it('survives random headers', () => {
-    fc.assert(fc.property(fc.json(), fc.nat(64), (header, dataBytes) => { parse(file(header, dataBytes)); }), { seed, numRuns: 2000 });
+    fc.assert(
+      fc.property(fc.json(), fc.nat(64), (header, dataBytes) => {
+        parse(file(header, dataBytes));
+      }),
+      { seed, numRuns: 2000 },
+    );
   });
 
   it('survives random entries', () => {
     const number = fc.oneof(fc.integer({ min: -2, max: 40 }), fc.double(), fc.constantFrom(2 ** 31, 2 ** 32, 2 ** 53));
     const dtype = fc.constantFrom('F32', 'F16', 'BF16', 'F64', 'I8', 'toString', '__proto__');
-    const entries = fc.dictionary(fc.string({ maxLength: 12 }), fc.record({ dtype, shape: fc.array(number, { maxLength: 5 }), data_offsets: fc.array(number, { maxLength: 3 }) }), { maxKeys: 4 });
-    fc.assert(fc.property(entries, fc.nat(64), (header, dataBytes) => { parse(file(header, dataBytes)); }), { seed, numRuns: 2000 });
+    const entries = fc.dictionary(
+      fc.string({ maxLength: 12 }),
+      fc.record({ dtype, shape: fc.array(number, { maxLength: 5 }), data_offsets: fc.array(number, { maxLength: 3 }) }),
+      { maxKeys: 4 },
+    );
+    fc.assert(
+      fc.property(entries, fc.nat(64), (header, dataBytes) => {
+        parse(file(header, dataBytes));
+      }),
+      { seed, numRuns: 2000 },
+    );
   });
 
   it('survives a valid file with changed bytes', () => {
     const change = fc.tuple(fc.nat(valid.length - 1), fc.nat(255));
-    fc.assert(fc.property(fc.array(change, { minLength: 1, maxLength: 6 }), (changes) => {
-      const bytes = valid.slice();
-      for (const [at, value] of changes) bytes[at] = value;
-      parse(bytes);
-    }), { seed, numRuns: 5000 });
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 1, maxLength: 6 }), (changes) => {
+        const bytes = valid.slice();
+        for (const [at, value] of changes) bytes[at] = value;
+        parse(bytes);
+      }),
+      { seed, numRuns: 5000 },
+    );
   });
 });

@@ -4,8 +4,12 @@ import { createUpscaler } from 'carafe-web';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const before = globalThis.Worker;
-beforeAll(() => { globalThis.Worker = Worker as unknown as typeof globalThis.Worker; });
-afterAll(() => { globalThis.Worker = before; });
+beforeAll(() => {
+  globalThis.Worker = Worker as unknown as typeof globalThis.Worker;
+});
+afterAll(() => {
+  globalThis.Worker = before;
+});
 
 test('a worker starts', async () => {
   const upscaler = await createUpscaler({ backend: 'wasm', thread: 'worker', workers: 1 });

@@ -11,7 +11,9 @@ import { reassemble } from './reassemble.js';
 
 export function carafePack(x: Tensor, module: CarafePack, layout: Layout): Tensor {
   const features = layout === 'NCHW' ? nchwToNhwc(x) : x;
-  const compressed = module.compress ? conv2d(features, module.compress as ConvWeights, 1, module.activation, module.slope) : features;
+  const compressed = module.compress
+    ? conv2d(features, module.compress as ConvWeights, 1, module.activation, module.slope)
+    : features;
   const rows = conv2d(compressed, module.encode as ConvWeights, module.dilation, 'none', 0);
   const y = reassemble(features, normalizeKernels(rows, module, module.normalizer), module, module.padding);
   return layout === 'NCHW' ? nhwcToNchw(y) : y;

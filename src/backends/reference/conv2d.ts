@@ -5,7 +5,14 @@ import type { ConvWeights } from '../backend.js';
 import { type Activation, convShape } from '../../core/shapes.js';
 import { elements, type Tensor } from '../../core/tensor.js';
 
-export function conv2d(x: Tensor, conv: ConvWeights, dilation: number, activation: Activation, slope: number, residual?: Tensor): Tensor {
+export function conv2d(
+  x: Tensor,
+  conv: ConvWeights,
+  dilation: number,
+  activation: Activation,
+  slope: number,
+  residual?: Tensor,
+): Tensor {
   const shape = convShape(x.shape, conv.cIn, conv.cOut);
   const [n, h, w] = shape;
   const { weights, bias, cIn, cOut, k } = conv;
@@ -44,11 +51,16 @@ export function conv2d(x: Tensor, conv: ConvWeights, dilation: number, activatio
 
 export function activate(x: number, activation: Activation, slope: number): number {
   switch (activation) {
-    case 'none': return x;
-    case 'relu': return Math.max(x, 0);
-    case 'leaky-relu': return x < 0 ? x * slope : x;
-    case 'silu': return x / (1 + Math.exp(-x));
-    case 'hardswish': return (x * Math.min(Math.max(x + 3, 0), 6)) / 6;
+    case 'none':
+      return x;
+    case 'relu':
+      return Math.max(x, 0);
+    case 'leaky-relu':
+      return x < 0 ? x * slope : x;
+    case 'silu':
+      return x / (1 + Math.exp(-x));
+    case 'hardswish':
+      return (x * Math.min(Math.max(x + 3, 0), 6)) / 6;
   }
 }
 

@@ -15,7 +15,8 @@ function swap(x: Float32Array, n: number, rows: number, columns: number): Float3
   const y = new Float32Array(x.length);
   for (let i = 0; i < n; i++) {
     const offset = i * rows * columns;
-    for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) y[offset + c * rows + r] = x[offset + r * columns + c];
+    for (let r = 0; r < rows; r++)
+      for (let c = 0; c < columns; c++) y[offset + c * rows + r] = x[offset + r * columns + c];
   }
   return y;
 }

@@ -19,7 +19,10 @@ export function pixelsToPlanes({ data, width, height }: RawImage, alpha: boolean
     chroma[2 * i + 1] = (r - y) / 1.402;
     if (alpha) luma[size + i] = data[4 * i + 3] / 255;
   }
-  return { luma: { data: luma, shape: [alpha ? 2 : 1, height, width, 1] }, chroma: { data: chroma, shape: [1, height, width, 2] } };
+  return {
+    luma: { data: luma, shape: [alpha ? 2 : 1, height, width, 1] },
+    chroma: { data: chroma, shape: [1, height, width, 2] },
+  };
 }
 
 export function planesToPixels(luma: Tensor, smallChroma: Tensor, crop: Rectangle): RawImage {

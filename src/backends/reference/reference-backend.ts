@@ -27,7 +27,8 @@ const ops: Ops = {
     return layout === 'NHWC' ? y : nhwcToNchw(y);
   },
   carafePack: (x, module, layout) => carafePack(host(x), module, layout),
-  reassembleSum: (maps, x, encode, base, window) => reassembleSum(host(maps), host(x), encode as ConvWeights, host(base), window),
+  reassembleSum: (maps, x, encode, base, window) =>
+    reassembleSum(host(maps), host(x), encode as ConvWeights, host(base), window),
   resize: (x, height, width, mode, cubicA = -0.5) => resize(host(x), height, width, mode, cubicA),
   pixelsToPlanes: (pixels, alpha) => pixelsToPlanes(pixels as RawImage, alpha),
   planesToPixels: (luma, chroma, crop) => planesToPixels(host(luma), host(chroma), crop),

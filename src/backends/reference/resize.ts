@@ -20,7 +20,10 @@ export function resize(x: Tensor, height: number, width: number, mode: ResizeMod
           let sum = 0;
           for (let ky = oy * taps; ky < (oy + 1) * taps; ky++) {
             for (let kx = ox * taps; kx < (ox + 1) * taps; kx++) {
-              sum += rows.weight[ky] * columns.weight[kx] * x.data[((i * h + rows.index[ky]) * w + columns.index[kx]) * c + ci];
+              sum +=
+                rows.weight[ky] *
+                columns.weight[kx] *
+                x.data[((i * h + rows.index[ky]) * w + columns.index[kx]) * c + ci];
             }
           }
           y[target++] = sum;

@@ -45,7 +45,11 @@ export class Arena {
       if (bytes > MAX_BYTES) throw new RangeError('past 4 GiB');
       this.memory.grow(Math.ceil(missing / PAGE));
     } catch (cause) {
-      throw new CarafeError('OutOfMemory', `Expected ${bytes} bytes of wasm memory to be available, got ${this.memory.buffer.byteLength} (${(cause as Error).message})`, { bytes });
+      throw new CarafeError(
+        'OutOfMemory',
+        `Expected ${bytes} bytes of wasm memory to be available, got ${this.memory.buffer.byteLength} (${(cause as Error).message})`,
+        { bytes },
+      );
     }
   }
 

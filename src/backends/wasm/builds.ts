@@ -13,7 +13,8 @@ async function unpackBuilds(): Promise<Record<WasmBuild, Uint8Array<ArrayBuffer>
   const writer = writable.getWriter();
   void writer.write(packed).then(() => writer.close());
   const chunks: Uint8Array<ArrayBuffer>[] = [];
-  for (const reader = readable.getReader(); ;) { // a Response would read it all, but Node takes 25 ms to load that
+  for (const reader = readable.getReader(); ; ) {
+    // a Response would read it all, but Node takes 25 ms to load that
     const { done, value } = await reader.read();
     if (done) break;
     chunks.push(value);
@@ -40,12 +41,16 @@ export async function openWasmBackend(): Promise<Backend> {
 export async function openWasmBuild(build: WasmBuild): Promise<Backend> {
   if (typeof WebAssembly !== 'object') throw new CarafeError('BackendUnavailable', 'WebAssembly is not available here');
   const bytes = (await unpackBuilds())[build];
-  if (!WebAssembly.validate(bytes)) throw new CarafeError('BackendUnavailable', `this engine has no WebAssembly ${build}`);
+  if (!WebAssembly.validate(bytes))
+    throw new CarafeError('BackendUnavailable', `this engine has no WebAssembly ${build}`);
   let module: WebAssembly.Module;
   try {
     module = await WebAssembly.compile(bytes);
   } catch (cause) {
-    throw new CarafeError('BackendUnavailable', `this engine does not compile the ${build} build: ${(cause as Error).message}`);
+    throw new CarafeError(
+      'BackendUnavailable',
+      `this engine does not compile the ${build} build: ${(cause as Error).message}`,
+    );
   }
   return openWasmModule(module, build);
 }
@@ -59,7 +64,13 @@ export async function openWasmModule(module: WebAssembly.Module, details: string
 
 /** A convolution whose sums are exact in f32 (small integers), so that every correct engine gives these very values. */
 async function knownAnswer(backend: Backend): Promise<boolean> {
-  const conv = backend.conv({ weights: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10), bias: Float32Array.of(1, 2, 3, 4, 5), cOut: 5, cIn: 2, k: 1 });
+  const conv = backend.conv({
+    weights: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
+    bias: Float32Array.of(1, 2, 3, 4, 5),
+    cOut: 5,
+    cIn: 2,
+    k: 1,
+  });
   const y = await backend.run((ops) => ops.conv2d(ops.input(Float32Array.of(1, 2, -3, 4), [1, 1, 2, 2]), conv));
   return y.join() === '6,13,20,27,34,6,9,12,15,18';
 }

@@ -5,7 +5,9 @@ import type { Layout } from '../../core/shapes.js';
 
 export function carafePack(ops: Ops, x: DeviceTensor, module: CarafePack, layout: Layout): DeviceTensor {
   const features = layout === 'NCHW' ? ops.nchwToNhwc(x) : x;
-  const compressed = module.compress ? ops.conv2d(features, module.compress, { activation: module.activation, slope: module.slope }) : features;
+  const compressed = module.compress
+    ? ops.conv2d(features, module.compress, { activation: module.activation, slope: module.slope })
+    : features;
   const rows = ops.conv2d(compressed, module.encode, { dilation: module.dilation });
   const kernels = ops.normalizeKernels(rows, module, module.normalizer);
   return ops.reassemble(features, kernels, module, module.padding, layout);

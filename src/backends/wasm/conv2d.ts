@@ -7,7 +7,11 @@ import { packConv, packWinograd } from './pack.js';
 import { produce, type Program, same } from './program.js';
 import { ceilTo, type Input, type Rows, type Step } from './rows.js';
 
-export interface WasmConv extends DeviceConv { readonly weights: number; readonly bias: number; readonly winograd: number } // pointers; winograd 0: none
+export interface WasmConv extends DeviceConv {
+  readonly weights: number;
+  readonly bias: number;
+  readonly winograd: number;
+} // pointers; winograd 0: none
 
 export const SPARE_BYTES = TILE_PIXELS * 8 * 4;
 const SKEW = 64; // bytes, assembly/winograd.ts
@@ -23,7 +27,15 @@ export function placeConv(arena: Arena, conv: ConvWeights): WasmConv {
   };
   const [weights, bias] = [upload(packed.weights), upload(packed.bias)];
   const winograd = winogradPays(conv) ? upload(packWinograd(conv)) : 0;
-  return { cOut: conv.cOut, cIn: conv.cIn, k: conv.k, weights, bias, winograd, ...(winograd !== 0 && { reach: BLOCK }) };
+  return {
+    cOut: conv.cOut,
+    cIn: conv.cIn,
+    k: conv.k,
+    weights,
+    bias,
+    winograd,
+    ...(winograd !== 0 && { reach: BLOCK }),
+  };
 }
 
 /** Where the transforms cost less than they save. */
@@ -41,32 +53,65 @@ interface Ending {
 const CURVES: Partial<Record<Activation, number>> = { silu: 0, hardswish: 1 }; // as assembly/conv2d.ts numbers them
 const ANY_SLOPE = 2;
 
-export function conv2d(program: Program, x: DeviceTensor, conv: DeviceConv, { dilation = 1, activation = 'none', slope = 0.01, residual }: ConvOptions = {}): Rows {
+export function conv2d(
+  program: Program,
+  x: DeviceTensor,
+  conv: DeviceConv,
+  { dilation = 1, activation = 'none', slope = 0.01, residual }: ConvOptions = {},
+): Rows {
   const ending: Ending = {
     slope: activation === 'relu' ? 0 : activation === 'leaky-relu' ? slope : 1,
     curve: activation === 'leaky-relu' && slope > 1 ? ANY_SLOPE : CURVES[activation],
     residual: residual && program.rows(residual),
   };
   const placed = conv as WasmConv;
-  return placed.winograd !== 0 && dilation === 1 ? winograd(program, program.rows(x), placed, ending) : direct(program, program.rows(x), placed, dilation, ending);
+  return placed.winograd !== 0 && dilation === 1
+    ? winograd(program, program.rows(x), placed, ending)
+    : direct(program, program.rows(x), placed, dilation, ending);
 }
 
 /** What a tile does of the ending of the row at (image, row, left). */
-function inTile({ slope, curve, residual }: Ending, image: number, row: number, left: number): { slope: number; residual: number } {
+function inTile(
+  { slope, curve, residual }: Ending,
+  image: number,
+  row: number,
+  left: number,
+): { slope: number; residual: number } {
   if (curve !== undefined) return { slope: 1, residual: 0 };
   return { slope, residual: residual ? residual.at(image, row, left) : 0 };
 }
 
 /** And what is left to do. */
-function finish(program: Program, { slope, curve, residual }: Ending, y: Rows, image: number, row: number, { left, right }: Step): void {
+function finish(
+  program: Program,
+  { slope, curve, residual }: Ending,
+  y: Rows,
+  image: number,
+  row: number,
+  { left, right }: Step,
+): void {
   if (curve === undefined) return;
-  program.wasm.activate(y.at(image, row, left), residual ? residual.at(image, row, left) : 0, (right - left) * y.shape[3], curve, slope);
+  program.wasm.activate(
+    y.at(image, row, left),
+    residual ? residual.at(image, row, left) : 0,
+    (right - left) * y.shape[3],
+    curve,
+    slope,
+  );
 }
 
-function direct(program: Program, x: Rows, { weights, bias, cIn, cOut, k }: WasmConv, dilation: number, ending: Ending): Rows {
+function direct(
+  program: Program,
+  x: Rows,
+  { weights, bias, cIn, cOut, k }: WasmConv,
+  dilation: number,
+  ending: Ending,
+): Rows {
   const [n, , w] = x.shape;
   const p = ((k - 1) / 2) * dilation;
-  const inputs: Input[] = [{ rows: x, reads: (y) => [y - p, y + p + 1], columns: ([left, right]) => [left - p, right + p] }];
+  const inputs: Input[] = [
+    { rows: x, reads: (y) => [y - p, y + p + 1], columns: ([left, right]) => [left - p, right + p] },
+  ];
   if (ending.residual) inputs.push(same(ending.residual));
   const lineBytes = k === 1 ? 0 : (w + 2 * p + TILE_PIXELS * dilation) * k * cIn * 4;
   return produce(convShape(x.shape, cIn, cOut), { inputs, scratchBytes: SPARE_BYTES + lineBytes }, (y, step) => {
@@ -74,7 +119,21 @@ function direct(program: Program, x: Rows, { weights, bias, cIn, cOut, k }: Wasm
     for (let i = 0; i < n; i++) {
       const rows = program.addresses(k, (ky) => x.at(i, row - p + ky * dilation, left - p));
       const { slope, residual } = inTile(ending, i, row, left);
-      program.wasm.conv2d(rows, weights, bias, residual, y.at(i, row, left), scratch + SPARE_BYTES, scratch, right - left, cIn, cOut, k, dilation, slope);
+      program.wasm.conv2d(
+        rows,
+        weights,
+        bias,
+        residual,
+        y.at(i, row, left),
+        scratch + SPARE_BYTES,
+        scratch,
+        right - left,
+        cIn,
+        cOut,
+        k,
+        dilation,
+        slope,
+      );
       finish(program, ending, y, i, row, step);
     }
   });
@@ -84,18 +143,49 @@ function winograd(program: Program, x: Rows, { winograd: weights, bias, cIn, cOu
   const [n, h, w] = x.shape;
   const block = BLOCK * blockRows(Math.ceil(w / BLOCK), Math.ceil(h / BLOCK));
   const channels = ceilTo(cOut, 4);
-  const bytes = { columns: 36 * BATCH * cIn * 4, inputs: 6 * (BATCH * cIn * 4 + SKEW), products: 6 * (BATCH * channels * 4 + SKEW), halves: 24 * BATCH * channels * 4 };
-  const inputs: Input[] = [{ rows: x, reads: (y) => [y - 1, y + block + 1], columns: ([left, right]) => [left - 1, left + ceilTo(right - left, BLOCK) + 1] }];
-  if (ending.residual) inputs.push({ rows: ending.residual, reads: (y) => [y, y + block], columns: (range) => range, together: block });
+  const bytes = {
+    columns: 36 * BATCH * cIn * 4,
+    inputs: 6 * (BATCH * cIn * 4 + SKEW),
+    products: 6 * (BATCH * channels * 4 + SKEW),
+    halves: 24 * BATCH * channels * 4,
+  };
+  const inputs: Input[] = [
+    {
+      rows: x,
+      reads: (y) => [y - 1, y + block + 1],
+      columns: ([left, right]) => [left - 1, left + ceilTo(right - left, BLOCK) + 1],
+    },
+  ];
+  if (ending.residual)
+    inputs.push({ rows: ending.residual, reads: (y) => [y, y + block], columns: (range) => range, together: block });
   const scratchBytes = bytes.columns + bytes.inputs + bytes.products + bytes.halves;
   return produce(convShape(x.shape, cIn, cOut), { inputs, block, grid: BLOCK, scratchBytes }, (y, step) => {
     const { y: row, height, left, right, scratch } = step;
-    const transformed = scratch + bytes.columns, products = transformed + bytes.inputs, halves = products + bytes.products;
+    const transformed = scratch + bytes.columns,
+      products = transformed + bytes.inputs,
+      halves = products + bytes.products;
     for (let i = 0; i < n; i++) {
       const rows = program.addresses(ceilTo(height, BLOCK) + 2, (j) => x.at(i, row - 1 + j, left - 1));
       const { slope, residual } = inTile(ending, i, row, left);
-      program.wasm.winograd(rows, weights, bias, residual, ending.residual?.rowBytes ?? 0, y.at(i, row, left), y.rowBytes,
-        scratch, transformed, products, halves, height, right - left, cIn, cOut, BATCH, slope);
+      program.wasm.winograd(
+        rows,
+        weights,
+        bias,
+        residual,
+        ending.residual?.rowBytes ?? 0,
+        y.at(i, row, left),
+        y.rowBytes,
+        scratch,
+        transformed,
+        products,
+        halves,
+        height,
+        right - left,
+        cIn,
+        cOut,
+        BATCH,
+        slope,
+      );
       for (let j = 0; j < height; j++) finish(program, ending, y, i, row + j, step);
     }
   });

@@ -8,7 +8,14 @@ export function nchwToNhwc(program: Program, x: DeviceTensor): Rows {
   const [n, c, h, w] = x.shape;
   const planes = program.upload(program.read(x));
   return produce([n, h, w, c], { inputs: [] }, (y, { y: row, left, right }) => {
-    for (let i = 0; i < n; i++) program.wasm.nchwToNhwc(planes + (i * c * h + row) * w * 4 + left * 4, y.at(i, row, left), right - left, c, h * w * 4);
+    for (let i = 0; i < n; i++)
+      program.wasm.nchwToNhwc(
+        planes + (i * c * h + row) * w * 4 + left * 4,
+        y.at(i, row, left),
+        right - left,
+        c,
+        h * w * 4,
+      );
   });
 }
 

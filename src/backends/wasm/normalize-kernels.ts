@@ -6,11 +6,23 @@ import type { Rows } from './rows.js';
 
 const NORMALIZERS: readonly Normalizer[] = ['softmax', 'sigmoid', 'sigmoid-normalized']; // as assembly/normalize-kernels.ts numbers them
 
-export function normalizeKernels(program: Program, x: DeviceTensor, { scale, kUp, groups }: Window, normalizer: Normalizer): Rows {
+export function normalizeKernels(
+  program: Program,
+  x: DeviceTensor,
+  { scale, kUp, groups }: Window,
+  normalizer: Normalizer,
+): Rows {
   const logits = program.rows(x);
   return produce(logits.shape, { inputs: [same(logits)] }, (y, { y: row, left, right }) => {
     for (let i = 0; i < logits.shape[0]; i++) {
-      program.wasm.normalizeKernels(logits.at(i, row, left), y.at(i, row, left), (right - left) * groups, kUp * kUp, scale * scale, NORMALIZERS.indexOf(normalizer));
+      program.wasm.normalizeKernels(
+        logits.at(i, row, left),
+        y.at(i, row, left),
+        (right - left) * groups,
+        kUp * kUp,
+        scale * scale,
+        NORMALIZERS.indexOf(normalizer),
+      );
     }
   });
 }

@@ -17,7 +17,8 @@ export function packConv({ weights, bias, cOut, cIn, k }: ConvWeights): { weight
     for (let column = 0; column < taps; column++) {
       const tap = (column % k) * k + Math.floor(column / k); // [kx][ky] from [ky][kx]
       for (let ci = 0; ci < cIn; ci++) {
-        for (let co = first; co < Math.min(first + width, cOut); co++) packed[target + co - first] = weights[(co * cIn + ci) * taps + tap];
+        for (let co = first; co < Math.min(first + width, cOut); co++)
+          packed[target + co - first] = weights[(co * cIn + ci) * taps + tap];
         target += width;
       }
     }
@@ -43,7 +44,8 @@ export function packWinograd({ weights, cOut, cIn }: ConvWeights): Float32Array 
     const [gy, gx] = [G[Math.floor(point / 6)], G[point % 6]];
     const at = Float32Array.from({ length: cOut * cIn }, (_, i) => {
       let sum = 0;
-      for (let ky = 0; ky < 3; ky++) for (let kx = 0; kx < 3; kx++) sum += gy[ky] * weights[i * 9 + ky * 3 + kx] * gx[kx];
+      for (let ky = 0; ky < 3; ky++)
+        for (let kx = 0; kx < 3; kx++) sum += gy[ky] * weights[i * 9 + ky * 3 + kx] * gx[kx];
       return sum;
     });
     return packConv({ weights: at, cOut, cIn, k: 1 }).weights;

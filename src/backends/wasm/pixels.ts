@@ -43,12 +43,20 @@ export function pixelsToPlanes(program: Program, pixels: DevicePixels, alpha: bo
   const { width, height } = pixels;
   const data = pixels instanceof Image ? pixels.data : pixelValues(pixels);
   const producer = new Producer({
-    inputs: [], height, scratchBytes: width * 4,
+    inputs: [],
+    height,
+    scratchBytes: width * 4,
     compute({ y, left, right, scratch }) {
       const size = (right - left) * 4;
       const from = (y * width + left) * 4;
       arena.u8(scratch, size).set(data.subarray(from, from + size));
-      wasm.pixelsToPlanes(scratch, luma.at(0, y, left), alpha ? luma.at(1, y, left) : 0, chroma.at(0, y, left), right - left);
+      wasm.pixelsToPlanes(
+        scratch,
+        luma.at(0, y, left),
+        alpha ? luma.at(1, y, left) : 0,
+        chroma.at(0, y, left),
+        right - left,
+      );
     },
   });
   const luma = new Rows([alpha ? 2 : 1, height, width, 1], producer);
@@ -56,12 +64,32 @@ export function pixelsToPlanes(program: Program, pixels: DevicePixels, alpha: bo
   return { luma, chroma };
 }
 
-export function planesToPixels(program: Program, luma: DeviceTensor, chroma: DeviceTensor, { x, y, width, height }: Rectangle): DevicePixels {
+export function planesToPixels(
+  program: Program,
+  luma: DeviceTensor,
+  chroma: DeviceTensor,
+  { x, y, width, height }: Rectangle,
+): DevicePixels {
   const lumaRows = program.rows(luma);
   const [images, h, w] = lumaRows.shape;
-  const chromaRows = chroma.shape[1] === h && chroma.shape[2] === w ? program.rows(chroma) : resize(program, chroma, h, w, 'bicubic', -0.5);
-  const inputs: Input[] = [lumaRows, chromaRows].map((rows) => ({ rows, reads: (row) => [row, row + 1], columns: (range) => range }));
-  return new Result(width, height, () => writePixels(program.arena, inputs, [y, y + height], [x, x + width], (row, address) => {
-    program.wasm.planesToPixels(lumaRows.at(0, row, x), images === 2 ? lumaRows.at(1, row, x) : 0, chromaRows.at(0, row, x), address, width);
+  const chromaRows =
+    chroma.shape[1] === h && chroma.shape[2] === w
+      ? program.rows(chroma)
+      : resize(program, chroma, h, w, 'bicubic', -0.5);
+  const inputs: Input[] = [lumaRows, chromaRows].map((rows) => ({
+    rows,
+    reads: (row) => [row, row + 1],
+    columns: (range) => range,
   }));
+  return new Result(width, height, () =>
+    writePixels(program.arena, inputs, [y, y + height], [x, x + width], (row, address) => {
+      program.wasm.planesToPixels(
+        lumaRows.at(0, row, x),
+        images === 2 ? lumaRows.at(1, row, x) : 0,
+        chromaRows.at(0, row, x),
+        address,
+        width,
+      );
+    }),
+  );
 }

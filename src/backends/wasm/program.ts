@@ -96,11 +96,13 @@ export function createProgram(arena: Arena, wasm: Exports): Program {
       return into;
     },
 
-    read: (x) => x instanceof Source ? x.data : program.values(x),
+    read: (x) => (x instanceof Source ? x.data : program.values(x)),
 
     upload(values) {
       const pointer = arena.allocate(values.byteLength);
-      (values instanceof Int32Array ? arena.i32(pointer, values.length) : arena.f32(pointer, values.length)).set(values);
+      (values instanceof Int32Array ? arena.i32(pointer, values.length) : arena.f32(pointer, values.length)).set(
+        values,
+      );
       return pointer;
     },
 
@@ -140,10 +142,16 @@ function writePlanes(arena: Arena, x: Planes, into: Float32Array): void {
   const block = unit * Math.max(1, Math.min(rowsAtOnce, Math.ceil(h / unit)));
   const width = rowsAtOnce > 0 ? w : Math.min(w, Math.max(grid * 8, ceilTo(PART_BYTES / (c * unit * 4), grid)));
   const plane = block * width * 4 + PLANE_SKEW;
-  const inputs = sources.map((input) => ({ ...input, reads: (y: number): Range => [input.reads(y)[0], input.reads(y + block - unit)[1]] }));
-  const piecesOf = (scratch: number, height: number, width: number): Float32Array[] => { // of a part, plane by plane: whole rows are one piece
+  const inputs = sources.map((input) => ({
+    ...input,
+    reads: (y: number): Range => [input.reads(y)[0], input.reads(y + block - unit)[1]],
+  }));
+  const piecesOf = (scratch: number, height: number, width: number): Float32Array[] => {
+    // of a part, plane by plane: whole rows are one piece
     const [pieces, length] = width === w ? [1, height * width] : [height, width];
-    return Array.from({ length: c * pieces }, (_, i) => arena.f32(scratch + Math.floor(i / pieces) * plane + (i % pieces) * width * 4, length));
+    return Array.from({ length: c * pieces }, (_, i) =>
+      arena.f32(scratch + Math.floor(i / pieces) * plane + (i % pieces) * width * 4, length),
+    );
   };
   let last = { height: 0, width: 0, pieces: [] as Float32Array[] }; // most parts are alike, and views take longer to make than to copy
   const compute = ({ y, height, scratch }: Step): void => {
@@ -151,19 +159,42 @@ function writePlanes(arena: Arena, x: Planes, into: Float32Array): void {
       for (let left = 0; left < w; left += width) {
         const right = Math.min(left + width, w);
         const row = (right - left) * 4;
-        for (let i = 0; i < height; i += unit) x.write({ image, y: y + i, left, right, address: scratch + i * row, row, plane, scratch: scratch + c * plane });
-        if (last.height !== height || last.width !== right - left) last = { height, width: right - left, pieces: piecesOf(scratch, height, right - left) };
+        for (let i = 0; i < height; i += unit)
+          x.write({
+            image,
+            y: y + i,
+            left,
+            right,
+            address: scratch + i * row,
+            row,
+            plane,
+            scratch: scratch + c * plane,
+          });
+        if (last.height !== height || last.width !== right - left)
+          last = { height, width: right - left, pieces: piecesOf(scratch, height, right - left) };
         const perPlane = last.pieces.length / c;
         for (let ci = 0; ci < c; ci++) {
-          for (let i = 0; i < perPlane; i++) into.set(last.pieces[ci * perPlane + i], ((image * c + ci) * h + y + i) * w + left);
+          for (let i = 0; i < perPlane; i++)
+            into.set(last.pieces[ci * perPlane + i], ((image * c + ci) * h + y + i) * w + left);
         }
       }
     }
   };
-  execute(arena, new Producer({ inputs, height: h, block, scratchBytes: c * plane + scratchBytes, compute }), [0, h], [0, w]);
+  execute(
+    arena,
+    new Producer({ inputs, height: h, block, scratchBytes: c * plane + scratchBytes, compute }),
+    [0, h],
+    [0, w],
+  );
 }
 
-export function writePixels(arena: Arena, inputs: readonly Input[], rows: Range, columns: Range, row: (y: number, address: number) => void): Uint8ClampedArray {
+export function writePixels(
+  arena: Arena,
+  inputs: readonly Input[],
+  rows: Range,
+  columns: Range,
+  row: (y: number, address: number) => void,
+): Uint8ClampedArray {
   const width = columns[1] - columns[0];
   const pixels = new Uint8ClampedArray((rows[1] - rows[0]) * width * 4);
   const compute = ({ y, scratch }: Step): void => {

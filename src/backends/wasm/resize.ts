@@ -5,20 +5,56 @@ import type { DeviceTensor } from '../backend.js';
 import { produce, type Program } from './program.js';
 import type { Range, Rows } from './rows.js';
 
-export function resize(program: Program, x: DeviceTensor, height: number, width: number, mode: ResizeMode, cubicA = -0.5): Rows {
+export function resize(
+  program: Program,
+  x: DeviceTensor,
+  height: number,
+  width: number,
+  mode: ResizeMode,
+  cubicA = -0.5,
+): Rows {
   const input = program.rows(x);
   const [n, h, w, c] = input.shape;
   const [down, across] = [axisTaps(h, height, mode, cubicA), axisTaps(w, width, mode, cubicA)];
   const { taps } = down;
-  const [rowWeight, columnIndex, columnWeight] = [Float32Array.from(down.weight), across.index, Float32Array.from(across.weight)].map((values) => program.upload(values));
+  const [rowWeight, columnIndex, columnWeight] = [
+    Float32Array.from(down.weight),
+    across.index,
+    Float32Array.from(across.weight),
+  ].map((values) => program.upload(values));
   const scale = width % w === 0 ? width / w : 0;
   const source = ([left, right]: Range): Range => [across.index[left * taps], across.index[right * taps - 1] + 1];
-  const inputs = [{ rows: input, reads: (y: number): Range => [down.index[y * taps], down.index[y * taps + taps - 1] + 1], columns: source }];
-  return produce([n, height, width, c], { inputs, scratchBytes: ((w + 4) * c + 4) * 4 }, (y, { y: row, left, right, scratch }) => {
-    const [from, to] = source([left, right]);
-    for (let i = 0; i < n; i++) {
-      const rows = program.addresses(taps, (tap) => input.at(i, down.index[row * taps + tap], 0));
-      program.wasm.resize(rows, rowWeight + row * taps * 4, columnIndex, columnWeight, scratch, y.at(i, row, 0), w, c, from, to, left, right, taps, scale);
-    }
-  });
+  const inputs = [
+    {
+      rows: input,
+      reads: (y: number): Range => [down.index[y * taps], down.index[y * taps + taps - 1] + 1],
+      columns: source,
+    },
+  ];
+  return produce(
+    [n, height, width, c],
+    { inputs, scratchBytes: ((w + 4) * c + 4) * 4 },
+    (y, { y: row, left, right, scratch }) => {
+      const [from, to] = source([left, right]);
+      for (let i = 0; i < n; i++) {
+        const rows = program.addresses(taps, (tap) => input.at(i, down.index[row * taps + tap], 0));
+        program.wasm.resize(
+          rows,
+          rowWeight + row * taps * 4,
+          columnIndex,
+          columnWeight,
+          scratch,
+          y.at(i, row, 0),
+          w,
+          c,
+          from,
+          to,
+          left,
+          right,
+          taps,
+          scale,
+        );
+      }
+    },
+  );
 }

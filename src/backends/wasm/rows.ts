@@ -118,7 +118,13 @@ export function execute(arena: Arena, sink: Producer, rows: Range, columns: Rang
   const mark = arena.mark();
   const scratch = placeRings(arena, order);
   for (const { producer, y } of steps) {
-    producer.compute({ y, height: Math.min(producer.block, producer.height - y), left: producer.left, right: producer.right, scratch });
+    producer.compute({
+      y,
+      height: Math.min(producer.block, producer.height - y),
+      left: producer.left,
+      right: producer.right,
+      scratch,
+    });
   }
   arena.release(mark);
 }
@@ -150,8 +156,12 @@ function pull(producer: Producer, end: number, steps: { producer: Producer; y: n
     for (const { rows: input, reads, together = 1 } of producer.inputs) {
       pull(input.producer, Math.min(ceilTo(reads(producer.next)[1], together), input.producer.height), steps);
     }
-    for (const { rows: input, reads, together = 1 } of producer.inputs) { // when all are there: one may have pulled another on
-      input.slots = Math.max(input.slots, input.producer.next - floorTo(Math.max(0, reads(producer.next)[0]), together));
+    for (const { rows: input, reads, together = 1 } of producer.inputs) {
+      // when all are there: one may have pulled another on
+      input.slots = Math.max(
+        input.slots,
+        input.producer.next - floorTo(Math.max(0, reads(producer.next)[0]), together),
+      );
     }
     steps.push({ producer, y: producer.next });
   }

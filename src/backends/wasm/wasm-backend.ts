@@ -78,7 +78,8 @@ function opsOf(program: Program): Ops {
     pixelShuffle: (x, scale) => pixelShuffle(program, x, scale),
     pixelUnshuffle: (x, scale) => pixelUnshuffle(program, x, scale),
     normalizeKernels: (rows, window, normalizer) => normalizeKernels(program, rows, window, normalizer),
-    reassemble: (features, rows, window, padding, layout) => reassemble(program, features, rows, window, padding, layout),
+    reassemble: (features, rows, window, padding, layout) =>
+      reassemble(program, features, rows, window, padding, layout),
     reassembleSum: (maps, x, encode, base, window) => reassembleSum(program, maps, x, encode, base, window),
     resize: (x, height, width, mode, cubicA) => resize(program, x, height, width, mode, cubicA),
     pixelsToPlanes: (pixels, alpha) => pixelsToPlanes(program, pixels, alpha),

@@ -5,13 +5,19 @@ import { CarafeError } from '../../core/errors.js';
 export async function openDevice(hardwareOnly: boolean): Promise<GPUDevice> {
   const gpu = (globalThis.navigator as Navigator | undefined)?.gpu;
   if (!gpu) throw unavailable('this runtime has no navigator.gpu');
-  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' }).catch((cause: Error) => { throw unavailable(`requestAdapter failed: ${cause.message}`); });
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' }).catch((cause: Error) => {
+    throw unavailable(`requestAdapter failed: ${cause.message}`);
+  });
   if (!adapter) throw unavailable('navigator.gpu gives no adapter');
-  if (hardwareOnly && isSoftwareAdapter(adapter.info)) throw unavailable(`${describeAdapter(adapter.info)} is a software adapter, slower than wasm`);
+  if (hardwareOnly && isSoftwareAdapter(adapter.info))
+    throw unavailable(`${describeAdapter(adapter.info)} is a software adapter, slower than wasm`);
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
   try {
     const requiredFeatures: GPUFeatureName[] = adapter.features.has('shader-f16') ? ['shader-f16'] : [];
-    return await adapter.requestDevice({ requiredFeatures, requiredLimits: { maxBufferSize, maxStorageBufferBindingSize } });
+    return await adapter.requestDevice({
+      requiredFeatures,
+      requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
+    });
   } catch (cause) {
     throw unavailable(`requestDevice failed: ${(cause as Error).message}`);
   }
@@ -20,11 +26,15 @@ export async function openDevice(hardwareOnly: boolean): Promise<GPUDevice> {
 /** SwiftShader, lavapipe and WARP; some announce themselves only by name. */
 export function isSoftwareAdapter(info: GPUAdapterInfo): boolean {
   if ((info as { isFallbackAdapter?: boolean }).isFallbackAdapter) return true;
-  return /swiftshader|llvmpipe|lavapipe|basic render|software/i.test(`${info.vendor} ${info.architecture} ${info.device} ${info.description}`);
+  return /swiftshader|llvmpipe|lavapipe|basic render|software/i.test(
+    `${info.vendor} ${info.architecture} ${info.device} ${info.description}`,
+  );
 }
 
 export function describeAdapter(info: GPUAdapterInfo): string {
-  return info.description || [info.vendor, info.architecture, info.device].filter(Boolean).join(' ') || 'unnamed adapter';
+  return (
+    info.description || [info.vendor, info.architecture, info.device].filter(Boolean).join(' ') || 'unnamed adapter'
+  );
 }
 
 function unavailable(reason: string): CarafeError {

@@ -25,7 +25,10 @@ export function carafePack(recording: Recording, x: GpuTensor, module: CarafePac
     const compress = module.compress as GpuConv;
     const { n, h, w } = features;
     const y = recording.tensor([n, h, w, Math.ceil(compress.cOut / 4) * 4], 'compressed features');
-    middle = convInput(recording, convolve(recording, features, compress, y, { activation: module.activation, slope: module.slope }));
+    middle = convInput(
+      recording,
+      convolve(recording, features, compress, y, { activation: module.activation, slope: module.slope }),
+    );
   }
   const kernels = encodeKernels(recording, middle, module);
   if (middle !== features) recording.free(middle.x);
@@ -35,7 +38,11 @@ export function carafePack(recording: Recording, x: GpuTensor, module: CarafePac
 }
 
 /** x -> kernel rows (n, h, w, groups*kUp^2*s^2), normalised. */
-function encodeKernels(recording: Recording, input: ConvInput, { encode, dilation, normalizer: kind, ...window }: CarafePack): GpuTensor {
+function encodeKernels(
+  recording: Recording,
+  input: ConvInput,
+  { encode, dilation, normalizer: kind, ...window }: CarafePack,
+): GpuTensor {
   const conv = encode as GpuConv;
   const { scale, kUp, groups } = window;
   const { n, h, w } = input;

@@ -12,11 +12,23 @@ const activations: readonly Activation[] = ['none', 'relu', 'leaky-relu', 'silu'
 
 export function conv2d(recording: Recording, x: GpuTensor, conv: GpuConv, options: ConvOptions = {}): GpuTensor {
   const [n, h, w] = convShape(x.shape, conv.cIn, conv.cOut);
-  return convolve(recording, convInput(recording, x), conv, recording.tensor([n, h, w, conv.cOut], 'conv2d output'), options);
+  return convolve(
+    recording,
+    convInput(recording, x),
+    conv,
+    recording.tensor([n, h, w, conv.cOut], 'conv2d output'),
+    options,
+  );
 }
 
 /** Into y, whose channels may be padded with zeros to whole vectors. */
-export function convolve(recording: Recording, input: ConvInput, conv: GpuConv, y: GpuTensor, { dilation = 1, activation = 'none', slope = 0.01, residual }: ConvOptions): GpuTensor {
+export function convolve(
+  recording: Recording,
+  input: ConvInput,
+  conv: GpuConv,
+  y: GpuTensor,
+  { dilation = 1, activation = 'none', slope = 0.01, residual }: ConvOptions,
+): GpuTensor {
   const weights = conv.packed();
   recording.uploading(weights);
   const { k } = conv;
@@ -35,7 +47,13 @@ export function convolve(recording: Recording, input: ConvInput, conv: GpuConv, 
   const ends = [cOut, activations.indexOf(activation), f32(slope), residual ? 1 : 0]; // uniforms, not constants: a network's layers are one pipeline
   if (stagedPays(input, conv, cOut, dilation)) {
     const workgroups = n * Math.ceil(h / 8) * Math.ceil(w / 16) * Math.ceil(coVectors / 4);
-    recording.dispatch({ ...work, entryPoint: 'staged', constants: {}, params: words(...convWords(input, conv, weights, dilation, workgroups), ...ends), workgroups });
+    recording.dispatch({
+      ...work,
+      entryPoint: 'staged',
+      constants: {},
+      params: words(...convWords(input, conv, weights, dilation, workgroups), ...ends),
+      workgroups,
+    });
     return y;
   }
   // Two vectors share each load of x; not where that would compute 4 vectors instead of 3. On a software adapter another pipeline costs more.

@@ -67,7 +67,11 @@ export class SharedDevice {
     const key = `${reads},${writes}`;
     let layout = this.#layouts.get(key);
     if (!layout) {
-      const types: GPUBufferBindingType[] = ['uniform', ...Array(reads).fill('read-only-storage'), ...Array(writes).fill('storage')];
+      const types: GPUBufferBindingType[] = [
+        'uniform',
+        ...Array(reads).fill('read-only-storage'),
+        ...Array(writes).fill('storage'),
+      ];
       const entries = types.map((type, binding) => ({ binding, visibility: shaderStageCompute, buffer: { type } }));
       layout = this.#device.createBindGroupLayout({ label: `carafe ${key}`, entries });
       this.#layouts.set(key, layout);
@@ -81,20 +85,34 @@ export class SharedDevice {
     if (cached) return cached;
     const ready = this.#device.createComputePipelineAsync({
       label: key,
-      layout: this.#device.createPipelineLayout({ label: key, bindGroupLayouts: [this.bindGroupLayout(reads, writes)] }),
+      layout: this.#device.createPipelineLayout({
+        label: key,
+        bindGroupLayouts: [this.bindGroupLayout(reads, writes)],
+      }),
       compute: { module: this.#module(shader, half), entryPoint, constants },
     });
     const pipeline: Pipeline = { ready };
     this.#pipelines.set(key, pipeline);
     // A failure is not kept: it may have been a passing lack of memory. Whoever awaits `ready` reports it.
-    ready.then((value) => { pipeline.value = value; }, () => { this.#pipelines.delete(key); });
+    ready.then(
+      (value) => {
+        pipeline.value = value;
+      },
+      () => {
+        this.#pipelines.delete(key);
+      },
+    );
     return pipeline;
   }
 
   #module({ name, source }: Shader, half: boolean): GPUShaderModule {
     const label = half ? `${name} f16` : name;
     let module = this.#modules.get(label);
-    if (!module) this.#modules.set(label, (module = this.#device.createShaderModule({ label, code: (half ? storedF16 : storedF32) + source })));
+    if (!module)
+      this.#modules.set(
+        label,
+        (module = this.#device.createShaderModule({ label, code: (half ? storedF16 : storedF32) + source })),
+      );
     return module;
   }
 }
@@ -120,8 +138,13 @@ async function popErrors(device: GPUDevice): Promise<CarafeError | undefined> {
   // A lost device may refuse to pop a scope; the loss itself is reported by whoever awaits the run.
   const scopes = [device.popErrorScope(), device.popErrorScope()].map((scope) => scope.catch(() => null));
   const [memory, validation] = await Promise.all(scopes);
-  if (memory) return new CarafeError('OutOfMemory', `Expected enough GPU memory for the program, got: ${memory.message}`);
+  if (memory)
+    return new CarafeError('OutOfMemory', `Expected enough GPU memory for the program, got: ${memory.message}`);
   // Programs are valid by construction: what is left is a driver that refuses what the specification allows.
-  if (validation) return new CarafeError('BackendUnavailable', `Expected the GPU driver to accept the program, got: ${validation.message}`);
+  if (validation)
+    return new CarafeError(
+      'BackendUnavailable',
+      `Expected the GPU driver to accept the program, got: ${validation.message}`,
+    );
   return undefined;
 }

@@ -12,7 +12,10 @@ export { gemm };
 
 /** A shader whose tileSums() reads x as vectors, and the one that reads it value by value. */
 export function tileShaders(name: string, source: string): (input: ConvInput) => Shader {
-  const [vectors, values] = [{ name: `${name}.vec4`, source: gemm + vec4 + source }, { name: `${name}.scalar`, source: gemm + scalar + source }];
+  const [vectors, values] = [
+    { name: `${name}.vec4`, source: gemm + vec4 + source },
+    { name: `${name}.scalar`, source: gemm + scalar + source },
+  ];
   return (input) => (input.vectors ? vectors : values);
 }
 
@@ -39,10 +42,29 @@ export function rowTiles(w: number): number {
 }
 
 /** struct Conv as its 32-bit words. */
-export function convWords(input: ConvInput, { cIn, k }: GpuConv, { coVectors }: PackedWeights, dilation: number, work: number): number[] {
+export function convWords(
+  input: ConvInput,
+  { cIn, k }: GpuConv,
+  { coVectors }: PackedWeights,
+  dilation: number,
+  work: number,
+): number[] {
   const { n, h, w, c, layout, vectors } = input;
   const planes = layout === 'NCHW';
-  return [h, w, rowTiles(w), vectors ? c : cIn, coVectors, k, dilation, h * w * c, planes ? 1 : c, planes ? h * w : 1, n * h * rowTiles(w), work];
+  return [
+    h,
+    w,
+    rowTiles(w),
+    vectors ? c : cIn,
+    coVectors,
+    k,
+    dilation,
+    h * w * c,
+    planes ? 1 : c,
+    planes ? h * w : 1,
+    n * h * rowTiles(w),
+    work,
+  ];
 }
 
 /** Multiply-adds, as 2 operations each. */

@@ -78,7 +78,11 @@ export class DeviceMemory {
     if (buffer) {
       this.#uniforms.delete(key);
     } else {
-      buffer = this.#device.createBuffer({ label: 'carafe params', size: Math.ceil(words.byteLength / 16) * 16, usage: usage.uniform | usage.copyDst });
+      buffer = this.#device.createBuffer({
+        label: 'carafe params',
+        size: Math.ceil(words.byteLength / 16) * 16,
+        usage: usage.uniform | usage.copyDst,
+      });
       this.created++;
       this.#device.queue.writeBuffer(buffer, 0, words as Uint32Array<ArrayBuffer>);
     }
@@ -87,12 +91,20 @@ export class DeviceMemory {
   }
 
   /** Bindings 0, 1, ...: so many bytes of each buffer, or all. */
-  bindGroup(layout: GPUBindGroupLayout, label: string, bound: readonly { readonly buffer: GPUBuffer; readonly size?: number }[]): GPUBindGroup {
+  bindGroup(
+    layout: GPUBindGroupLayout,
+    label: string,
+    bound: readonly { readonly buffer: GPUBuffer; readonly size?: number }[],
+  ): GPUBindGroup {
     const key = `${bound.length} ${label} ${bound.map(({ buffer, size = 0 }) => `${this.#id(buffer)}:${size}`).join()}`;
     let group = this.#bindGroups.get(key);
     if (!group) {
       if (this.#bindGroups.size >= bindGroupsKept) this.#bindGroups.clear();
-      group = this.#device.createBindGroup({ label, layout, entries: bound.map((resource, binding) => ({ binding, resource })) });
+      group = this.#device.createBindGroup({
+        label,
+        layout,
+        entries: bound.map((resource, binding) => ({ binding, resource })),
+      });
       this.#bindGroups.set(key, group);
     }
     return group;
@@ -128,7 +140,11 @@ export class DeviceMemory {
     const { maxStorageBufferBindingSize, maxBufferSize } = this.#device.limits;
     const limit = Math.min(maxStorageBufferBindingSize, maxBufferSize);
     if (bytes > limit) {
-      throw new CarafeError('OutOfMemory', `Expected at most ${limit} bytes (the GPU device's limit for one buffer) for "${what}", got ${bytes}`, { name: what, limit, bytes });
+      throw new CarafeError(
+        'OutOfMemory',
+        `Expected at most ${limit} bytes (the GPU device's limit for one buffer) for "${what}", got ${bytes}`,
+        { name: what, limit, bytes },
+      );
     }
   }
 
@@ -140,7 +156,11 @@ export class DeviceMemory {
 
   #create(size: number, kind: BufferKind, what: string): PooledBuffer {
     this.#trim(size);
-    const buffer = { gpu: this.#device.createBuffer({ label: `carafe ${what}`, size, usage: flags[kind] }), size, kind };
+    const buffer = {
+      gpu: this.#device.createBuffer({ label: `carafe ${what}`, size, usage: flags[kind] }),
+      size,
+      kind,
+    };
     this.created++;
     this.#all.add(buffer);
     this.#total += size;

@@ -11,7 +11,12 @@ import { type GpuTensor, type Recording, words } from './recording.js';
 const shader: Shader = { name: 'normalize-kernels', source: normalizer + source };
 export const normalizers: readonly Normalizer[] = ['softmax', 'sigmoid', 'sigmoid-normalized']; // `override NORMALIZER`
 
-export function normalizeKernels(recording: Recording, rows: GpuTensor, { scale, kUp }: Window, kind: Normalizer): GpuTensor {
+export function normalizeKernels(
+  recording: Recording,
+  rows: GpuTensor,
+  { scale, kUp }: Window,
+  kind: Normalizer,
+): GpuTensor {
   const y = recording.tensor(rows.shape, 'normalizeKernels output');
   const taps = kUp * kUp;
   const columns = elements(rows.shape) / taps;

@@ -18,7 +18,15 @@ export function pixelUnshuffle(recording: Recording, x: GpuTensor, scale: number
   return shuffle(recording, x, shape, shape, x.shape, scale, true);
 }
 
-function shuffle(recording: Recording, x: GpuTensor, shape: Shape, rows: Shape, pixels: Shape, scale: number, inverse: boolean): GpuTensor {
+function shuffle(
+  recording: Recording,
+  x: GpuTensor,
+  shape: Shape,
+  rows: Shape,
+  pixels: Shape,
+  scale: number,
+  inverse: boolean,
+): GpuTensor {
   const y = recording.tensor(shape, 'pixelShuffle output');
   const invocations = elements(shape);
   recording.dispatch({

@@ -11,7 +11,11 @@ import { fraction } from './resize.js';
 
 const shader: Shader = { name: 'pixels', source: taps + source };
 
-export function pixelsToPlanes(recording: Recording, pixels: GpuPixels, alpha: boolean): { luma: GpuTensor; chroma: GpuTensor } {
+export function pixelsToPlanes(
+  recording: Recording,
+  pixels: GpuPixels,
+  alpha: boolean,
+): { luma: GpuTensor; chroma: GpuTensor } {
   const { width, height } = pixels;
   const size = width * height;
   const luma = recording.tensor([alpha ? 2 : 1, height, width, 1], 'luma');
@@ -41,7 +45,18 @@ export function planesToPixels(recording: Recording, luma: GpuTensor, chroma: Gp
     constants: { ALPHA: images === 2 ? 1 : 0 },
     reads: 2,
     writes: 1,
-    params: words(invocations, h * w, w, crop.x, crop.y, crop.width, chromaH, chromaW, ...fraction(chromaH, h), ...fraction(chromaW, w)),
+    params: words(
+      invocations,
+      h * w,
+      w,
+      crop.x,
+      crop.y,
+      crop.width,
+      chromaH,
+      chromaW,
+      ...fraction(chromaH, h),
+      ...fraction(chromaW, w),
+    ),
     inputs: [luma, chroma],
     outputs: [pixels],
     invocations,

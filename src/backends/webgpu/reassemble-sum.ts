@@ -9,7 +9,14 @@ import type { GpuConv } from './weights.js';
 
 const shaderFor = tileShaders('reassemble-sum', source);
 
-export function reassembleSum(recording: Recording, maps: GpuTensor, x: GpuTensor, encode: GpuConv, base: GpuTensor, window: Window): GpuTensor {
+export function reassembleSum(
+  recording: Recording,
+  maps: GpuTensor,
+  x: GpuTensor,
+  encode: GpuConv,
+  base: GpuTensor,
+  window: Window,
+): GpuTensor {
   const { scale, kUp, groups } = window;
   const shape = reassembleSumShape(maps.shape, convShape(x.shape, encode.cIn, encode.cOut), base.shape, window);
   const y = recording.tensor(shape, 'reassembleSum output');

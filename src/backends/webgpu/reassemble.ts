@@ -15,21 +15,40 @@ import { type GpuTensor, type Recording, words } from './recording.js';
 // A binding has one type in a shader, hence texts instead of constants: what an invocation loads and stores, and how kernels are loaded.
 const units = { vec4, planes, scalar };
 const parities = { even, odd };
-const shaderOf = (unit: keyof typeof units, parity: keyof typeof parities): Shader => (
-  { name: `reassemble.${unit}-${parity}`, source: units[unit] + parities[parity] + source });
+const shaderOf = (unit: keyof typeof units, parity: keyof typeof parities): Shader => ({
+  name: `reassemble.${unit}-${parity}`,
+  source: units[unit] + parities[parity] + source,
+});
 const paddings: readonly Padding[] = ['zero', 'replicate', 'reflect']; // `override PADDING`
 
-export function reassemble(recording: Recording, features: GpuTensor, rows: GpuTensor, window: Window, padding: Padding, layout: Layout): GpuTensor {
+export function reassemble(
+  recording: Recording,
+  features: GpuTensor,
+  rows: GpuTensor,
+  window: Window,
+  padding: Padding,
+  layout: Layout,
+): GpuTensor {
   reassembleShape(features.shape, rows.shape, window);
   return reassembleFrom(recording, convInput(recording, features), rows, window, padding, layout);
 }
 
 /** The features in their own layout; the result in `layout`, which is NCHW if theirs is. */
-export function reassembleFrom(recording: Recording, { x, n, h, w, c: channels, layout: from }: ConvInput, rows: GpuTensor, window: Window, padding: Padding, layout: Layout): GpuTensor {
+export function reassembleFrom(
+  recording: Recording,
+  { x, n, h, w, c: channels, layout: from }: ConvInput,
+  rows: GpuTensor,
+  window: Window,
+  padding: Padding,
+  layout: Layout,
+): GpuTensor {
   const { scale, kUp, groups } = window;
   const toPlanes = layout === 'NCHW';
   const [height, width] = [h * scale, w * scale];
-  const y = recording.tensor(toPlanes ? [n, channels, height, width] : [n, height, width, channels], 'reassemble output');
+  const y = recording.tensor(
+    toPlanes ? [n, channels, height, width] : [n, height, width, channels],
+    'reassemble output',
+  );
   const unit = (channels / groups) % 4 === 0 ? 4 : 1; // a vector must not straddle two groups
   const c = channels / unit;
   const invocations = n * h * w * c;

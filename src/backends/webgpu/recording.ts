@@ -123,14 +123,22 @@ export class Recording {
 
   dispatch(work: Dispatch): void {
     const bound = [...work.inputs, ...work.outputs];
-    if (bound.some((storage) => (storage as Partial<Resident>).freed)) throw new Error(`Expected live tensors for "${work.shader.name}", got one that was freed`);
-    const resources = [{ buffer: this.#memory.uniform(work.params) }, ...bound.map(({ buffer, bytes }) => ({ buffer: buffer.gpu, size: bytes }))];
+    if (bound.some((storage) => (storage as Partial<Resident>).freed))
+      throw new Error(`Expected live tensors for "${work.shader.name}", got one that was freed`);
+    const resources = [
+      { buffer: this.#memory.uniform(work.params) },
+      ...bound.map(({ buffer, bytes }) => ({ buffer: buffer.gpu, size: bytes })),
+    ];
     const groups = work.workgroups ?? Math.ceil(work.invocations! / workgroup);
     const rows = Math.ceil(groups / this.#device.limits.maxComputeWorkgroupsPerDimension);
     this.dispatches.push({
       work,
       pipeline: this.#shared.pipeline(work, this.#mode.half),
-      bindGroup: this.#memory.bindGroup(this.#shared.bindGroupLayout(work.reads, work.writes), `${work.reads},${work.writes}`, resources),
+      bindGroup: this.#memory.bindGroup(
+        this.#shared.bindGroupLayout(work.reads, work.writes),
+        `${work.reads},${work.writes}`,
+        resources,
+      ),
       workgroups: [Math.ceil(groups / rows), rows],
     });
   }
@@ -147,7 +155,8 @@ export class Recording {
 
   /** Everything, then the copies of the results, one after the other, as command buffers to submit one by one: most programs are one. All pipelines must be compiled. */
   encode(results: readonly Resident[], readback: PooledBuffer, flopsPerSubmit = mostFlops): GPUCommandBuffer[] {
-    if (results.some(({ freed }) => freed)) throw new Error('Expected live tensors for "the results", got one that was freed');
+    if (results.some(({ freed }) => freed))
+      throw new Error('Expected live tensors for "the results", got one that was freed');
     const batches: Recorded[][] = [[]];
     let flops = 0;
     for (const recorded of this.dispatches) {
@@ -220,7 +229,9 @@ export function words(...values: (number | F32)[]): Uint32Array {
   return result;
 }
 
-interface F32 { readonly f32: number }
+interface F32 {
+  readonly f32: number;
+}
 
 export function f32(value: number): F32 {
   return { f32: value };

@@ -7,10 +7,23 @@ import type { ResizeMode } from '../../core/shapes.js';
 import type { Shader } from './device.js';
 import { f32, type GpuTensor, type Recording, words } from './recording.js';
 
-const vectors: Shader = { name: 'resize.vec4', source: `alias Value = vec4f; alias StoredValue = Stored4;\n${taps}${source}` };
-const values: Shader = { name: 'resize.scalar', source: `alias Value = f32; alias StoredValue = Stored;\n${taps}${source}` };
+const vectors: Shader = {
+  name: 'resize.vec4',
+  source: `alias Value = vec4f; alias StoredValue = Stored4;\n${taps}${source}`,
+};
+const values: Shader = {
+  name: 'resize.scalar',
+  source: `alias Value = f32; alias StoredValue = Stored;\n${taps}${source}`,
+};
 
-export function resize(recording: Recording, x: GpuTensor, height: number, width: number, mode: ResizeMode, cubicA: number): GpuTensor {
+export function resize(
+  recording: Recording,
+  x: GpuTensor,
+  height: number,
+  width: number,
+  mode: ResizeMode,
+  cubicA: number,
+): GpuTensor {
   const [n, h, w, channels] = x.shape;
   const y = recording.tensor([n, height, width, channels], 'resize output');
   const unit = channels % 4 === 0 ? 4 : 1;

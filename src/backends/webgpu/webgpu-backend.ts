@@ -33,8 +33,14 @@ export interface WebgpuBackendOptions {
 const tilesPerBatch = 8;
 
 /** @throws {CarafeError} DeviceLost if the device is gone already. */
-export async function createWebgpuBackend(device: GPUDevice, { destroyDevice = false, half = false, hardware = !isSoftwareAdapter(device.adapterInfo) }: WebgpuBackendOptions = {}): Promise<Backend> {
-  const backend = new WebgpuBackend(device, destroyDevice, { half: half && device.features.has('shader-f16'), hardware });
+export async function createWebgpuBackend(
+  device: GPUDevice,
+  { destroyDevice = false, half = false, hardware = !isSoftwareAdapter(device.adapterInfo) }: WebgpuBackendOptions = {},
+): Promise<Backend> {
+  const backend = new WebgpuBackend(device, destroyDevice, {
+    half: half && device.features.has('shader-f16'),
+    hardware,
+  });
   await backend.settled();
   return backend;
 }
@@ -85,7 +91,9 @@ class WebgpuBackend implements Backend {
       length = elements(result.shape);
       return [result];
     });
-    const values = this.#mode.half ? Float32Array.from(new Uint16Array(bytes, 0, length), fromHalf) : new Float32Array(bytes);
+    const values = this.#mode.half
+      ? Float32Array.from(new Uint16Array(bytes, 0, length), fromHalf)
+      : new Float32Array(bytes);
     if (!into) return values;
     into.set(values);
     return into;
@@ -120,7 +128,9 @@ class WebgpuBackend implements Backend {
   async #execute(program: (ops: Ops) => readonly Resident[]): Promise<ArrayBuffer[]> {
     this.#assertUsable();
     let reject!: (error: CarafeError) => void;
-    const ended = new Promise<never>((_, r) => { reject = r; });
+    const ended = new Promise<never>((_, r) => {
+      reject = r;
+    });
     this.#pending.add(reject);
     try {
       return await Promise.race([ended, this.#work(program)]);
@@ -133,7 +143,9 @@ class WebgpuBackend implements Backend {
     const recording = new Recording(this.#device, this.#shared, this.#memory, this.#mode);
     let readback: PooledBuffer | undefined;
     try {
-      const { results, bytes, mapped, errors, submitErrors } = await this.#submit(program, recording, (buffer) => { readback = buffer; });
+      const { results, bytes, mapped, errors, submitErrors } = await this.#submit(program, recording, (buffer) => {
+        readback = buffer;
+      });
       const error = (await errors) ?? (await submitErrors);
       if (error) throw error;
       const mapError = await mapped; // all of the run is done now
@@ -156,7 +168,11 @@ class WebgpuBackend implements Backend {
   }
 
   /** Records, waits for what is not there yet, submits. In the steady state nothing is missing and all of it is synchronous. */
-  async #submit(program: (ops: Ops) => readonly Resident[], recording: Recording, hold: (readback: PooledBuffer) => void) {
+  async #submit(
+    program: (ops: Ops) => readonly Resident[],
+    recording: Recording,
+    hold: (readback: PooledBuffer) => void,
+  ) {
     this.#recordings++;
     try {
       const created = this.#memory.created;
@@ -175,13 +191,21 @@ class WebgpuBackend implements Backend {
       const compiling = recording.compiling();
       if (compiling.length > 0) {
         await Promise.all(compiling).catch(async (error: unknown) => {
-          throw await this.#lostOr(new CarafeError('BackendUnavailable', `Expected the GPU driver to compile the shaders, got: ${String(error)}`));
+          throw await this.#lostOr(
+            new CarafeError(
+              'BackendUnavailable',
+              `Expected the GPU driver to compile the shaders, got: ${String(error)}`,
+            ),
+          );
         });
       }
       this.#assertUsable();
       const { value: mapped, errors: submitErrors } = guarded(this.#device, () => {
         for (const commands of recording.encode(results, readback)) this.#device.queue.submit([commands]);
-        return readback.gpu.mapAsync(mapModeRead, 0, bytes).then(() => undefined, (error: unknown) => error);
+        return readback.gpu.mapAsync(mapModeRead, 0, bytes).then(
+          () => undefined,
+          (error: unknown) => error,
+        );
       });
       recording.release();
       return { results, bytes, mapped, errors, submitErrors };
@@ -202,17 +226,25 @@ export function createOps(recording: Recording): Ops {
   const gpu = (x: DeviceTensor): GpuTensor => x as GpuTensor;
   return {
     input: (data, shape) => recording.input(data, shape),
-    inputPixels: ({ data, width, height }): GpuPixels => ({ width, height, ...recording.upload(data, width * height * 4, 'image') }),
-    free: (...tensors) => { for (const x of tensors) recording.free(gpu(x)); },
+    inputPixels: ({ data, width, height }): GpuPixels => ({
+      width,
+      height,
+      ...recording.upload(data, width * height * 4, 'image'),
+    }),
+    free: (...tensors) => {
+      for (const x of tensors) recording.free(gpu(x));
+    },
     nchwToNhwc: (x) => nchwToNhwc(recording, gpu(x)),
     nhwcToNchw: (x) => nhwcToNchw(recording, gpu(x)),
     conv2d: (x, conv, options = {}) => conv2d(recording, gpu(x), conv as GpuConv, options),
     pixelShuffle: (x, scale) => pixelShuffle(recording, gpu(x), scale),
     pixelUnshuffle: (x, scale) => pixelUnshuffle(recording, gpu(x), scale),
     normalizeKernels: (rows, window, normalizer) => normalizeKernels(recording, gpu(rows), window, normalizer),
-    reassemble: (features, rows, window, padding, layout = 'NHWC') => reassemble(recording, gpu(features), gpu(rows), window, padding, layout),
+    reassemble: (features, rows, window, padding, layout = 'NHWC') =>
+      reassemble(recording, gpu(features), gpu(rows), window, padding, layout),
     carafePack: (x, module, layout) => carafePack(recording, gpu(x), module, layout),
-    reassembleSum: (maps, x, encode, base, window) => reassembleSum(recording, gpu(maps), gpu(x), encode as GpuConv, gpu(base), window),
+    reassembleSum: (maps, x, encode, base, window) =>
+      reassembleSum(recording, gpu(maps), gpu(x), encode as GpuConv, gpu(base), window),
     resize: (x, height, width, mode, cubicA = -0.5) => resize(recording, gpu(x), height, width, mode, cubicA),
     pixelsToPlanes: (pixels, alpha) => pixelsToPlanes(recording, pixels as GpuPixels, alpha),
     planesToPixels: (luma, chroma, crop) => planesToPixels(recording, gpu(luma), gpu(chroma), crop),

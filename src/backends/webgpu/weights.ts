@@ -40,12 +40,23 @@ export class GpuConv implements DeviceConv {
     const data = packWeights(this.#weights, run);
     this.#memory.check(data.byteLength, 'weights');
     const { value: gpu, errors } = guarded(this.#device, () => {
-      const buffer = this.#device.createBuffer({ label: 'carafe weights', size: data.byteLength, usage: usage.storage | usage.copyDst });
+      const buffer = this.#device.createBuffer({
+        label: 'carafe weights',
+        size: data.byteLength,
+        usage: usage.storage | usage.copyDst,
+      });
       this.#device.queue.writeBuffer(buffer, 0, data);
       return buffer;
     });
-    const packing: PackedWeights = { buffer: { gpu }, bytes: data.byteLength, coVectors: rowVectors(this.cOut, run), uploading: errors };
-    void errors.then((error) => { if (!error) packing.uploading = undefined; });
+    const packing: PackedWeights = {
+      buffer: { gpu },
+      bytes: data.byteLength,
+      coVectors: rowVectors(this.cOut, run),
+      uploading: errors,
+    };
+    void errors.then((error) => {
+      if (!error) packing.uploading = undefined;
+    });
     return packing;
   }
 }
@@ -65,7 +76,8 @@ export function packWeights({ weights, bias, cOut, cIn, k }: ConvWeights, run: n
     const column = Math.floor(co / run) * padded + (co % run);
     if (bias) data[column] = bias[co];
     for (let ci = 0; ci < cIn; ci++) {
-      for (let tap = 0; tap < taps; tap++) data[(1 + tap * rowsIn + ci) * row + column] = weights[(co * cIn + ci) * taps + tap];
+      for (let tap = 0; tap < taps; tap++)
+        data[(1 + tap * rowsIn + ci) * row + column] = weights[(co * cIn + ci) * taps + tap];
     }
   }
   return data;

@@ -28,7 +28,8 @@ export function loadCarafeLuma(backend: Backend, model: ModelFile): CarafeLuma {
   if (architecture !== 'carafe-luma') throw expected('ModelInvalid', 'architecture', '"carafe-luma"', architecture);
   const setting = (name: keyof typeof LIMITS): number => {
     const value = Number(model.metadata[name]);
-    if (!Number.isInteger(value) || value < 1 || value > LIMITS[name]) throw expected('ModelInvalid', name, `an integer of 1..${LIMITS[name]}`, model.metadata[name]);
+    if (!Number.isInteger(value) || value < 1 || value > LIMITS[name])
+      throw expected('ModelInvalid', name, `an integer of 1..${LIMITS[name]}`, model.metadata[name]);
     return value;
   };
   const window = { scale: setting('scale'), kUp: setting('kUp'), groups: setting('groups') };
@@ -40,9 +41,20 @@ export function loadCarafeLuma(backend: Backend, model: ModelFile): CarafeLuma {
   const channels = setting('channels');
   const bodyLength = setting('body');
   const cMid = (model.metadata.cMid ?? '0') === '0' ? 0 : setting('cMid');
-  const conv = (name: string, cOut: number, cIn: number, k: number, bias = values(model, `${name}.bias`, [cOut])): DeviceConv => backend.conv({
-    weights: values(model, `${name}.weights`, [cOut, cIn, k, k]), bias, cOut, cIn, k,
-  });
+  const conv = (
+    name: string,
+    cOut: number,
+    cIn: number,
+    k: number,
+    bias = values(model, `${name}.bias`, [cOut]),
+  ): DeviceConv =>
+    backend.conv({
+      weights: values(model, `${name}.weights`, [cOut, cIn, k, k]),
+      bias,
+      cOut,
+      cIn,
+      k,
+    });
   const head = conv('head', channels, 1, 3);
   const body = Array.from({ length: bodyLength }, (_, i) => conv(`body.${i}`, channels, channels, 3));
   const maps = conv('maps', window.groups, channels, 3);

@@ -4,7 +4,9 @@ import type { CarafePack, DeviceTensor, Ops } from '../../backends/backend.js';
 
 /** x [n, h, w, c] -> kernel rows [n, h, w, groups*kUp^2*scale^2], normalised. */
 export function predictKernels(ops: Ops, pack: CarafePack, x: DeviceTensor): DeviceTensor {
-  const compressed = pack.compress ? ops.conv2d(x, pack.compress, { activation: pack.activation, slope: pack.slope }) : x;
+  const compressed = pack.compress
+    ? ops.conv2d(x, pack.compress, { activation: pack.activation, slope: pack.slope })
+    : x;
   const rows = ops.conv2d(compressed, pack.encode, { dilation: pack.dilation });
   if (compressed !== x) ops.free(compressed);
   const kernels = ops.normalizeKernels(rows, pack, pack.normalizer);

@@ -7,7 +7,8 @@ declare global {
   }
 }
 
-window.conformance = (backend, thread, atOnce) => thread === 'page' ? run(backend, atOnce) : runInWorker(backend, atOnce);
+window.conformance = (backend, thread, atOnce) =>
+  thread === 'page' ? run(backend, atOnce) : runInWorker(backend, atOnce);
 
 function runInWorker(backend: BrowserBackend, atOnce?: number): Promise<Report> {
   return new Promise((resolve, reject) => {

@@ -30,7 +30,13 @@ const OPEN: Record<BrowserBackend, () => Promise<Backend>> = {
 
 export async function run(name: BrowserBackend, atOnce?: number): Promise<Report> {
   const opened = OPEN[name]();
-  const results = await outcomes((runner) => (name === 'webgpu-f16' ? halfConformance : conformance)(() => opened, runner), atOnce);
-  const details = await opened.then((backend) => backend.details, (error: Error) => `not opened: ${error.message}`);
+  const results = await outcomes(
+    (runner) => (name === 'webgpu-f16' ? halfConformance : conformance)(() => opened, runner),
+    atOnce,
+  );
+  const details = await opened.then(
+    (backend) => backend.details,
+    (error: Error) => `not opened: ${error.message}`,
+  );
   return { details, thread: typeof window === 'undefined' ? 'worker' : 'page', results };
 }

@@ -18,29 +18,38 @@ export interface DenoReport {
 }
 
 const adapter = await navigator.gpu.requestAdapter();
-if (!adapter) throw new Error('Deno found no adapter: is Debian\'s mesa-vulkan-drivers installed?');
+if (!adapter) throw new Error("Deno found no adapter: is Debian's mesa-vulkan-drivers installed?");
 const device = await adapter.requestDevice({ requiredFeatures: ['shader-f16'] });
 const f32 = await createWebgpuBackend(device);
 const hardware = await createWebgpuBackend(device, { hardware: true });
 const f16 = await createWebgpuBackend(device, { half: true });
 const hardwareF16 = await createWebgpuBackend(device, { half: true, hardware: true });
 
-const prefixed = (prefix: string, results: Outcome[]): Outcome[] => results.map((one) => ({ ...one, name: prefix + one.name }));
+const prefixed = (prefix: string, results: Outcome[]): Outcome[] =>
+  results.map((one) => ({ ...one, name: prefix + one.name }));
 const AT_ONCE = 16; // a readback takes Deno 12 ms
 const results = [
-  ...await outcomes((runner) => conformance(async () => f32, runner), AT_ONCE),
+  ...(await outcomes((runner) => conformance(async () => f32, runner), AT_ONCE)),
   ...prefixed('hardware ', await outcomes((runner) => conformance(async () => hardware, runner), AT_ONCE)),
-  ...await outcomes((runner) => halfConformance(async () => f16, runner), AT_ONCE),
+  ...(await outcomes((runner) => halfConformance(async () => f16, runner), AT_ONCE)),
   ...prefixed('hardware ', await outcomes((runner) => halfConformance(async () => hardwareF16, runner), AT_ONCE)),
 ];
 
 const images: Record<string, number> = {};
 for (const path of Deno.args) {
   const model = parseSafetensors(await Deno.readFile(path));
-  const image = { data: new Uint8ClampedArray(new Random(1).bytes(40 * 32 * 4)).map((v, i) => i % 4 === 3 ? 255 : (i >> 6) % 2 ? v : (i >> 2) * 3), width: 40, height: 32 };
+  const image = {
+    data: new Uint8ClampedArray(new Random(1).bytes(40 * 32 * 4)).map((v, i) =>
+      i % 4 === 3 ? 255 : (i >> 6) % 2 ? v : (i >> 2) * 3,
+    ),
+    width: 40,
+    height: 32,
+  };
   const big = async (backend: Backend): Promise<Uint8ClampedArray> => {
     const net = loadCarafeLuma(backend, model);
-    const [{ data }] = await runTiles(backend, net, [{ ...cutTile(image, { x: 0, y: 0, width: 40, height: 32 }, tileHalo(net, false)), alpha: false }]);
+    const [{ data }] = await runTiles(backend, net, [
+      { ...cutTile(image, { x: 0, y: 0, width: 40, height: 32 }, tileHalo(net, false)), alpha: false },
+    ]);
     return data;
   };
   const [a, b] = [await big(f32), await big(f16)];
