@@ -74,6 +74,15 @@ export async function runPart({ name, run }: Part, folder: string, file: string,
   return failures.length === 0;
 }
 
+/** What fails in here does not stop what comes after. */
+export async function attempt({ fail }: Context, what: string, body: () => Promise<void>): Promise<void> {
+  try {
+    await body();
+  } catch (error) {
+    fail(`${what}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  }
+}
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;

@@ -212,7 +212,7 @@ export function summary(report: Report): string {
     lines.push(
       `GPU ${r.program} ${r.variant}: ${r.dispatches} dispatches, one pass ${number(r.passMs)} ms, sum ${number(r.sumMs)}`,
     );
-  for (const program of ['base 1440x1440', 'base 256x256', 'C=256 50x50']) {
+  for (const program of ['base 1440x1440', 'C=256 50x50', 'C=64 128x128']) {
     for (const r of of('dispatches').filter((row) => row.program === program && row.variant.includes('staged')))
       lines.push(
         ` ${r.variant.slice(0, 3)} ${r.program.split(' ').at(-1)} ${short(r.label).slice(0, 60)} ${number(r.us)} us ${number(r.gbs)} GB/s ${number(r.tfs)} TF/s ${percent(share(r, peaks))}`,
