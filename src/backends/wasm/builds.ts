@@ -2,7 +2,7 @@
 // gives the known answer: some report relaxed SIMD and lack an opcode, or compute one wrongly.
 import packed from '../../../dist/wasm-builds.deflate';
 import { CarafeError } from '../../core/errors.js';
-import type { Backend } from '../backend.js';
+import { type Backend, PLAIN } from '../backend.js';
 import { createWasmBackend } from './wasm-backend.js';
 
 export type WasmBuild = 'relaxed-simd' | 'simd';
@@ -71,6 +71,6 @@ async function knownAnswer(backend: Backend): Promise<boolean> {
     cIn: 2,
     k: 1,
   });
-  const y = await backend.run((ops) => ops.conv2d(ops.input(Float32Array.of(1, 2, -3, 4), [1, 1, 2, 2]), conv));
+  const y = await backend.run((ops) => ops.conv2d(ops.input(Float32Array.of(1, 2, -3, 4), [1, 1, 2, 2]), conv, PLAIN));
   return y.join() === '6,13,20,27,34,6,9,12,15,18';
 }

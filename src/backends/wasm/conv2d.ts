@@ -1,10 +1,10 @@
 // conv2d on assembly/conv2d.ts, and on assembly/winograd.ts where that pays: places their weights, and says which rows they read.
 import { type Activation, convShape } from '../../core/shapes.js';
-import { BLOCK, type ConvOptions, type ConvWeights, type DeviceConv, type DeviceTensor } from '../backend.js';
+import { BLOCK, type ConvOptions, type ConvWeights, type DeviceConv } from '../backend.js';
 import type { Arena } from './arena.js';
 import { TILE_PIXELS } from './exports.js';
 import { packConv, packWinograd } from './pack.js';
-import { produce, type Program, same } from './program.js';
+import { produce, type Program, same, type WasmTensor } from './program.js';
 import { ceilTo, type Input, type Rows, type Step } from './rows.js';
 
 export interface WasmConv extends DeviceConv {
@@ -55,19 +55,18 @@ const ANY_SLOPE = 2;
 
 export function conv2d(
   program: Program,
-  x: DeviceTensor,
-  conv: DeviceConv,
-  { dilation = 1, activation = 'none', slope = 0.01, residual }: ConvOptions = {},
+  x: WasmTensor,
+  conv: WasmConv,
+  { dilation, activation, slope, residual }: ConvOptions<WasmTensor>,
 ): Rows {
   const ending: Ending = {
     slope: activation === 'relu' ? 0 : activation === 'leaky-relu' ? slope : 1,
     curve: activation === 'leaky-relu' && slope > 1 ? ANY_SLOPE : CURVES[activation],
     residual: residual && program.rows(residual),
   };
-  const placed = conv as WasmConv;
-  return placed.winograd !== 0 && dilation === 1
-    ? winograd(program, program.rows(x), placed, ending)
-    : direct(program, program.rows(x), placed, dilation, ending);
+  return conv.winograd !== 0 && dilation === 1
+    ? winograd(program, program.rows(x), conv, ending)
+    : direct(program, program.rows(x), conv, dilation, ending);
 }
 
 /** What a tile does of the ending of the row at (image, row, left). */

@@ -1,14 +1,13 @@
 // normalizeKernels on assembly/normalize-kernels.ts.
 import type { Normalizer, Window } from '../../core/shapes.js';
-import type { DeviceTensor } from '../backend.js';
-import { produce, type Program, same } from './program.js';
+import { produce, type Program, same, type WasmTensor } from './program.js';
 import type { Rows } from './rows.js';
 
 const NORMALIZERS: readonly Normalizer[] = ['softmax', 'sigmoid', 'sigmoid-normalized']; // as assembly/normalize-kernels.ts numbers them
 
 export function normalizeKernels(
   program: Program,
-  x: DeviceTensor,
+  x: WasmTensor,
   { scale, kUp, groups }: Window,
   normalizer: Normalizer,
 ): Rows {

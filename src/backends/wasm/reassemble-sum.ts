@@ -1,21 +1,19 @@
 // reassembleSum on assembly/reassemble-sum.ts, a row of source pixels at a time.
 import { convShape, reassembleSumShape, type Window } from '../../core/shapes.js';
-import type { DeviceConv, DeviceTensor } from '../backend.js';
 import { SPARE_BYTES, type WasmConv } from './conv2d.js';
-import { produce, type Program } from './program.js';
+import { produce, type Program, type WasmTensor } from './program.js';
 import type { Input, Range, Rows } from './rows.js';
 
 const SEGMENT = 40; // pixels, assembly/reassemble-sum.ts
 
 export function reassembleSum(
   program: Program,
-  maps: DeviceTensor,
-  x: DeviceTensor,
-  encode: DeviceConv,
-  base: DeviceTensor,
+  maps: WasmTensor,
+  x: WasmTensor,
+  { weights, bias, cIn, cOut }: WasmConv,
+  base: WasmTensor,
   window: Window,
 ): Rows {
-  const { weights, bias, cIn, cOut } = encode as WasmConv;
   const { scale: s, kUp, groups } = window;
   const [mapRows, xRows, baseRows] = [program.rows(maps), program.rows(x), program.rows(base)];
   const r = (kUp - 1) / 2;

@@ -1,7 +1,6 @@
 // reassemble on assembly/reassemble.ts, a row of source pixels at a time, and of it a slice of channels at a time.
 import { borderIndex, type Layout, type Padding, reassembleShape, type Window } from '../../core/shapes.js';
-import type { DeviceTensor } from '../backend.js';
-import { Planes, produce, type Program } from './program.js';
+import { Planes, produce, type Program, type WasmTensor } from './program.js';
 import { ceilTo, type Input, type Range, type Rows } from './rows.js';
 
 const SLICE = 80; // channels at most, whose windows stay in L1 from pixel to pixel
@@ -17,12 +16,12 @@ interface Slice {
 
 export function reassemble(
   program: Program,
-  features: DeviceTensor,
-  kernels: DeviceTensor,
+  features: WasmTensor,
+  kernels: WasmTensor,
   window: Window,
   padding: Padding,
-  layout: Layout = 'NHWC',
-): DeviceTensor {
+  layout: Layout,
+): WasmTensor {
   const { wasm } = program;
   const { scale: s, kUp, groups } = window;
   const [rows, whole] = [program.rows(kernels), program.rows(features)];

@@ -1,17 +1,16 @@
 // resize on assembly/resize.ts, an output row at a time.
 import { axisTaps } from '../../core/resize-taps.js';
 import type { ResizeMode } from '../../core/shapes.js';
-import type { DeviceTensor } from '../backend.js';
-import { produce, type Program } from './program.js';
+import { produce, type Program, type WasmTensor } from './program.js';
 import type { Range, Rows } from './rows.js';
 
 export function resize(
   program: Program,
-  x: DeviceTensor,
+  x: WasmTensor,
   height: number,
   width: number,
   mode: ResizeMode,
-  cubicA = -0.5,
+  cubicA: number,
 ): Rows {
   const input = program.rows(x);
   const [n, h, w, c] = input.shape;
