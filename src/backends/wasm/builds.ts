@@ -55,10 +55,14 @@ export async function openWasmBuild(build: WasmBuild): Promise<Backend> {
   return openWasmModule(module, build);
 }
 
-/** For a module compiled elsewhere (edge runtimes hand out modules, not bytes). */
+/** For a module compiled elsewhere (edge runtimes hand out modules, not bytes). @throws {CarafeError} BackendUnavailable also if it is no build of ours. */
 export async function openWasmModule(module: WebAssembly.Module, details: string): Promise<Backend> {
-  const backend = await createWasmBackend(module, details);
-  if (await knownAnswer(backend)) return backend;
+  try {
+    const backend = await createWasmBackend(module, details);
+    if (await knownAnswer(backend)) return backend;
+  } catch (cause) {
+    throw new CarafeError('BackendUnavailable', `the ${details} build does not run here: ${(cause as Error).message}`);
+  }
   throw new CarafeError('BackendUnavailable', `this engine computes a wrong known answer with the ${details} build`);
 }
 

@@ -4,7 +4,7 @@
 import { elements, type Shape } from '../../core/tensor.js';
 import type { DeviceTensor } from '../backend.js';
 import type { Arena } from './arena.js';
-import type { Exports } from './exports.js';
+import type { Kernels } from './kernels.js';
 import { ceilTo, execute, type Input, Producer, type ProducerOptions, type Range, Rows, type Step } from './rows.js';
 
 const PART_BYTES = 512 * 1024; // of planes at a time: they stay in the L2 cache until they are copied out
@@ -15,7 +15,7 @@ type ProduceOptions = Omit<ProducerOptions, 'height' | 'compute'>;
 
 export interface Program {
   readonly arena: Arena;
-  readonly wasm: Exports;
+  readonly wasm: Kernels;
   /** The tensor as rows to be pulled. */
   rows(x: WasmTensor): Rows;
   /** All values of a tensor, computed now, into `into` or memory of their own. */
@@ -78,7 +78,7 @@ export function produce(shape: Shape, options: ProduceOptions, compute: (y: Rows
 /** Of an input whose rows and columns are read one for one. */
 export const same = (rows: Rows): Input => ({ rows, reads: (y) => [y, y + 1], columns: (range) => range });
 
-export function createProgram(arena: Arena, wasm: Exports): Program {
+export function createProgram(arena: Arena, wasm: Kernels): Program {
   const table = arena.allocate(MAX_ADDRESSES * 4);
   let view: Int32Array = new Int32Array();
   const program: Program = {

@@ -32,7 +32,7 @@ export function resize(
   ];
   return produce(
     [n, height, width, c],
-    { inputs, scratchBytes: ((w + 4) * c + 4) * 4 },
+    { inputs, scratchBytes: program.wasm.resizeScratch(w, c) },
     (y, { y: row, left, right, scratch }) => {
       const [from, to] = source([left, right]);
       for (let i = 0; i < n; i++) {

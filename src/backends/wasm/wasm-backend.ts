@@ -5,7 +5,7 @@ import type { Backend, ConvWeights, Ops } from '../backend.js';
 import { Arena } from './arena.js';
 import { carafePack } from './carafe-pack.js';
 import { conv2d, placeConv, type WasmConv } from './conv2d.js';
-import type { Exports } from './exports.js';
+import { instantiate, type Kernels } from './kernels.js';
 import { nchwToNhwc, nhwcToNchw } from './layout.js';
 import { normalizeKernels } from './normalize-kernels.js';
 import { pixelShuffle, pixelUnshuffle } from './pixel-shuffle.js';
@@ -20,8 +20,7 @@ export type WasmOps = Ops<WasmTensor, WasmPixels, WasmConv>;
 /** @param details which build `module` is. */
 export async function createWasmBackend(module: WebAssembly.Module, details: string): Promise<Backend> {
   const memory = new WebAssembly.Memory({ initial: 4 });
-  const instance = await WebAssembly.instantiate(module, { env: { memory } });
-  return new WasmBackend(new Arena(memory), instance.exports as unknown as Exports, details);
+  return new WasmBackend(new Arena(memory), await instantiate(module, memory), details);
 }
 
 class WasmBackend implements Backend<WasmTensor, WasmPixels, WasmConv> {
@@ -29,9 +28,9 @@ class WasmBackend implements Backend<WasmTensor, WasmPixels, WasmConv> {
   readonly details: string;
   readonly batch = 1;
   #arena: Arena | undefined;
-  readonly #wasm: Exports;
+  readonly #wasm: Kernels;
 
-  constructor(arena: Arena, wasm: Exports, details: string) {
+  constructor(arena: Arena, wasm: Kernels, details: string) {
     this.#arena = arena;
     this.#wasm = wasm;
     this.details = details;
@@ -70,7 +69,7 @@ class WasmBackend implements Backend<WasmTensor, WasmPixels, WasmConv> {
 }
 
 function opsOf(program: Program): WasmOps {
-  const ops: WasmOps = {
+  return {
     input: createSource,
     inputPixels,
     free() {}, // rows free themselves
@@ -85,7 +84,6 @@ function opsOf(program: Program): WasmOps {
     resize: (...args) => resize(program, ...args),
     pixelsToPlanes: (...args) => pixelsToPlanes(program, ...args),
     planesToPixels: (...args) => planesToPixels(program, ...args),
-    carafePack: (...args) => carafePack(ops, ...args),
+    carafePack: (...args) => carafePack(program, ...args),
   };
-  return ops;
 }
