@@ -10,7 +10,7 @@ import type { GpuConv } from './weights.js';
 const shaderFor = tileShaders('conv2d', source);
 const activations: readonly Activation[] = ['none', 'relu', 'leaky-relu', 'silu', 'hardswish']; // Params.activation
 
-export function conv2d(recording: Recording, x: GpuTensor, conv: GpuConv, options: ConvOptions = {}): GpuTensor {
+export function conv2d(recording: Recording, x: GpuTensor, conv: GpuConv, options: ConvOptions<GpuTensor>): GpuTensor {
   const [n, h, w] = convShape(x.shape, conv.cIn, conv.cOut);
   return convolve(
     recording,
@@ -27,7 +27,7 @@ export function convolve(
   input: ConvInput,
   conv: GpuConv,
   y: GpuTensor,
-  { dilation = 1, activation = 'none', slope = 0.01, residual }: ConvOptions,
+  { dilation, activation, slope, residual }: ConvOptions<GpuTensor>,
 ): GpuTensor {
   const weights = conv.packed();
   recording.uploading(weights);
@@ -40,7 +40,7 @@ export function convolve(
     reads: 3,
     writes: 1,
     // Without a residual its binding is not read, but must be there and as large as one vector: the weights always are.
-    inputs: [x, weights, (residual as GpuTensor | undefined) ?? weights],
+    inputs: [x, weights, residual ?? weights],
     outputs: [y],
     flops: convFlops(input, conv),
   };
