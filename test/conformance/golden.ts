@@ -1,6 +1,13 @@
 // Golden vectors from PyTorch in f64 (training/golden.py), independent of our reference. They are stored as f32: to each computed bound
 // comes the rounding of the expected value. Like suite.ts it knows no test runner and no platform; files come as bytes.
-import type { Backend, ConvWeights, DeviceConv, DeviceTensor, Ops } from '../../src/backends/backend.js';
+import {
+  type Backend,
+  type ConvWeights,
+  type DeviceConv,
+  type DeviceTensor,
+  type Ops,
+  PLAIN,
+} from '../../src/backends/backend.js';
 import type { Activation, Normalizer, Padding, ResizeMode } from '../../src/core/shapes.js';
 import type { Shape, Tensor } from '../../src/core/tensor.js';
 import { type CarafeLuma, loadCarafeLuma, upscaleLuma } from '../../src/engine/networks/carafe-luma.js';
@@ -113,7 +120,13 @@ export const FILES: Record<string, { atLeast: number; named: string[]; checks: (
         convs: [],
         program: (ops) =>
           ops.nhwcToNchw(
-            ops.reassemble(upload(ops, v.get('features')), rowsOf(ops, v.get('kernels'), p.scale), p, p.padding),
+            ops.reassemble(
+              upload(ops, v.get('features')),
+              rowsOf(ops, v.get('kernels'), p.scale),
+              p,
+              p.padding,
+              'NHWC',
+            ),
           ),
       },
     ],
@@ -148,9 +161,13 @@ export const FILES: Record<string, { atLeast: number; named: string[]; checks: (
       const convs = [...compress, convOf(v, 'encode.weights', 'encode.bias')];
       const rows = (ops: Ops, features: DeviceTensor, devices: readonly DeviceConv[]): DeviceTensor => {
         const compressed = compress.length
-          ? ops.conv2d(features, devices[0], { activation: p.activation, slope: p.slope ?? 0.1 })
+          ? ops.conv2d(features, devices[0], { ...PLAIN, activation: p.activation, slope: p.slope ?? 0.1 })
           : features;
-        return ops.normalizeKernels(ops.conv2d(compressed, devices.at(-1)!, { dilation: p.dilation }), p, p.normalizer);
+        return ops.normalizeKernels(
+          ops.conv2d(compressed, devices.at(-1)!, { ...PLAIN, dilation: p.dilation }),
+          p,
+          p.normalizer,
+        );
       };
       // The module was run as Conv + BatchNorm in f64; its folded weights are rounded to f32.
       const parameters = v.find('unfolded/comp.conv.weight') ? 2 ** -24 : 0;
