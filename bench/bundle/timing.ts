@@ -256,10 +256,11 @@ const batches: Part = {
         await attempt(context, `${tiles} tiles`, async () => {
           const jobs = tileJobs(net, side, tiles);
           const options = small ? { ms: 1, least: 1 } : { ms: 500, least: 5 };
+          const programs = small ? 2 : 8;
           const alone = median(await timeCalls(() => runTiles(backend, net, jobs), options));
           const inFlight = await timeCalls(async () => {
             let running = runTiles(backend, net, jobs);
-            for (let i = 0; i < 7; i++) {
+            for (let i = 1; i < programs; i++) {
               const next = runTiles(backend, net, jobs);
               await running;
               running = next;
@@ -272,7 +273,7 @@ const batches: Part = {
             side,
             tiles,
             aloneMsPerTile: alone / tiles,
-            twoMsPerTile: median(inFlight) / 8 / tiles,
+            twoMsPerTile: median(inFlight) / programs / tiles,
             gpuMsPerTile: gpuBusy(timed) / tiles,
           });
         });
