@@ -20,7 +20,10 @@ export async function openGpu(): Promise<GPU> {
 async function openDawn(): Promise<GPU> {
   const { create, globals } = await import('webgpu');
   Object.assign(globalThis, globals);
-  return create(['disable-dawn-features=timestamp_quantization']); // else the clock has steps of 0.1 ms
+  return create([
+    'disable-dawn-features=timestamp_quantization', // else the clock has steps of 0.1 ms
+    'enable-dawn-features=vulkan_enable_f16_on_nvidia', // Dawn, and so Chrome, hides shader-f16 there
+  ]);
 }
 
 /** Sets `navigator.gpu`. Every device opened through it from now on is in the array that is returned. */
