@@ -121,6 +121,24 @@ export class Watched {
     return this.#read();
   }
 
+  /** Milliseconds from the start of `body` until the GPU has done all that it submitted, copies for reading back included, reading not. */
+  async untilComputed(body: () => Promise<unknown>): Promise<number> {
+    const { queue } = this.device;
+    const submit = queue.submit.bind(queue);
+    const done: Promise<number>[] = [];
+    queue.submit = (buffers) => {
+      submit(buffers);
+      done.push(queue.onSubmittedWorkDone().then(() => performance.now()));
+    };
+    const started = performance.now();
+    try {
+      await body();
+    } finally {
+      queue.submit = submit;
+    }
+    return Math.max(...(await Promise.all(done))) - started;
+  }
+
   #timePasses(encoder: GPUCommandEncoder): void {
     const begin = encoder.beginComputePass.bind(encoder);
     const timed = (label: string, workgroups: readonly number[]): GPUComputePassEncoder =>

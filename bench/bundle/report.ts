@@ -8,6 +8,7 @@ export interface Report {
   readonly cpu: string;
   readonly node: string;
   readonly small: boolean;
+  readonly brief: boolean;
   readonly seconds: number;
   readonly parts: readonly PartResult[];
 }
@@ -131,8 +132,30 @@ export function markdown(report: Report): string {
     [
       'Images, RGBA to RGBA',
       table(
-        ['image', 'model', 'storage', 'tile', 'ms', 'best', 'GPU busy, ms', 'first to last pass, ms'],
-        of('images').map((r) => [r.image, r.model, r.storage, r.tile, r.wallMs, r.bestMs, r.gpuMs, r.spanMs]),
+        ['image', 'model', 'storage', 'tile', 'ms', 'best', 'until computed', 'GPU busy, ms', 'first to last pass, ms'],
+        of('images').map((r) => [
+          r.image,
+          r.model,
+          r.storage,
+          r.tile,
+          r.wallMs,
+          r.bestMs,
+          r.computedMs,
+          r.gpuMs,
+          r.spanMs,
+        ]),
+      ),
+    ],
+    [
+      "This thread's time an image, ms",
+      table(
+        ['image', 'where'],
+        of('host').map((r) => [
+          r.what,
+          Object.entries(r.ms)
+            .map(([name, ms]) => `${name} ${ms}`)
+            .join(', '),
+        ]),
       ),
     ],
     [
@@ -220,8 +243,9 @@ export function summary(report: Report): string {
   }
   for (const r of of('images'))
     lines.push(
-      `image ${r.image} ${r.model} ${r.storage} tile ${r.tile}: ${number(r.wallMs)} ms, best ${number(r.bestMs)}, GPU ${number(r.gpuMs)}, span ${number(r.spanMs)}`,
+      `image ${r.image} ${r.model} ${r.storage} tile ${r.tile}: ${number(r.wallMs)} ms, best ${number(r.bestMs)}, computed ${number(r.computedMs)}, GPU ${number(r.gpuMs)}, span ${number(r.spanMs)}`,
     );
+  for (const r of of('host')) lines.push(`host ${r.what}: ${JSON.stringify(r.ms).replace(/"/g, '').slice(0, 230)}`);
   for (const r of of('batches'))
     lines.push(
       `batch ${r.storage} ${r.tiles}: ${number(r.aloneMsPerTile)} ms a tile, two in flight ${number(r.twoMsPerTile)}, GPU ${number(r.gpuMsPerTile)}`,

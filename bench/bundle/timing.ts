@@ -92,11 +92,11 @@ const dispatches: Part = {
   name: 'dispatches',
   limit: 75,
   async run(context) {
-    const { small, read } = context;
+    const { small, brief, read } = context;
     const variants: Variant[] = [
       { f16: false, staged: true },
       { f16: true, staged: true },
-      { f16: false, staged: false },
+      ...(brief ? [] : [{ f16: false, staged: false }]),
     ];
     for (const variant of variants) {
       const opened = await openVariant(variant, context);
@@ -109,7 +109,7 @@ const dispatches: Part = {
         : [
             ['base', 1440],
             ['base', 256],
-            ...(variant.staged
+            ...(variant.staged && !brief
               ? ([
                   ['small', 1440],
                   ['large', 1440],
@@ -172,20 +172,16 @@ const images: Part = {
   name: 'images',
   limit: 75,
   async run(context) {
-    const { small } = context;
+    const { small, brief } = context;
     const sizes: [number, number][] = small
       ? [[24, 16]]
-      : [
-          [1920, 1080],
-          [256, 256],
-          [3840, 2160],
-        ];
+      : [[1920, 1080], ...(brief ? [] : [[256, 256] as [number, number]]), [3840, 2160]];
     for (const [width, height] of sizes) {
       const image = testImage(width, height);
       const options = [
         { model: 'base' },
         ...(width === 1920
-          ? [{ tile: 512 }, { tile: 1024 }, { tile: 2048 }, { model: 'small' }, { model: 'large' }]
+          ? [{ tile: 1024 }, { tile: 2048 }, ...(brief ? [] : [{ tile: 512 }, { model: 'small' }, { model: 'large' }])]
           : []),
       ] as { model?: 'base' | 'small' | 'large'; tile?: number }[];
       let first: RawImage | undefined;
@@ -201,9 +197,11 @@ const images: Part = {
             if (model === 'base') first ??= result;
             const difference = model === 'base' ? largestDifference(result.data, first!.data) : 0;
             if (!(difference <= 1)) context.fail(`${what}: ${difference} of 255 off the first`);
-            const times = await timeCalls(run, small ? { ms: 1, least: 1 } : { ms: 700, least: 5 });
+            const times = await timeCalls(run, small ? { ms: 1, least: 1 } : { ms: brief ? 400 : 700, least: 5 });
             const timed: Timed[][] = [];
             for (let i = 0; i < (small ? 1 : 5); i++) timed.push(await watched.time('pass', run));
+            const computed: number[] = [];
+            for (let i = 0; i < (small ? 1 : 5); i++) computed.push(await watched.untilComputed(run));
             context.put('images', {
               image: `${width}x${height}`,
               model,
@@ -215,7 +213,9 @@ const images: Part = {
               gpuMs: median(timed.map(gpuBusy)),
               spanMs: median(timed.map(gpuSpan)),
               passes: timed[0].length,
+              computedMs: median(computed),
             });
+            if ((small || width === 1920) && model === 'base') await putHost(what, run, context);
             upscaler.dispose();
           });
         }
@@ -223,6 +223,33 @@ const images: Part = {
     }
   },
 };
+
+/** Where this thread's time goes, by V8's sampling profiler: milliseconds an image, the ten largest. */
+async function putHost(what: string, run: () => Promise<unknown>, { put }: Context): Promise<void> {
+  const { Session } = await import('node:inspector/promises');
+  const session = new Session();
+  session.connect();
+  await session.post('Profiler.enable');
+  await session.post('Profiler.setSamplingInterval', { interval: 200 });
+  await session.post('Profiler.start');
+  const images = 8;
+  for (let i = 0; i < images; i++) await run();
+  const { profile } = await session.post('Profiler.stop');
+  session.disconnect();
+  const own = new Map<string, number>();
+  const nameOf = new Map(
+    profile.nodes.map(({ id, callFrame: { functionName, url, lineNumber } }) => [
+      id,
+      functionName || `${url.split('/').at(-1)}:${lineNumber + 1}`,
+    ]),
+  );
+  for (const [i, id] of profile.samples!.entries()) {
+    const name = nameOf.get(id)!;
+    own.set(name, (own.get(name) ?? 0) + profile.timeDeltas![i] / 1e3 / images);
+  }
+  const top = [...own].sort(([, a], [, b]) => b - a).slice(0, 10);
+  put('host', { what, ms: Object.fromEntries(top.map(([name, ms]) => [name, Number(ms.toFixed(2))])) });
+}
 
 async function openUpscaler(
   f16: boolean,
@@ -245,8 +272,8 @@ const batches: Part = {
   name: 'batches',
   limit: 40,
   async run(context) {
-    const { small, read } = context;
-    for (const f16 of [false, true]) {
+    const { small, brief, read } = context;
+    for (const f16 of brief ? [false] : [false, true]) {
       const opened = await openVariant({ f16, staged: true }, context);
       if (!opened) continue;
       const { backend, watched } = opened;
@@ -255,7 +282,7 @@ const batches: Part = {
       for (const tiles of small ? [1, 2] : [1, 2, 4, 8, 16]) {
         await attempt(context, `${tiles} tiles`, async () => {
           const jobs = tileJobs(net, side, tiles);
-          const options = small ? { ms: 1, least: 1 } : { ms: 500, least: 5 };
+          const options = small ? { ms: 1, least: 1 } : { ms: context.brief ? 200 : 500, least: 5 };
           const programs = small ? 2 : 8;
           const alone = median(await timeCalls(() => runTiles(backend, net, jobs), options));
           const inFlight = await timeCalls(async () => {
@@ -303,7 +330,7 @@ const operator: Part = {
         const tolerance = 2 * operatorTolerance(shape, { x, weights }); // both have that much
         if (!(difference <= tolerance))
           context.fail(`${shape.name}: within ${tolerance} of wasm expected, got ${difference}`);
-        const options = small ? { ms: 1, least: 1 } : { ms: 500, least: 5 };
+        const options = small ? { ms: 1, least: 1 } : { ms: context.brief ? 200 : 500, least: 5 };
         const wall = median(await timeCalls(() => module.upsample(x), options));
         let into = got.data;
         const reused = await timeCalls(async () => {
