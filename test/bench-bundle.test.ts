@@ -88,7 +88,7 @@ describe('the bundle on a software adapter', () => {
   });
 
   it('measured images, the operator, the first result; models are within 1 of wasm', () => {
-    for (const name of ['images', 'operator', 'first', 'programs', 'models', 'lost', 'flat'])
+    for (const name of ['images', 'host', 'operator', 'first', 'programs', 'models', 'lost', 'flat'])
       expect(rows(name).length, name).toBeGreaterThan(0);
     for (const { difference } of rows('models')) expect(difference).toBeLessThanOrEqual(1);
   });
@@ -105,6 +105,14 @@ describe('a bundle that meets trouble', () => {
     expect(parts.map(({ part }) => part)).toEqual(['info', 'flat', 'peaks']);
     for (const { failures } of parts) expect(failures.join()).toMatch(/no adapter/);
     expect(outcome.output).toMatch(/FAILED flat: .*no adapter/);
+  });
+
+  it('that has no time left says which parts did not run', async () => {
+    expect((await bundle(['--seconds', '2', 'info', 'peaks'])).code).toBe(1);
+    const { parts } = await results();
+    expect(parts.map(({ part, failures }) => [part, failures])).toEqual(
+      ['info', 'peaks'].map((part) => [part, ['left no result', 'ended early: no time was left; ']]),
+    );
   });
 
   it('refuses a part that there is not', async () => {
