@@ -2,6 +2,7 @@
 // A tile is cut with a halo from the edge-replicated image and only its core is kept, so that no output pixel depends on where a tile
 // ends: tiled equals whole, bit for bit. For that every tile begins on the grid of BLOCK pixels that kernels may compute in.
 import { BLOCK, type Rectangle } from '../backends/backend.js';
+import { expected } from '../core/errors.js';
 import type { RawImage } from '../core/tensor.js';
 
 /** Extra input pixels that a tile is cut with, multiples of BLOCK. */
@@ -35,41 +36,39 @@ function split(size: number, tile: number): [number, number][] {
   return starts.slice(1).map((end, i) => [starts[i], end - starts[i]]);
 }
 
-/** `core` and its halo; outside the image the nearest edge pixel. */
+/** `core` and its halo; outside the image the nearest edge pixel. @throws {CarafeError} UnsupportedImage if the pixels are gone. */
 export function cutTile(image: RawImage, core: Rectangle, { border, inner }: Halo): CutTile {
+  const bytes = image.width * image.height * 4;
+  if (image.data.length < bytes) {
+    const got = `${image.data.length}: transferred or shrunk meanwhile?`;
+    throw expected('UnsupportedImage', 'image', `${bytes} bytes until the call settles`, got);
+  }
   const x = Math.max(core.x - inner, -border);
   const y = Math.max(core.y - inner, -border);
   const width = Math.min(core.x + core.width + inner, image.width + border) - x;
   const height = Math.min(core.y + core.height + inner, image.height + border) - y;
-  const from = pixels(image);
-  const to = new Uint32Array(width * height);
+  const pixels = new Uint32Array(width * height);
+  const data = new Uint8ClampedArray(pixels.buffer); // `image.data` need not be aligned
   const left = Math.max(x, 0);
   const right = Math.min(x + width, image.width);
   const before = left - x;
   for (let row = 0; row < height; row++) {
-    const sourceRow = Math.min(Math.max(y + row, 0), image.height - 1) * image.width;
-    const target = to.subarray(row * width, (row + 1) * width);
-    target.set(from.subarray(sourceRow + left, sourceRow + right), before);
-    target.fill(target[before], 0, before);
-    target.fill(target[before + right - left - 1], before + right - left);
+    const from = Math.min(Math.max(y + row, 0), image.height - 1) * image.width;
+    const start = row * width + before;
+    const end = start + right - left;
+    data.set(image.data.subarray(4 * (from + left), 4 * (from + right)), 4 * start);
+    pixels.fill(pixels[start], row * width, start);
+    pixels.fill(pixels[end - 1], end, (row + 1) * width);
   }
-  return {
-    image: { data: new Uint8ClampedArray(to.buffer), width, height },
-    core: { ...core, x: core.x - x, y: core.y - y },
-  };
+  return { image: { data, width, height }, core: { ...core, x: core.x - x, y: core.y - y } };
 }
 
-export function pasteTile(image: RawImage, tile: RawImage, x: number, y: number): void {
-  for (let row = 0; row < tile.height; row++) {
+/** Rows from..to-1 of a tile, or all, to (x, y) of an image. */
+export function pasteTile(image: RawImage, tile: RawImage, x: number, y: number, from = 0, to = tile.height): void {
+  for (let row = from; row < to; row++) {
     image.data.set(
       tile.data.subarray(row * tile.width * 4, (row + 1) * tile.width * 4),
       ((y + row) * image.width + x) * 4,
     );
   }
-}
-
-/** The image as 32-bit pixels; copies only what is not aligned. */
-function pixels({ data, width, height }: RawImage): Uint32Array {
-  const aligned = data.byteOffset % 4 === 0 ? data : data.slice();
-  return new Uint32Array(aligned.buffer, aligned.byteOffset, width * height);
 }
