@@ -190,7 +190,7 @@ describe('auto with a hardware adapter', () => {
   test('a GPU lost in the middle of an image: all of it is wasm’s, to the bit', async () => {
     const device = await hardware();
     makeQuick('webgpu');
-    const upscaler = await createUpscaler({ device, tile: 16 });
+    const upscaler = await createUpscaler({ device, model: 'small', tile: 16 });
     const image = testImage(48, 96);
     const done: number[] = [];
     const pending = upscaler.upscale(image, {
@@ -199,7 +199,7 @@ describe('auto with a hardware adapter', () => {
         if (progress.done === 1) device.destroy(); // of three jobs one is done and one is under way
       },
     });
-    const wasm = await createUpscaler({ backend: 'wasm' });
+    const wasm = await createUpscaler({ backend: 'wasm', model: 'small' });
     expect(difference((await pending).data, (await wasm.upscale(image)).data).count).toBe(0);
     expect(done).toEqual(Array.from({ length: 18 }, (_, i) => i + 1));
     expect(upscaler.info).toMatchObject({
