@@ -5,7 +5,6 @@ import { expected } from '../core/errors.js';
 import { elements, type Tensor } from '../core/tensor.js';
 import type { WorkOf } from '../engine/specs.js';
 import { openPool, type Pool, type PoolInfo } from '../worker/pool.js';
-import { WarmPools } from '../worker/warm.js';
 import { transferables } from '../worker/wire.js';
 import {
   type CarafeModuleOptions,
@@ -25,10 +24,6 @@ import {
   type TensorLike,
 } from './options.js';
 
-const warm = new WarmPools((request) =>
-  openPool({ ...request, spec: 'reassembly', options: {} }, { thread: 'inline', workerUrl: undefined, workers: 0 }),
-);
-
 /**
  * The reassembly, equal to mmcv's `carafe`: features (n, c, h, w), kernels (n, groups*kUp^2, h*scale, w*scale), already normalised
  * -> (n, c, h*scale, w*scale). Runs on this thread.
@@ -44,16 +39,8 @@ export async function carafe(features: TensorLike, kernels: TensorLike, options:
   const k = checkTensor('kernels', kernels);
   checkReassembly(x, k, window);
   const request = await checkBackend(options);
-  return warm.use(request, ({ queue }) =>
-    queue.call<Tensor>(
-      x.data.length,
-      (): WorkOf<'reassembly'> => ({
-        program: 'reassemble',
-        args: [inPlace('features', x), inPlace('kernels', k), window, padding],
-        transfer: [],
-      }),
-    ),
-  );
+  const { reassemble } = await import('../engine/warm.js'); // its own chunk: with workers the page does not need it
+  return reassemble(request, x, k, window, padding);
 }
 
 export interface CarafeModule extends AsyncDisposable {
