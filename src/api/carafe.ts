@@ -1,8 +1,8 @@
 // carafe(), createCarafe(): the operator and the learned module on tensors. listBackends(): what runs here.
 import type { BackendReport } from '../backends/select.js';
 import { unlessAborted } from '../core/abort.js';
-import { expected } from '../core/errors.js';
-import { elements, type Tensor } from '../core/tensor.js';
+import type { Tensor } from '../core/tensor.js';
+import type { ConvSpec } from '../engine/carafe.js';
 import type { WorkOf } from '../engine/specs.js';
 import { openPool, type Pool, type PoolInfo } from '../worker/pool.js';
 import { transferables } from '../worker/wire.js';
@@ -69,7 +69,8 @@ export interface CarafeModule extends AsyncDisposable {
  * module.dispose();
  */
 export async function createCarafe(weights: CarafeWeights, options: CarafeModuleOptions = {}): Promise<CarafeModule> {
-  const checked = checkModule(weights, options);
+  const { compress, encode, ...rest } = checkModule(weights, options);
+  const checked = { ...rest, compress: compress && copyWeights(compress), encode: copyWeights(encode) };
   const { signal } = checkRun(options);
   signal?.throwIfAborted();
   return unlessAborted(signal, open(checked, options), (late) => late.dispose());
@@ -101,7 +102,7 @@ class PoolModule implements CarafeModule {
     const features = checkFeatures(x, this.#checked);
     return this.#run(features, options, () => ({
       program: 'predictKernels',
-      args: [inPlace('x', features)],
+      args: [features],
       transfer: [],
     }));
   }
@@ -113,7 +114,7 @@ class PoolModule implements CarafeModule {
     const values = into?.length;
     return this.#run(features, options, () => {
       const place = into?.length === values ? into : undefined; // gone with a worker that died
-      return { program: 'upsample', args: [inPlace('x', features), place], transfer: transferables(place) };
+      return { program: 'upsample', args: [features, place], transfer: transferables(place) };
     });
   }
 
@@ -130,12 +131,9 @@ class PoolModule implements CarafeModule {
   }
 }
 
-/** @throws {CarafeError} ShapeMismatch if its values have gone since they were checked. */
-function inPlace(name: string, tensor: Tensor): Tensor {
-  const values = elements(tensor.shape);
-  if (tensor.data.length >= values) return tensor;
-  const got = `${tensor.data.length}: transferred or shrunk meanwhile?`;
-  throw expected('ShapeMismatch', `${name}.data`, `${values} values until the call settles`, got);
+/** The weights as they are now: a worker that is started again needs them again. */
+function copyWeights({ weights: { data, shape }, bias }: ConvSpec): ConvSpec {
+  return { weights: { data: data.slice(), shape }, bias: bias?.slice() };
 }
 
 /** Tries each backend on this thread: whether it runs here, which build or adapter, or why not. */

@@ -49,11 +49,10 @@ export async function createUpscaler(options: UpscalerOptions = {}): Promise<Ups
 }
 
 async function open(options: UpscalerOptions): Promise<Upscaler> {
-  const request = await checkBackend(options);
-  const threads = checkThread(options, request);
   const { workers, tile } = checkTiling(options);
+  const [request, model] = await Promise.all([checkBackend(options), readModel(options)]);
+  const threads = checkThread(options, request);
   const { signal } = options;
-  const model = await readModel(options);
   const pool = await openPool({ ...request, spec: 'upscaler', options: { model } }, { ...threads, workers, signal });
   try {
     const { scale } = pool.facts;
@@ -160,7 +159,7 @@ function allocate(width: number, height: number): RawImage {
 }
 
 async function readModel({ model = 'base', scale = 2 }: UpscalerOptions): Promise<Uint8Array> {
-  if (model instanceof ArrayBuffer) return new Uint8Array(model);
+  if (model instanceof ArrayBuffer) return new Uint8Array(model.slice(0)); // as it is now: a worker that is started again needs it again
   if (model instanceof URL) {
     return new Uint8Array(
       await readUrl(model).catch((cause: Error) => {

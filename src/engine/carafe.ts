@@ -1,7 +1,8 @@
 // The operator, tensors in and out: the learned module (createCarafe), and the reassembly alone (carafe).
 import type { Backend, CarafePack, DeviceTensor, Ops } from '../backends/backend.js';
+import { expected } from '../core/errors.js';
 import type { Activation, Layout, Normalizer, Padding, Window } from '../core/shapes.js';
-import type { Shape, Tensor } from '../core/tensor.js';
+import { elements, type Shape, type Tensor } from '../core/tensor.js';
 import { predictKernels } from './networks/carafe-pack.js';
 import type { Spec } from './session.js';
 
@@ -45,14 +46,16 @@ export const carafeModule = {
       /** -> the kernels (n, groups*kUp^2, h*scale, w*scale). */
       predictKernels: (x: Tensor) =>
         runTensors(backend, (ops) => {
-          const input = ops.input(x.data, x.shape);
-          const rows = predictKernels(ops, pack, layout === 'NHWC' ? input : ops.nchwToNhwc(input));
+          const features = input(ops, 'x', x);
+          const rows = predictKernels(ops, pack, layout === 'NHWC' ? features : ops.nchwToNhwc(features));
           const kernels = ops.pixelShuffle(rows, scale);
           return layout === 'NHWC' ? kernels : ops.nhwcToNchw(kernels);
         }),
-      /** -> (n, c, h*scale, w*scale), in `into` where given. */
-      upsample: (x: Tensor, into?: Float32Array) =>
-        runTensors(backend, (ops) => ops.carafePack(ops.input(x.data, x.shape), pack, layout), into),
+      /** -> (n, c, h*scale, w*scale), in `into` if that is still there. */
+      upsample: (x: Tensor, into?: Float32Array) => {
+        const place = into?.length === x.data.length * scale ** 2 ? into : undefined;
+        return runTensors(backend, (ops) => ops.carafePack(input(ops, 'x', x), pack, layout), place);
+      },
     };
     const c = (options.compress ?? options.encode).weights.shape[1];
     const probe = (side: number): Promise<Tensor> => {
@@ -71,8 +74,8 @@ export const reassembly = {
       /** features (n, c, h, w), kernels (n, groups*kUp^2, h*scale, w*scale) -> (n, c, h*scale, w*scale). */
       reassemble: (features: Tensor, kernels: Tensor, window: Window, padding: Padding) =>
         runTensors(backend, (ops) => {
-          const x = ops.nchwToNhwc(ops.input(features.data, features.shape));
-          const rows = ops.pixelUnshuffle(ops.nchwToNhwc(ops.input(kernels.data, kernels.shape)), window.scale);
+          const x = ops.nchwToNhwc(input(ops, 'features', features));
+          const rows = ops.pixelUnshuffle(ops.nchwToNhwc(input(ops, 'kernels', kernels)), window.scale);
           return ops.reassemble(x, rows, window, padding, 'NCHW');
         }),
     };
@@ -93,8 +96,16 @@ async function runTensors(backend: Backend, program: (ops: Ops) => DeviceTensor,
   return { data, shape };
 }
 
+/** @throws {CarafeError} ShapeMismatch if the values have gone since they were checked: transferred, or their buffer shrunk. */
+function input(ops: Ops, name: string, { data, shape }: Tensor): DeviceTensor {
+  const length = elements(shape);
+  if (data.length < length)
+    throw expected('ShapeMismatch', `${name}.data`, `${length} values until the call settles`, data.length);
+  return ops.input(data, shape);
+}
+
 function zeros(shape: Shape): Tensor {
-  return { data: new Float32Array(shape[0] * shape[1] * shape[2] * shape[3]), shape };
+  return { data: new Float32Array(elements(shape)), shape };
 }
 
 /**
