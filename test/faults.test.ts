@@ -1,13 +1,13 @@
 // Every call settles, and what survives is right to the bit, whatever goes wrong and whenever: buffers that are transferred or shrunk, workers that
 // are killed or die, aborts, disposal, a GPU that fails in every way it can. Random cases from seeds; FAULTS=2000 for more of them.
 import { readFileSync } from 'node:fs';
-import threads from 'node:worker_threads';
-import { syncBuiltinESMExports } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CarafeError, carafe, createCarafe, createUpscaler, type RawImage, type Tensor } from 'carafe-web';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { random, randomTensor, testImage } from './api/support.js';
 import { nodeGpuDevice } from './backends.js';
+import { FaultyDevice, GPU_FAULTS } from './faulty-device.js';
+import { mortalWorkerUrl, watchWorkers, workerUrl } from './workers.js';
 
 const CASES = Number(process.env.FAULTS ?? 60);
 const FIRST = Number(process.env.FIRST_SEED ?? 1);
@@ -56,103 +56,9 @@ beforeAll(async () => {
 const same = (a: Values, b: Values): boolean => Buffer.compare(bytes(a), bytes(b)) === 0;
 const bytes = ({ buffer, byteOffset, byteLength }: Values): Buffer => Buffer.from(buffer, byteOffset, byteLength);
 
-// --- workers that can be found again by the case they belong to ----------------------------------------------------------------------------------
+const workers = watchWorkers();
 
-const RealWorker = threads.Worker;
-const workers = new Map<string, threads.Worker[]>();
-beforeAll(() => {
-  threads.Worker = class extends RealWorker {
-    constructor(...args: ConstructorParameters<typeof RealWorker>) {
-      super(...args);
-      const key = new URL(args[0]).searchParams.get('case');
-      if (key) workers.set(key, [...(workers.get(key) ?? []), this]);
-    }
-  };
-  syncBuiltinESMExports();
-});
-afterAll(() => {
-  threads.Worker = RealWorker;
-  syncBuiltinESMExports();
-});
-
-// --- a GPU that fails when it is told to ---------------------------------------------------------------------------------------------------------
-
-const GPU_FAULTS = [
-  'lost',
-  'createBuffer throws',
-  'writeBuffer throws',
-  'submit throws',
-  'createBindGroup throws',
-  'validation error',
-  'out of memory',
-  'mapAsync rejects',
-  'mapAsync never settles',
-  'getMappedRange throws',
-  'a pipeline is refused',
-] as const;
-
-/** A device, and the fault it has from some call of the kind on, for so many calls. */
-class FaultyDevice {
-  readonly device: GPUDevice;
-  fault: (typeof GPU_FAULTS)[number] | undefined;
-  calls = 0;
-
-  constructor(device: GPUDevice) {
-    this.device = device;
-    const throwing = <T extends object>(on: T, name: keyof T & string, fault: string): void => {
-      const real = on[name] as (...args: unknown[]) => unknown;
-      Object.defineProperty(on, name, {
-        value: (...args: unknown[]) => {
-          if (this.#hits(fault)) throw new Error(`${name}: a fault`);
-          return real.apply(on, args);
-        },
-        configurable: true,
-      });
-    };
-    const pop = device.popErrorScope.bind(device);
-    const pipeline = device.createComputePipelineAsync.bind(device);
-    const buffer = device.createBuffer.bind(device);
-    const override = (on: object, name: string, value: unknown): void => {
-      Object.defineProperty(on, name, { value, configurable: true });
-    };
-    override(device, 'popErrorScope', async () => {
-      const error = await pop();
-      // the scopes are two: for memory the first that is popped, for validation the second
-      if (this.#hits('out of memory') || this.#hits('validation error')) return { message: 'a fault' };
-      return error;
-    });
-    override(device, 'createComputePipelineAsync', async (descriptor: GPUComputePipelineDescriptor) => {
-      if (this.#hits('a pipeline is refused')) throw new Error('a fault');
-      return pipeline(descriptor);
-    });
-    override(device, 'createBuffer', (descriptor: GPUBufferDescriptor) => {
-      if (this.#hits('createBuffer throws')) throw new RangeError('a fault');
-      const made = buffer(descriptor);
-      const map = made.mapAsync.bind(made);
-      override(made, 'mapAsync', async (...args: Parameters<GPUBuffer['mapAsync']>) => {
-        if (this.#hits('mapAsync rejects')) throw new Error('a fault');
-        if (this.#hits('mapAsync never settles')) return new Promise(() => {});
-        return map(...args);
-      });
-      throwing(made, 'getMappedRange', 'getMappedRange throws');
-      return made;
-    });
-    throwing(device, 'createBindGroup', 'createBindGroup throws');
-    throwing(device.queue, 'writeBuffer', 'writeBuffer throws');
-    throwing(device.queue, 'submit', 'submit throws');
-  }
-
-  fail(fault: (typeof GPU_FAULTS)[number], calls: number): void {
-    if (fault === 'lost') this.device.destroy();
-    else [this.fault, this.calls] = [fault, calls];
-  }
-
-  #hits(fault: string): boolean {
-    if (this.fault !== fault) return false;
-    if (--this.calls <= 0) this.fault = undefined;
-    return true;
-  }
-}
+// --- GPUs ----------------------------------------------------------------------------------------------------------------------------------------
 
 const spare: FaultyDevice[] = []; // compiling is most of a case's time: those that are not lost are used again
 const lost = new WeakSet<FaultyDevice>();
@@ -184,8 +90,8 @@ async function runCase({ seed, story, problems }: Case): Promise<void> {
   const product = pick(['upscaler', 'upscaler', 'module', 'carafe'] as const);
   const gpu = place.startsWith('gpu') ? await takeDevice() : undefined;
   const mortal = place === 'worker' && chance(0.2);
-  const url = new URL(mortal ? './api/mortal-worker.js' : '../dist/worker.js', import.meta.url);
-  url.search = `case=${seed}&messages=${4 + Math.floor(next() * 12)}`;
+  const name = String(seed);
+  const url = mortal ? mortalWorkerUrl(name, 3 + Math.floor(next() * 12)) : workerUrl(name);
   const count = pick([1, 2, 3]);
   const creation = chance(0.1) ? new AbortController() : undefined;
   const options = {
@@ -321,7 +227,7 @@ async function runCase({ seed, story, problems }: Case): Promise<void> {
       gpu.fail(fault, 1 + Math.floor(next() * 3));
     } else if (place === 'worker' && chance(0.8)) {
       story.push('kill');
-      await pick(workers.get(String(seed)) ?? [])?.terminate();
+      await pick(workers.get(name) ?? [])?.terminate();
     } else if (chance(0.5)) {
       story.push('dispose');
       dispose();
@@ -331,7 +237,7 @@ async function runCase({ seed, story, problems }: Case): Promise<void> {
 
   if (!disposed && !mortal && place !== 'gpu only' && (upscaler || module)) {
     // the faults are over: the next call is right
-    if (gpu) gpu.fault = undefined;
+    gpu?.recover();
     const last = upscaler
       ? await settled('last', upscaler.upscale(images[0]))
       : module && (await settled('last', module.upsample(features[0])));
@@ -344,9 +250,9 @@ async function runCase({ seed, story, problems }: Case): Promise<void> {
   finish();
 
   function finish(): void {
-    workers.delete(String(seed));
+    workers.delete(name);
     if (!gpu) return;
-    gpu.fault = undefined;
+    gpu.recover();
     if (!lost.has(gpu)) spare.push(gpu);
   }
 }

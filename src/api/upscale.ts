@@ -3,16 +3,14 @@ import type { BackendName } from '../backends/backend.js';
 import { unlessAborted } from '../core/abort.js';
 import { CarafeError, expected } from '../core/errors.js';
 import type { RawImage } from '../core/tensor.js';
-import { slices } from '../core/turn.js';
-import { pasteTile } from '../engine/tiles.js';
+import { inSlices } from '../core/turn.js';
+import { pasting } from '../engine/tiles.js';
 import { MOVED, type Progress, type RunOptions, type Tile, upscaleTiles } from '../engine/upscale-image.js';
 import type { UpscalerFacts } from '../engine/upscaler.js';
 import { BUILTIN_MODELS } from '../models/builtin.js';
 import { openPool, type Pool, type PoolInfo } from '../worker/pool.js';
 import { type ImageInput, toRawImage } from './image.js';
 import { checkBackend, checkRun, checkThread, checkTiling, readUrl, type UpscalerOptions } from './options.js';
-
-const PASTED = 2 ** 20; // bytes at a time
 
 export interface UpscalerInfo extends PoolInfo {
   readonly model: string;
@@ -106,17 +104,10 @@ class PoolUpscaler implements Upscaler {
       reported = progress.done;
       options.onProgress?.(progress);
     };
-    const pause = slices();
     for (;;) {
       try {
         const tiles = this.#run(input, { ...options, onProgress }, this.info.backend);
-        for await (const { x, y, image: tile } of tiles) {
-          const rows = Math.ceil(PASTED / (4 * tile.width));
-          for (let row = 0; row < tile.height; row += rows) {
-            pasteTile(output, tile, x, y, row, Math.min(row + rows, tile.height));
-            await pause();
-          }
-        }
+        for await (const { x, y, image: tile } of tiles) await inSlices(pasting(output, tile, x, y));
         return output;
       } catch (error) {
         if (error !== MOVED) throw error; // else from the start: an image is of one backend

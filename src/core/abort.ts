@@ -43,7 +43,7 @@ function listen(signal: AbortSignal): Shared {
 export function unlessAborted<T>(
   signal: AbortSignal | undefined,
   promise: Promise<T>,
-  discard: (value: T) => void,
+  discard: (value: T) => void = () => {},
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     let aborted = false;

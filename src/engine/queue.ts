@@ -24,7 +24,7 @@ export type Prepared = Work & Job;
 /** Work of a call that one job does. */
 export interface Piece<Facts> {
   /** The job, made for a session of this info, and anew if it has to be tried again. */
-  prepare(info: SessionInfo<Facts>): Work;
+  prepare(info: SessionInfo<Facts>): Work | Promise<Work>;
   done(value: unknown): void;
 }
 
@@ -157,12 +157,14 @@ export class Queue<Facts> {
     this.#count(runner, 1);
     try {
       attempt = again.shift() ?? { piece: call.next(runner.info), crashes: 0 };
-      const run = runner.run({ ...attempt.piece.prepare(runner.info), backend: runner.info.backend });
-      runs.add(run);
-      const outcome = await run.outcome.finally(() => runs.delete(run));
+      const { backend } = runner.info;
+      const work = await attempt.piece.prepare(runner.info);
       if (this.#calls.get(call) === waiting) {
+        const run = runner.run({ ...work, backend });
+        runs.add(run);
+        const outcome = await run.outcome.finally(() => runs.delete(run));
         if ('again' in outcome) again.push(attempt);
-        else attempt.piece.done(outcome.value);
+        else if (this.#calls.get(call) === waiting) attempt.piece.done(outcome.value);
       }
     } catch (error) {
       const failure = asCarafeError(error, 'InvalidOption', 'arguments that stay as they are until the call settles');

@@ -53,7 +53,7 @@ export interface Run {
 
 const WARM_UP = 8; // pixels on a side: compiles
 const TIMED = 64;
-const PATIENCE = 20_000; // ms for a GPU to answer, where another backend is left
+const PATIENCE = 20_000; // ms until a GPU that does not answer is given up; while it runs a program the backend sees to that
 
 interface Loaded {
   readonly backend: Backend;
@@ -112,7 +112,7 @@ export class Session {
       this.#resting = undefined;
     });
     try {
-      return { value: await this.#answer(backend, () => loaded.network.programs[program](...(args as never[]))) };
+      return { value: await loaded.network.programs[program](...(args as never[])) };
     } catch (error) {
       this.#alive();
       const failure = asCarafeError(error, 'BackendUnavailable', `the ${backend} backend to run "${program}"`);
@@ -182,45 +182,48 @@ export class Session {
   }
 
   async #open(name: BackendName): Promise<Loaded> {
-    const backend = await this.#answer(
-      name,
-      () => openBackend(name, this.#request, this.#spec.half),
-      (late) => late.dispose(),
-    );
+    const opening = openBackend(name, this.#request, this.#spec.half);
+    const backend = await (name === 'webgpu' ? within(PATIENCE, opening, (late) => late.dispose()) : opening);
     try {
       const network = this.#spec.open(backend, this.#options);
-      if (name === 'webgpu') await this.#answer(name, () => network.probe(WARM_UP)); // compiles now, not in the first call
-      return { backend, network };
+      const loaded = { backend, network };
+      if (name === 'webgpu') await this.#probe(loaded, WARM_UP); // compiles now, not in the first call
+      return loaded;
     } catch (error) {
       backend.dispose();
       throw error;
     }
   }
 
-  async #time({ backend, network }: Loaded): Promise<number> {
-    await this.#answer(backend.name, () => network.probe(TIMED)); // allocates
+  async #time(loaded: Loaded): Promise<number> {
+    await this.#probe(loaded, TIMED); // allocates
     const start = performance.now();
-    await this.#answer(backend.name, () => network.probe(TIMED));
+    await this.#probe(loaded, TIMED);
     return performance.now() - start;
   }
 
-  /** A GPU may never answer: where there is another backend, it is waited for so long. */
-  #answer<T>(name: BackendName, ask: () => Promise<T>, late: (value: T) => void = () => {}): Promise<T> {
-    if (name !== 'webgpu' || candidates(this.#request).length === 1) return ask();
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        reject(new CarafeError('DeviceLost', `Expected the GPU to answer within ${PATIENCE / 1000} s, got nothing`));
-        answer.then(late, () => {});
-      }, PATIENCE);
-      const answer = ask();
-      answer.then(resolve, reject).finally(() => clearTimeout(timer));
-    });
+  /** Compiling takes as long as it takes, unless there is another backend. */
+  #probe({ backend, network }: Loaded, side: number): Promise<unknown> {
+    const probing = network.probe(side);
+    const patient = backend.name !== 'webgpu' || candidates(this.#request).length === 1;
+    return patient ? probing : within(PATIENCE, probing);
   }
 
   #alive(): Loaded {
     if (!this.#loaded) throw new CarafeError('Disposed', 'Expected a live session, got one that was disposed');
     return this.#loaded;
   }
+}
+
+/** @throws {CarafeError} DeviceLost after so many milliseconds; what comes after that goes to `late`. */
+function within<T>(milliseconds: number, promise: Promise<T>, late: (value: T) => void = () => {}): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(new CarafeError('DeviceLost', `Expected the GPU to answer within ${milliseconds / 1000} s, got nothing`));
+      promise.then(late, () => {});
+    }, milliseconds);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
 /** Another backend would refuse them as well. */

@@ -1,11 +1,11 @@
 // One image as a call of the queue: tiles are cut when a runner is free, and handed out as they finish.
 import type { BackendName } from '../backends/backend.js';
+import { unlessAborted } from '../core/abort.js';
 import type { RawImage } from '../core/tensor.js';
-import { slices } from '../core/turn.js';
-import { isOpaque } from './alpha.js';
+import { inSlices } from '../core/turn.js';
 import type { Call, Queue } from './queue.js';
 import type { WorkOf } from './specs.js';
-import { cutTile, planTiles } from './tiles.js';
+import { cutting, findingAlpha, planTiles } from './tiles.js';
 import type { TileJob, UpscalerFacts } from './upscaler.js';
 
 export interface Progress {
@@ -32,7 +32,6 @@ export const MOVED = Symbol('moved');
 
 /** Input pixels that are worth running together; a backend says how many tiles at most. */
 const BATCH_PIXELS = 8 * 256 ** 2;
-const SCANNED = 2 ** 22; // bytes at a time
 
 export async function* upscaleTiles(
   image: RawImage,
@@ -41,7 +40,7 @@ export async function* upscaleTiles(
   { signal, onProgress }: RunOptions,
   only?: BackendName,
 ): AsyncGenerator<Tile, void, void> {
-  const alpha = await hasAlpha(image, signal);
+  const alpha = await unlessAborted(signal, inSlices(findingAlpha(image)));
   const cores = planTiles(image.width, image.height, tileSize);
   const finished: Tile[] = [];
   let begun = 0;
@@ -61,13 +60,14 @@ export async function* upscaleTiles(
       const tiles = cores.slice(begun, begun + together);
       begun += tiles.length;
       return {
-        prepare: ({ backend, facts }): WorkOf<'upscaler'> => {
+        prepare: async ({ backend, facts }): Promise<WorkOf<'upscaler'>> => {
           if (only && backend !== only) {
             failure = { error: MOVED };
             throw MOVED;
           }
           const halo = alpha ? facts.halo.alpha : facts.halo.opaque;
-          const jobs = tiles.map((core): TileJob => ({ ...cutTile(image, core, halo), alpha }));
+          const jobs: TileJob[] = [];
+          for (const core of tiles) jobs.push({ ...(await inSlices(cutting(image, core, halo))), alpha });
           return { program: 'tiles', args: [jobs], transfer: jobs.map((job) => job.image.data.buffer as ArrayBuffer) };
         },
         done: (value) => {
@@ -103,14 +103,4 @@ export async function* upscaleTiles(
   } finally {
     queue.remove(call);
   }
-}
-
-async function hasAlpha({ data, width, height }: RawImage, signal: AbortSignal | undefined): Promise<boolean> {
-  const pause = slices();
-  for (let start = 0; start < data.length; start += SCANNED) {
-    if (!isOpaque({ data: data.subarray(start, start + SCANNED), width, height })) return true;
-    await pause();
-    signal?.throwIfAborted();
-  }
-  return false;
 }

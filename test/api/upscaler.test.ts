@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CarafeError, createUpscaler, type RawImage, type Tile, upscale, type Upscaler } from 'carafe-web';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { mortalWorkerUrl } from '../workers.js';
 import { difference, rejection, testImage } from './support.js';
 
 let upscaler: Upscaler;
@@ -232,7 +233,7 @@ describe('ends', () => {
       backend: 'wasm',
       workers: 1,
       tile: 32,
-      workerUrl: new URL('./mortal-worker.js', import.meta.url),
+      workerUrl: mortalWorkerUrl('mortal', 5),
     });
     const errors = await Promise.all([
       rejection(mortal.upscale(testImage(2000, 2000))),
