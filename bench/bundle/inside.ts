@@ -4,5 +4,5 @@ export { describeAdapter, isSoftwareAdapter, openDevice } from '../../src/backen
 export { createWebgpuBackend } from '../../src/backends/webgpu/webgpu-backend.js';
 export { loadCarafeLuma } from '../../src/engine/networks/carafe-luma.js';
 export { cutTile } from '../../src/engine/tiles.js';
-export { runTiles, tileHalo, type TileJob } from '../../src/engine/upscale-tile.js';
+export { runTiles, tileHalo, type TileJob } from '../../src/engine/upscaler.js';
 export { parseSafetensors } from '../../src/models/safetensors.js';
