@@ -1,7 +1,7 @@
 // assembly/ -> dist/*.wasm, src/ -> dist/*.js and dist/types. The worker comes first: its text is also carried inside the package
 // for bundlers that do not find the file.
 import { deflateRawSync, gzipSync } from 'node:zlib';
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, run } from './ensure.js';
 import { minifyWgsl } from './minify-wgsl.js';
@@ -13,6 +13,8 @@ mkdirSync(dist, { recursive: true });
 
 for (const target of ['simd', 'relaxed'])
   run('npx', ['--no-install', 'asc', '--config', 'asconfig.json', '--target', target]);
+renameSync(join(dist, 'carafe-simd.d.ts'), join(dist, 'kernels.d.ts')); // the signatures, for src/backends/wasm/kernels.ts
+rmSync(join(dist, 'carafe-simd.js')); // asc's loader, which nothing uses
 
 const [simd, relaxed] = ['simd', 'relaxed'].map((target) => readFileSync(join(dist, `carafe-${target}.wasm`)));
 const length = Buffer.alloc(4);
