@@ -46,11 +46,12 @@ export function convolve(
   };
   const ends = [cOut, activations.indexOf(activation), f32(slope), residual ? 1 : 0]; // uniforms, not constants: a network's layers are one pipeline
   if (stagedPays(input, conv, cOut, dilation)) {
-    const workgroups = n * Math.ceil(h / 8) * Math.ceil(w / 16) * Math.ceil(coVectors / 4);
+    const vectors = stagedVectors(coVectors);
+    const workgroups = n * Math.ceil(h / 16) * Math.ceil(w / 16) * Math.ceil(coVectors / vectors);
     recording.dispatch({
       ...work,
       entryPoint: 'staged',
-      constants: {},
+      constants: { VECTORS: vectors, K: k },
       params: words(...convWords(input, conv, weights, dilation, workgroups), ...ends),
       workgroups,
     });
@@ -73,6 +74,11 @@ export function convolve(
 
 /** Where pixels are fetched for several taps, as vectors, and a tile with its halo fits the workgroup's memory. */
 function stagedPays(input: ConvInput, { k }: GpuConv, cOut: number, dilation: number): boolean {
-  const reach = ((k - 1) / 2) * dilation;
-  return input.vectors && cOut % 4 === 0 && reach >= 1 && reach <= 2;
+  return input.vectors && cOut % 4 === 0 && (k === 3 || k === 5) && dilation === 1;
+}
+
+/** Output vectors of an invocation: as many as share its loads of x, so that the fewest are computed in vain. */
+function stagedVectors(coVectors: number): number {
+  const computed = (vectors: number): number => Math.ceil(coVectors / vectors) * vectors;
+  return [4, 3, 2, 1].reduce((best, vectors) => (computed(vectors) < computed(best) ? vectors : best));
 }
