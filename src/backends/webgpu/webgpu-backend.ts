@@ -6,10 +6,12 @@ import { elements } from '../../core/tensor.js';
 import { describeAdapter, isSoftwareAdapter } from './adapter.js';
 import { BufferPool } from './buffer-pool.js';
 import { carafePack } from './carafe-pack.js';
+import { colourLines } from './colour-lines.js';
 import type { CommandList, GpuPixels, GpuTensor, Resident } from './command-list.js';
 import { conv2d } from './conv2d.js';
 import { type GpuContext, SharedDevice } from './device.js';
 import { nchwToNhwc, nhwcToNchw } from './layout.js';
+import { meanGains } from './mean-gains.js';
 import { normalizeKernels } from './normalize-kernels.js';
 import { pixelShuffle, pixelUnshuffle } from './pixel-shuffle.js';
 import { pixelsToPlanes, planesToPixels } from './pixels.js';
@@ -162,6 +164,8 @@ export function createOps(list: CommandList): GpuOps {
     reassembleSum: (...args) => reassembleSum(list, ...args),
     resize: (...args) => resize(list, ...args),
     pixelsToPlanes: (...args) => pixelsToPlanes(list, ...args),
+    meanGains: (...args) => meanGains(list, ...args),
+    colourLines: (...args) => colourLines(list, ...args),
     planesToPixels: (...args) => planesToPixels(list, ...args),
   };
 }
