@@ -1,24 +1,27 @@
 // carafe(), createCarafe(): the operator and the learned module on tensors. listBackends(): what runs here.
 // The engine is imported where it is needed on this thread, so that a page that works through workers does not load it.
 import type { BackendReport } from '../backends/select.js';
-import type { Tensor } from '../core/tensor.js';
+import type { Shape, Tensor } from '../core/tensor.js';
 import type { CarafeInfo, CarafeRunner, CarafeSpec } from '../engine/carafe-engine.js';
 import { CarafeWorker } from '../worker/client.js';
 import {
   type CarafeModuleOptions,
   type CarafeOptions,
   type CarafeWeights,
-  checkBackend,
   checkFeatures,
   checkInto,
+  checkKernels,
   type CheckedModule,
   checkModule,
   checkReassembly,
   checkTensor,
   checkThread,
   checkWindow,
+  kernelsShape,
   mayRunInline,
+  resolveBackend,
   type TensorLike,
+  upsampledShape,
 } from './options.js';
 
 /**
@@ -35,9 +38,15 @@ export async function carafe(features: TensorLike, kernels: TensorLike, options:
   const x = checkTensor('features', features);
   const k = checkTensor('kernels', kernels);
   checkReassembly(x, k, window);
-  const request = await checkBackend(options);
+  const request = await resolveBackend(options);
+  if (x.shape[0] === 0) return empty([0, x.shape[1], k.shape[2], k.shape[3]]);
   const { reassembleTensors } = await import('../engine/carafe-engine.js');
   return reassembleTensors(request, x, k, window, padding);
+}
+
+/** The result of no images. */
+function empty(shape: Shape, data: Float32Array = new Float32Array(0)): Tensor {
+  return { data, shape };
 }
 
 export interface CarafeModule extends AsyncDisposable {
@@ -66,7 +75,7 @@ export interface CarafeModule extends AsyncDisposable {
  */
 export async function createCarafe(weights: CarafeWeights, options: CarafeModuleOptions = {}): Promise<CarafeModule> {
   const checked = checkModule(weights, options);
-  const request = await checkBackend(options);
+  const request = await resolveBackend(options);
   const { thread, workerUrl } = checkThread(options, request);
   const spec: CarafeSpec = { ...checked, ...request };
   if (thread !== 'inline') {
@@ -96,12 +105,17 @@ class RunnerModule implements CarafeModule {
   }
 
   async predictKernels(x: TensorLike): Promise<Tensor> {
-    return this.#runner.predictKernels(checkFeatures(x, this.#checked));
+    const features = checkFeatures(x, this.#checked);
+    checkKernels(features, this.#checked);
+    if (features.shape[0] === 0) return empty(kernelsShape(features.shape, this.#checked));
+    return this.#runner.predictKernels(features);
   }
 
-  async upsample(x: TensorLike, { into }: { into?: Float32Array } = {}): Promise<Tensor> {
+  async upsample(x: TensorLike, options: { into?: Float32Array } = {}): Promise<Tensor> {
     const features = checkFeatures(x, this.#checked);
-    return this.#runner.upsample(features, into && checkInto(into, features, this.#checked.scale));
+    const into = checkInto(options, features, this.#checked.scale);
+    if (features.shape[0] === 0) return empty(upsampledShape(features.shape, this.#checked), into);
+    return this.#runner.upsample(features, into);
   }
 
   dispose(): void {

@@ -6,16 +6,17 @@ import type { RawImage } from '../core/tensor.js';
 import { pasteTile } from '../engine/tiles.js';
 import { type RunOptions, type Tile, upscaleTiles } from '../engine/upscale-image.js';
 import type { EngineInfo, TileRunner, UpscalerSpec } from '../engine/upscaler-engine.js';
-import { BUILTIN_MODELS } from '../models/builtin.js';
+import { BUILTIN_MODELS, type ModelName } from '../models/builtin.js';
 import { UpscalerWorker } from '../worker/client.js';
-import { type ImageInput, toRawImage } from './image.js';
+import { allocateImage, type ImageInput, toRawImage } from './image.js';
+import { loadModel } from './load.js';
 import {
-  checkBackend,
   checkRun,
+  checkScale,
   checkThread,
   checkTiling,
   mayRunInline,
-  readUrl,
+  resolveBackend,
   type UpscalerOptions,
 } from './options.js';
 
@@ -59,7 +60,7 @@ export interface Upscaler extends AsyncDisposable {
  * upscaler.dispose();
  */
 export async function createUpscaler(options: UpscalerOptions = {}): Promise<Upscaler> {
-  const request = await checkBackend(options);
+  const request = await resolveBackend(options);
   const { thread, workerUrl } = checkThread(options, request);
   const { workers, tile } = checkTiling(options);
   const { signal } = checkRun(options);
@@ -185,13 +186,14 @@ class RunnersUpscaler implements Upscaler {
   async upscale(image: ImageInput, options: RunOptions = {}): Promise<RawImage> {
     const { scale } = this.info;
     const input = await this.#begin(image, options);
-    const output = allocate(input.width * scale, input.height * scale);
+    const output = inColorSpace(allocateImage(input.width * scale, input.height * scale), input);
     for await (const tile of this.#run(input, options)) pasteTile(output, tile.image, tile.x, tile.y);
     return output;
   }
 
   async *tiles(image: ImageInput, options: RunOptions = {}): AsyncGenerator<Tile, void, void> {
-    yield* this.#run(await this.#begin(image, options), options);
+    const input = await this.#begin(image, options);
+    for await (const tile of this.#run(input, options)) yield { ...tile, image: inColorSpace(tile.image, input) };
   }
 
   dispose(): void {
@@ -214,37 +216,23 @@ class RunnersUpscaler implements Upscaler {
   }
 }
 
-function allocate(width: number, height: number): RawImage {
-  try {
-    return { data: new Uint8ClampedArray(width * height * 4), width, height };
-  } catch {
-    throw new CarafeError(
-      'OutOfMemory',
-      `Expected ${width * height * 4} bytes for the output to be available, got a refusal`,
-    );
-  }
-}
-
-async function readModel({ model = 'base', scale = 2 }: UpscalerOptions): Promise<Uint8Array> {
-  if (model instanceof ArrayBuffer) return new Uint8Array(model);
-  if (model instanceof URL) {
-    return new Uint8Array(
-      await readUrl(model).catch((cause: Error) => {
-        throw expected('ModelInvalid', 'model', 'a URL that can be read', cause.message);
-      }),
-    );
-  }
+async function readModel(options: UpscalerOptions): Promise<Uint8Array> {
+  const { model = 'base' } = options;
+  const scale = checkScale(options);
+  if (typeof model !== 'string' || /[./:]/.test(model)) return loadModel(model);
   const models = BUILTIN_MODELS[scale];
   if (!models) throw expected('InvalidOption', 'scale', Object.keys(BUILTIN_MODELS).join(' or '), scale);
-  const load = Object.hasOwn(models, model) && models[model];
-  if (!load)
-    throw expected(
-      'InvalidOption',
-      'model',
-      `${Object.keys(models)
-        .map((name) => `"${name}"`)
-        .join(', ')} (at scale ${scale}), a URL or an ArrayBuffer`,
-      model,
-    );
-  return load();
+  const load = Object.hasOwn(models, model) && models[model as ModelName];
+  if (load) return load();
+  const names = Object.keys(models).map((name) => `"${name}"`);
+  throw expected(
+    'InvalidOption',
+    'model',
+    `${names.join(', ')} (at scale ${scale}), a URL or the bytes of a .safetensors file`,
+    model,
+  );
+}
+
+function inColorSpace(image: RawImage, { colorSpace }: RawImage): RawImage {
+  return colorSpace ? { ...image, colorSpace } : image;
 }
