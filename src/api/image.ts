@@ -1,19 +1,27 @@
 // Images in and out of the API. The only file that touches DOM types; each is looked for before it is used, so that importing the
 // package in Node or on a server touches nothing.
 import { CarafeError, expected } from '../core/errors.js';
+import type { Global } from '../core/platform.js';
 import type { RawImage } from '../core/tensor.js';
 import { checkImage, checkImageSize } from './options.js';
 
 /** Blob: an encoded image file; browsers only, like the elements and bitmaps. EXIF orientation is applied once, by the browser. */
 export type ImageInput =
-  | RawImage
-  | ImageData
-  | ImageBitmap
-  | Blob
-  | OffscreenCanvas
-  | HTMLCanvasElement
-  | HTMLImageElement
-  | VideoFrame;
+  | RgbaPixels
+  | Global<'ImageData'>
+  | Global<'ImageBitmap'>
+  | Global<'Blob'>
+  | Global<'OffscreenCanvas'>
+  | Global<'HTMLCanvasElement'>
+  | Global<'HTMLImageElement'>
+  | Global<'VideoFrame'>;
+
+/** RGBA8, straight alpha, sRGB, row-major; `data.length` is width * height * 4. A Buffer will do. */
+export interface RgbaPixels {
+  readonly data: Uint8ClampedArray | Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
 
 /** Any input as RGBA8, checked to be enlargeable by `scale`. @throws {CarafeError} UnsupportedImage, ImageTooLarge */
 export async function toRawImage(input: ImageInput, scale: number): Promise<RawImage> {
@@ -63,7 +71,7 @@ function readPixels(source: CanvasImageSource, width: number, height: number, sc
 }
 
 /** Encodes an image; browsers only. `type` as for canvases: 'image/png' (default), 'image/jpeg', 'image/webp'. @throws {CarafeError} UnsupportedImage */
-export async function toBlob(image: RawImage, type = 'image/png', quality?: number): Promise<Blob> {
+export async function toBlob(image: RawImage, type = 'image/png', quality?: number): Promise<Global<'Blob'>> {
   if (typeof OffscreenCanvas !== 'function')
     throw expected('UnsupportedImage', 'image', 'a runtime with OffscreenCanvas', 'none');
   const canvas = new OffscreenCanvas(image.width, image.height);
@@ -72,10 +80,10 @@ export async function toBlob(image: RawImage, type = 'image/png', quality?: numb
 }
 
 /** For drawing; browsers only. */
-export function toImageBitmap(image: RawImage): Promise<ImageBitmap> {
+export function toImageBitmap(image: RawImage): Promise<Global<'ImageBitmap'>> {
   return createImageBitmap(toImageData(image));
 }
 
 function toImageData({ data, width, height }: RawImage): ImageData {
-  return new ImageData(data as Uint8ClampedArray<ArrayBuffer>, width, height);
+  return new ImageData(data, width, height);
 }

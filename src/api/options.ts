@@ -1,8 +1,8 @@
-/// <reference types="@webgpu/types" preserve="true" />
 // Every default and every check of the public API's arguments. What comes out is complete and valid; nothing behind it checks again.
 import type { BackendName } from '../backends/backend.js';
 import type { BackendRequest } from '../backends/select.js';
 import { CarafeError, expected } from '../core/errors.js';
+import type { ClampedBytes, Global, WasmModule } from '../core/platform.js';
 import type { Activation, Layout, Normalizer, Padding, Window } from '../core/shapes.js';
 import { rowLength } from '../core/shapes.js';
 import type { RawImage, Shape, Tensor } from '../core/tensor.js';
@@ -17,17 +17,20 @@ export interface BackendOptions {
   /** Default 'auto': the fastest of webgpu and wasm. A name never falls back; a list is tried in order. */
   backend?: 'auto' | BackendName | readonly BackendName[];
   /** The wasm build to use instead of the built-in ones: where code generation from bytes is forbidden, or to serve the file yourself. */
-  wasm?: URL | ArrayBuffer | WebAssembly.Module;
+  wasm?: Global<'URL'> | ArrayBuffer | WasmModule;
   /** A device to run on; it is borrowed, and keeps the work on this thread. Where `navigator.gpu` is missing (Node), the way to webgpu. */
-  device?: GPUDevice;
+  device?: Global<'GPUDevice', object>;
 }
 
 export interface ThreadOptions {
   /** Default 'auto': a worker, or this thread where there are none or `device` is given. */
   thread?: 'auto' | 'worker' | 'inline';
   /** Where you host the worker's file (`carafe-web/worker`), if your bundler or CSP needs it. */
-  workerUrl?: URL | string;
+  workerUrl?: Global<'URL'> | string;
 }
+
+/** A .safetensors file: where it is (strings are relative to the page), or its bytes. */
+export type ModelSource = Global<'URL'> | (string & {}) | ArrayBuffer | Uint8Array;
 
 export interface UpscalerOptions extends BackendOptions, ThreadOptions {
   /** Default 2; the built-in models do 2, 3 and 4. A model of your own has to be of this scale if it is given. */
@@ -35,13 +38,13 @@ export interface UpscalerOptions extends BackendOptions, ThreadOptions {
   /**
    * Default 'base'; 'small' costs a third of it, 'large' three times as much; 'small-web', 'base-web' and 'large-web' are for JPEGs with visible compression, scale 2 only (README.md has what each is worth). A URL or the bytes of a .safetensors file of architecture carafe-luma.
    */
-  model?: ModelName | URL | ArrayBuffer;
+  model?: ModelName | ModelSource;
   /** Workers that share an image; default one less than the cores, at most 4. */
   workers?: number;
   /** Side of a tile's core in input pixels, 8..2048; default 256, rounded up to a multiple of 4. Any size gives the same pixels. */
   tile?: number;
   /** Cancels the creation. */
-  signal?: AbortSignal;
+  signal?: Global<'AbortSignal'>;
 }
 
 export interface CarafeOptions extends BackendOptions {
@@ -202,7 +205,9 @@ export function checkImage(
   if (data.length !== width * height * 4)
     throw expected('UnsupportedImage', 'data', `${width * height * 4} bytes, width * height * 4,`, data.length);
   return {
-    data: data instanceof Uint8ClampedArray ? data : new Uint8ClampedArray(data.buffer, data.byteOffset, data.length),
+    data: (data instanceof Uint8ClampedArray
+      ? data
+      : new Uint8ClampedArray(data.buffer, data.byteOffset, data.length)) as ClampedBytes, // or shared: it is only read
     width,
     height,
   };

@@ -6,7 +6,6 @@ import type { RawImage } from '../core/tensor.js';
 import { pasteTile } from '../engine/tiles.js';
 import { type RunOptions, type Tile, upscaleTiles } from '../engine/upscale-image.js';
 import type { EngineInfo, TileRunner, UpscalerSpec } from '../engine/upscaler-engine.js';
-import { BUILTIN_MODELS } from '../models/builtin.js';
 import { UpscalerWorker } from '../worker/client.js';
 import { type ImageInput, toRawImage } from './image.js';
 import {
@@ -16,6 +15,7 @@ import {
   checkTiling,
   mayRunInline,
   readUrl,
+  type ModelSource,
   type UpscalerOptions,
 } from './options.js';
 
@@ -50,21 +50,22 @@ export interface Upscaler extends AsyncDisposable {
   dispose(): void;
 }
 
+/** Options of the entry without models, `carafe-web/core`: the model is the caller's. */
+export interface CoreUpscalerOptions extends Omit<UpscalerOptions, 'model'> {
+  model: ModelSource;
+}
+
 /**
  * Loads a network once for many images.
  * @throws {CarafeError} InvalidOption, BackendUnavailable, ModelInvalid, WorkerCrashed; the signal's reason
- * @example
- * const upscaler = await createUpscaler();
- * const big = await upscaler.upscale({ data: new Uint8ClampedArray(32 * 24 * 4), width: 32, height: 24 }); // 64x48
- * upscaler.dispose();
  */
-export async function createUpscaler(options: UpscalerOptions = {}): Promise<Upscaler> {
+export async function createUpscaler(options: CoreUpscalerOptions): Promise<Upscaler> {
   const request = await checkBackend(options);
   const { thread, workerUrl } = checkThread(options, request);
   const { workers, tile } = checkTiling(options);
   const { signal } = checkRun(options);
   signal?.throwIfAborted();
-  const spec: UpscalerSpec = { ...request, model: await readModel(options) };
+  const spec: UpscalerSpec = { ...request, model: await readModel(options.model) };
   const runners = await openRunners(spec, thread, workerUrl, workers);
   const upscaler = new RunnersUpscaler(runners, tile);
   try {
@@ -82,10 +83,8 @@ export async function createUpscaler(options: UpscalerOptions = {}): Promise<Ups
 /**
  * One image: createUpscaler, upscale, dispose.
  * @throws as both
- * @example
- * const { width, height } = await upscale({ data: new Uint8ClampedArray(16 * 16 * 4), width: 16, height: 16 }); // 32, 32
  */
-export async function upscale(image: ImageInput, options: UpscalerOptions & RunOptions = {}): Promise<RawImage> {
+export async function upscale(image: ImageInput, options: CoreUpscalerOptions & RunOptions): Promise<RawImage> {
   const upscaler = await createUpscaler(options);
   try {
     return await upscaler.upscale(image, options);
@@ -225,26 +224,14 @@ function allocate(width: number, height: number): RawImage {
   }
 }
 
-async function readModel({ model = 'base', scale = 2 }: UpscalerOptions): Promise<Uint8Array> {
+async function readModel(model: ModelSource): Promise<Uint8Array> {
+  if (model instanceof Uint8Array) return model;
   if (model instanceof ArrayBuffer) return new Uint8Array(model);
-  if (model instanceof URL) {
-    return new Uint8Array(
-      await readUrl(model).catch((cause: Error) => {
-        throw expected('ModelInvalid', 'model', 'a URL that can be read', cause.message);
-      }),
-    );
+  if (!(model instanceof URL) && typeof model !== 'string')
+    throw expected('InvalidOption', 'model', 'a URL or the bytes of a .safetensors file', model);
+  try {
+    return new Uint8Array(await readUrl(new URL(model, globalThis.location?.href)));
+  } catch (cause) {
+    throw expected('ModelInvalid', 'model', 'a URL that can be read', `${model}: ${(cause as Error).message}`);
   }
-  const models = BUILTIN_MODELS[scale];
-  if (!models) throw expected('InvalidOption', 'scale', Object.keys(BUILTIN_MODELS).join(' or '), scale);
-  const load = Object.hasOwn(models, model) && models[model];
-  if (!load)
-    throw expected(
-      'InvalidOption',
-      'model',
-      `${Object.keys(models)
-        .map((name) => `"${name}"`)
-        .join(', ')} (at scale ${scale}), a URL or an ArrayBuffer`,
-      model,
-    );
-  return load();
 }

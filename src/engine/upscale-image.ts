@@ -1,6 +1,7 @@
 // One image over runners: cut tiles, keep every runner busy with two batches of them (one computes while the other's result travels), hand
 // tiles out as they finish. Knows no thread: a runner may be an engine here or one in a worker.
 import type { Rectangle } from '../backends/backend.js';
+import type { Global } from '../core/platform.js';
 import type { RawImage } from '../core/tensor.js';
 import { isOpaque } from './alpha.js';
 import { cutTile, planTiles } from './tiles.js';
@@ -14,7 +15,7 @@ export interface Progress {
 
 export interface RunOptions {
   /** Aborting rejects with `signal.reason` at once; tiles already begun finish unseen. */
-  readonly signal?: AbortSignal;
+  readonly signal?: Global<'AbortSignal'>;
   readonly onProgress?: (progress: Progress) => void;
 }
 

@@ -1,5 +1,6 @@
 // Tiles through the network: RGBA8 -> planes -> carafe-luma and bicubic chroma -> RGBA8 of the core.
 import { type Backend, BLOCK, type DevicePixels, type Ops } from '../backends/backend.js';
+import type { ClampedBytes } from '../core/platform.js';
 import type { RawImage } from '../core/tensor.js';
 import { BLEED_RADIUS, bleedColours } from './alpha.js';
 import { type CarafeLuma, upscaleLuma } from './networks/carafe-luma.js';
@@ -21,7 +22,7 @@ export async function runTiles(backend: Backend, net: CarafeLuma, jobs: readonly
   const ready = jobs.map((job) => (job.alpha ? { ...job, image: bleedColours(job.image) } : job));
   const results = await backend.runPixels((ops) => ready.map((job) => tileProgram(ops, net, job)));
   return results.map((data, i) => ({
-    data,
+    data: data as ClampedBytes,
     width: jobs[i].core.width * net.scale,
     height: jobs[i].core.height * net.scale,
   }));

@@ -4,13 +4,14 @@ import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { CarafeEngine } from '../engine/carafe-engine.js';
 import { UpscalerEngine } from '../engine/upscaler-engine.js';
 
+import { HANDSHAKE } from './handshake.js';
 import { answer, type Host, moving } from './wire.js';
 
 let upscaler: UpscalerEngine;
 let carafe: CarafeEngine;
 
 const host: Host = {
-  ready: () => true,
+  ready: () => HANDSHAKE,
   openUpscaler: (spec) => answer(async () => (upscaler = await UpscalerEngine.create(spec)).info),
   runTiles: (jobs) =>
     answer(

@@ -9,8 +9,8 @@ import type { EngineInfo, UpscalerSpec } from '../engine/upscaler-engine.js';
 
 /** The worker's side; a worker holds at most one of each. */
 export interface Host {
-  /** Answers once the worker's code runs. */
-  ready(): true;
+  /** Answers once the worker's code runs: with HANDSHAKE. */
+  ready(): string;
   openUpscaler(spec: UpscalerSpec): Promise<Answer<EngineInfo>>;
   /** Also the info, which changes if the GPU is lost. */
   runTiles(jobs: readonly TileJob[]): Promise<Answer<{ images: RawImage[]; info: EngineInfo }>>;

@@ -1,7 +1,6 @@
 // The built package in a real Chromium: page and worker, each way the worker can be found, files in and out, the demo as a person uses it.
 import { readFile } from 'node:fs/promises';
 import { createUpscaler } from 'carafe-web';
-import { build } from 'esbuild';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { serve } from '../../scripts/serve.js';
@@ -47,8 +46,7 @@ describe('upscale', () => {
       thread: 'worker',
       rejected: [{ backend: 'webgpu', reason: expect.stringContaining('software adapter') }],
     });
-    expect(requests.filter((path) => path.endsWith('/worker.js'))).not.toHaveLength(0);
-    expect(requests.filter((path) => /worker-.*\.js$/.test(path))).toHaveLength(0);
+    expect(requests.filter((path) => path.endsWith('/carafe-web-worker.js'))).not.toHaveLength(0);
     const node = await createUpscaler({ backend: 'wasm' });
     const want = await node.upscale(testImage(48, 40));
     node.dispose();
@@ -156,31 +154,6 @@ test('createCarafe and carafe on webgpu and wasm agree', async () => {
     }
     return [results.map((r) => r.shape.join()), results.every((r) => r.data.every((value, i) => Math.abs(value - results[0].data[i]) < 1e-5))];`),
   ).toEqual([Array(4).fill('2,6,10,14'), true]);
-});
-
-test('an app bundled with esbuild, whose worker file is nowhere: the source inside the package', async () => {
-  const { outputFiles } = await build({
-    stdin: {
-      contents: "import { createUpscaler } from 'carafe-web'; globalThis.createUpscaler = createUpscaler;",
-      resolveDir: root,
-    },
-    bundle: true,
-    format: 'esm',
-    write: false,
-    logLevel: 'silent',
-  });
-  const bundled = await browser.context.newPage();
-  await bundled.goto(`${site.origin}/test/dist/blank.html`);
-  await bundled.addScriptTag({ type: 'module', content: outputFiles[0].text });
-  expect(
-    await bundled.evaluate(`(async () => {
-    const upscaler = await createUpscaler({ thread: 'worker' });
-    const { width } = await upscaler.upscale({ data: new Uint8ClampedArray(400), width: 10, height: 10 });
-    upscaler.dispose();
-    return [upscaler.info.thread, width];
-  })()`),
-  ).toEqual(['worker', 20]);
-  await bundled.close();
 });
 
 test('no adapter: wasm, and the reason', async () => {
