@@ -6,7 +6,7 @@ export type {
   CarafeOptions,
   CarafeWeights,
   ConvParameters,
-  ModelSource,
+  FileSource,
   TensorLike,
 } from './api/options.js';
 export { type CoreUpscalerOptions, createUpscaler, upscale, type Upscaler, type UpscalerInfo } from './api/upscale.js';

@@ -30,7 +30,7 @@ export interface ThreadOptions {
 }
 
 /** A .safetensors file: where it is (strings are relative to the page), or its bytes. */
-export type ModelSource = Global<'URL'> | (string & {}) | ArrayBuffer | Uint8Array;
+export type FileSource = Global<'URL'> | (string & {}) | ArrayBuffer | Uint8Array;
 
 export interface UpscalerOptions extends BackendOptions, ThreadOptions {
   /** Default 2; the built-in models do 2, 3 and 4. A model of your own has to be of this scale if it is given. */
@@ -38,7 +38,7 @@ export interface UpscalerOptions extends BackendOptions, ThreadOptions {
   /**
    * Default 'base'; 'small' costs a third of it, 'large' three times as much; 'small-web', 'base-web' and 'large-web' are for JPEGs with visible compression, scale 2 only (README.md has what each is worth). A URL or the bytes of a .safetensors file of architecture carafe-luma.
    */
-  model?: ModelName | ModelSource;
+  model?: ModelName | FileSource;
   /** Workers that share an image; default one less than the cores, at most 4. */
   workers?: number;
   /** Side of a tile's core in input pixels, 8..2048; default 256, rounded up to a multiple of 4. Any size gives the same pixels. */

@@ -15,7 +15,7 @@ import {
   checkTiling,
   mayRunInline,
   readUrl,
-  type ModelSource,
+  type FileSource,
   type UpscalerOptions,
 } from './options.js';
 
@@ -52,7 +52,7 @@ export interface Upscaler extends AsyncDisposable {
 
 /** Options of the entry without models, `carafe-web/core`: the model is the caller's. */
 export interface CoreUpscalerOptions extends Omit<UpscalerOptions, 'model'> {
-  model: ModelSource;
+  model: FileSource;
 }
 
 /**
@@ -224,7 +224,7 @@ function allocate(width: number, height: number): RawImage {
   }
 }
 
-async function readModel(model: ModelSource): Promise<Uint8Array> {
+async function readModel(model: FileSource): Promise<Uint8Array> {
   if (model instanceof Uint8Array) return model;
   if (model instanceof ArrayBuffer) return new Uint8Array(model);
   if (!(model instanceof URL) && typeof model !== 'string')

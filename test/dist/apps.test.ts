@@ -5,7 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { createUpscaler, type UpscalerInfo } from 'carafe-web';
+import { createUpscaler, upscale, type UpscalerInfo } from 'carafe-web';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ensurePackages } from '../../scripts/ensure.js';
 import { serve } from '../../scripts/serve.js';
@@ -146,6 +146,7 @@ const env = {
   CI: '1',
   NEXT_TELEMETRY_DISABLED: '1',
   NO_COLOR: '1',
+  WRANGLER_SEND_METRICS: 'false',
 };
 
 const sh = promisify(execFile);
@@ -292,4 +293,32 @@ describe.concurrent('an app made with', () => {
       // The worker's file, the same inside the package, and what computes on the page's own thread.
       if (app.emitted) expect(seen.copies).toBe(app.worker === 'file' ? 3 : 2);
     });
+});
+
+test('a worker of an edge runtime made with wrangler', { timeout: 600_000 }, async () => {
+  const [data, wanted] = await inTurn(async () => {
+    const app: App = {
+      name: 'wrangler',
+      files: {
+        'wrangler.toml': 'name = "app"\nmain = "worker.js"\ncompatibility_date = "2026-04-01"\n',
+        'worker.js': `
+          import wasm from 'carafe-web/simd.wasm';
+          import model from 'carafe-web/models/base-x2.js';
+          import { upscale } from 'carafe-web/inline';
+          import { picture } from './picture.js';
+          export default { fetch: async () => new Response((await upscale(picture(), { wasm, model })).data) };`,
+      },
+      served: [node, bin('wrangler/bin/wrangler.js'), 'dev', '--port'],
+      worker: 'inside',
+    };
+    const site = await open(app, await make(tarball, app));
+    try {
+      const simd = new URL('../../dist/carafe-simd.wasm', import.meta.url);
+      const { data } = await upscale(picture(), { wasm: simd, backend: 'wasm' });
+      return [new Uint8ClampedArray(await (await fetch(site.origin)).arrayBuffer()), data];
+    } finally {
+      await site.close();
+    }
+  });
+  expect(difference(data, wanted)).toEqual({ count: 0, max: 0 });
 });

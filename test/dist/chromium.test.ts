@@ -1,7 +1,9 @@
 // The built package in a real Chromium: page and worker, each way the worker can be found, files in and out, the demo as a person uses it.
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { createUpscaler } from 'carafe-web';
+import { createUpscaler, upscale } from 'carafe-web';
 import type { Page } from 'playwright-core';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { serve } from '../../scripts/serve.js';
 import { difference, testImage } from '../api/support.js';
@@ -137,6 +139,29 @@ test('files, bitmaps and canvases in, PNG and ImageBitmap out', async () => {
     shown: [902, 600],
     broken: 'UnsupportedImage',
   });
+});
+
+test('README’s first lines: an <img> becomes a canvas of twice its size', async () => {
+  const [, code] = (await readFile(`${root}README.md`, 'utf8')).match(/```js\n([\s\S]*?)```/)!;
+  expect(code.trim().split('\n')).toHaveLength(6);
+  const reader = await browser.context.newPage();
+  await reader.goto(`${site.origin}/test/dist/blank.html`);
+  await reader.setContent(`<img src="${site.origin}/test/images/car.png">
+    <script type="importmap">{ "imports": { "carafe-web": "/dist/index.js" } }</script>
+    <script type="module">${code}</script>`);
+  await reader.waitForSelector('canvas');
+  const shown = await reader.evaluate(`(async () => {
+    const { width, height } = document.querySelector('canvas');
+    const { data } = document.querySelector('canvas').getContext('2d').getImageData(0, 0, width, height);
+    return [width, height, [...new Uint8Array(await crypto.subtle.digest('SHA-256', data))]];
+  })()`);
+  const photo = await sharp(`${root}test/images/car.png`).ensureAlpha().raw().toBuffer({ resolveWithObject: true });
+  const want = await upscale(
+    { data: photo.data, width: photo.info.width, height: photo.info.height },
+    { backend: 'wasm' },
+  );
+  expect(shown).toEqual([want.width, want.height, [...createHash('sha256').update(want.data).digest()]]);
+  await reader.close();
 });
 
 test('createCarafe and carafe on webgpu and wasm agree', async () => {
