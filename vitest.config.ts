@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { defineConfig, type Plugin } from 'vitest/config';
 import { minifyWgsl } from './scripts/minify-wgsl.js';
 
-/** What scripts/build.js does with esbuild's loaders: `.wgsl` minified, what ends in `?text` as text, `.deflate` and `.safetensors` as bytes. */
+/** What scripts/build.js does with esbuild's loaders: `.wgsl` minified, what ends in `?text` as text, `.deflate` as base64 and `.safetensors` as bytes. */
 const assets: Plugin = {
   name: 'assets',
   enforce: 'pre',
@@ -14,8 +14,8 @@ const assets: Plugin = {
     if (id.endsWith('?text'))
       return `export default ${JSON.stringify(await readFile(id.replace(/\?text$/, ''), 'utf8'))};`;
     if (!id.endsWith('.deflate') && !id.endsWith('.safetensors')) return undefined;
-    const base64 = (await readFile(id)).toString('base64');
-    return `export default new Uint8Array(Buffer.from(${JSON.stringify(base64)}, 'base64'));`;
+    const base64 = JSON.stringify((await readFile(id)).toString('base64'));
+    return `export default ${id.endsWith('.deflate') ? base64 : `new Uint8Array(Buffer.from(${base64}, 'base64'))`};`;
   },
 };
 

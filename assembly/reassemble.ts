@@ -4,20 +4,27 @@
 // Schedule: the s^2 sub-pixels of a source pixel share one window, so a feature vector is loaded once for several of them: tiles of 2
 // sub-pixels x 5 vectors of channels (10 accumulators, which hide the latency of a multiply-add, 2 splats, 1 feature), what is left in tiles of
 // 4 x 2. Towards planes (NCHW) the accumulators are transposed on their way out, so that nothing is written twice.
+import { REASSEMBLE_CHANNELS } from '../src/backends/wasm/constants';
 import { madd, storeLanes } from './simd';
+
+/** Bytes of scratch: a table of the addresses of all taps. */
+export function reassembleScratch(kUp: i32): usize {
+  return <usize>(kUp * kUp) << 2;
+}
 
 /**
  * One row of source pixels -> s rows of the output, of c channels of one group. `features` holds kUp addresses: of each row of the window of the
  * first pixel, r pixels left of it. Pixels lie `pixelBytes` apart in features, `kernelStep` in kernels; output rows, pixels and channels
- * `outRow`, `outPixel` and `outChannel`, which is 4 in NHWC; `outPixel` is 4 in planes. `table` is scratch for kUp^2 addresses. Reads up to 15 floats after a pixel's channels.
+ * `outRow`, `outPixel` and `outChannel`, which is 4 in NHWC; `outPixel` is 4 in planes. Reads up to 15 floats after a pixel's channels.
  */
 export function reassemble(
-  features: usize, kernels: usize, out: usize, outRow: usize, outPixel: usize, outChannel: usize, table: usize,
+  features: usize, kernels: usize, out: usize, outRow: usize, outPixel: usize, outChannel: usize, scratch: usize,
   w: i32, c: i32, pixelBytes: usize, kernelStep: usize, s: i32, kUp: i32,
 ): void {
   const subs = s * s;
   const tapBytes: usize = <usize>subs << 2;
   const plane: usize = outChannel == 4 ? 0 : outChannel;
+  const table = scratch;
   const end = windowTable(table, features, kUp, pixelBytes);
   let offset: usize = 0;
   for (let x = 0; x < w; x++) {
@@ -28,7 +35,7 @@ export function reassemble(
       if (subs - sub >= 4) {
         const o1 = subPixel(out, outRow, outPixel, sub + 1, s), o2 = subPixel(out, outRow, outPixel, sub + 2, s), o3 = subPixel(out, outRow, outPixel, sub + 3, s);
         const pairs = !plane || (o1 - o0 == 4 && o3 - o2 == 4);
-        for (; pairs && c - ci >= 20 && c - ci != 24; ci += 20) { // 24 are three times 8
+        for (; pairs && c - ci >= REASSEMBLE_CHANNELS && c - ci != 24; ci += REASSEMBLE_CHANNELS) { // 24 are three times 8
           const at = outChannel * ci;
           tile2x5(table, end, kernel, tapBytes, offset + (<usize>ci << 2), o0 + at, o1 + at, plane);
           tile2x5(table, end, kernel + 8, tapBytes, offset + (<usize>ci << 2), o2 + at, o3 + at, plane);

@@ -192,7 +192,7 @@ async function moved() {
     format: 'iife',
     globalName: 'moved',
     target: 'es2022',
-    loader: { '.wgsl': 'text', '.deflate': 'binary' },
+    loader: { '.wgsl': 'text', '.deflate': 'base64' },
   });
   const page = await browser.newPage();
   try {

@@ -32,7 +32,7 @@ export async function serveBundles(entryPoints: Record<string, string>): Promise
     write: false,
     outdir: '/',
     logLevel: 'silent',
-    loader: { '.wgsl': 'text', '.deflate': 'binary' },
+    loader: { '.wgsl': 'text', '.deflate': 'base64' },
   });
   const scripts = new Map(outputFiles.map(({ path, contents }) => [path, contents]));
   const server = createServer((request, response) => {

@@ -2,6 +2,7 @@
 import { createCarafe, createUpscaler } from 'carafe-web';
 import { readFile } from 'node:fs/promises';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { PLAIN } from '../../src/backends/backend.js';
 import { SharedDevice } from '../../src/backends/webgpu/device.js';
 import { DeviceMemory } from '../../src/backends/webgpu/memory.js';
 import { type GpuTensor, Recording } from '../../src/backends/webgpu/recording.js';
@@ -116,7 +117,7 @@ test('a long program is several submits, and the result is the same', async () =
     const recording = new Recording(device, SharedDevice.of(device), memory, { half: false, hardware: false });
     const ops = createOps(recording);
     let y = ops.input(x, [1, 8, 8, 4]);
-    for (let i = 0; i < 6; i++) y = ops.conv2d(y, conv);
+    for (let i = 0; i < 6; i++) y = ops.conv2d(y, conv, PLAIN);
     const readback = recording.readback(x.byteLength);
     await Promise.all(recording.compiling());
     const commands = recording.encode([y as GpuTensor], readback, flops);

@@ -33,7 +33,7 @@ beforeAll(async () => {
     format: 'esm',
     target: 'es2022',
     logLevel: 'silent',
-    loader: { '.wgsl': 'text', '.deflate': 'binary' },
+    loader: { '.wgsl': 'text', '.deflate': 'base64' },
   });
   const models = (await readdir(path('../../models')))
     .filter((name) => name.endsWith('.safetensors'))

@@ -1,10 +1,10 @@
 // conv2d on assembly/conv2d.ts, and on assembly/winograd.ts where that pays: places their weights, and says which rows they read.
 import { type Activation, convShape } from '../../core/shapes.js';
-import { BLOCK, type ConvOptions, type ConvWeights, type DeviceConv, type DeviceTensor } from '../backend.js';
+import { BLOCK, type ConvOptions, type ConvWeights, type DeviceConv } from '../backend.js';
 import type { Arena } from './arena.js';
-import { TILE_PIXELS } from './exports.js';
+import { ANY_SLOPE, HARDSWISH, SILU, TILE_PIXELS } from './constants.js';
 import { packConv, packWinograd } from './pack.js';
-import { produce, type Program, same } from './program.js';
+import { produce, type Program, same, type WasmTensor } from './program.js';
 import { ceilTo, type Input, type Rows, type Step } from './rows.js';
 
 export interface WasmConv extends DeviceConv {
@@ -13,9 +13,6 @@ export interface WasmConv extends DeviceConv {
   readonly winograd: number;
 } // pointers; winograd 0: none
 
-export const SPARE_BYTES = TILE_PIXELS * 8 * 4;
-const SKEW = 64; // bytes, assembly/winograd.ts
-const BATCH = 30; // blocks at a time: weights are read once for them, and what they become stays in the cache
 const MAX_BLOCK_ROWS = 4;
 
 export function placeConv(arena: Arena, conv: ConvWeights): WasmConv {
@@ -44,35 +41,33 @@ function winogradPays({ k, cIn, cOut, exact = false }: ConvWeights): boolean {
 }
 
 /** What is done to a sum when it is complete: by the tile itself, or, with a `curve`, by assembly's activate(), residual included. */
-interface Ending {
+interface Epilogue {
   readonly slope: number;
   readonly curve?: number;
   readonly residual?: Rows;
 }
 
-const CURVES: Partial<Record<Activation, number>> = { silu: 0, hardswish: 1 }; // as assembly/conv2d.ts numbers them
-const ANY_SLOPE = 2;
+const CURVES: Partial<Record<Activation, number>> = { silu: SILU, hardswish: HARDSWISH };
 
 export function conv2d(
   program: Program,
-  x: DeviceTensor,
-  conv: DeviceConv,
-  { dilation = 1, activation = 'none', slope = 0.01, residual }: ConvOptions = {},
+  x: WasmTensor,
+  conv: WasmConv,
+  { dilation, activation, slope, residual }: ConvOptions<WasmTensor>,
 ): Rows {
-  const ending: Ending = {
+  const epilogue: Epilogue = {
     slope: activation === 'relu' ? 0 : activation === 'leaky-relu' ? slope : 1,
     curve: activation === 'leaky-relu' && slope > 1 ? ANY_SLOPE : CURVES[activation],
     residual: residual && program.rows(residual),
   };
-  const placed = conv as WasmConv;
-  return placed.winograd !== 0 && dilation === 1
-    ? winograd(program, program.rows(x), placed, ending)
-    : direct(program, program.rows(x), placed, dilation, ending);
+  return conv.winograd !== 0 && dilation === 1
+    ? winograd(program, program.rows(x), conv, epilogue)
+    : direct(program, program.rows(x), conv, dilation, epilogue);
 }
 
-/** What a tile does of the ending of the row at (image, row, left). */
+/** What a tile does of the epilogue of the row at (image, row, left). */
 function inTile(
-  { slope, curve, residual }: Ending,
+  { slope, curve, residual }: Epilogue,
   image: number,
   row: number,
   left: number,
@@ -84,7 +79,7 @@ function inTile(
 /** And what is left to do. */
 function finish(
   program: Program,
-  { slope, curve, residual }: Ending,
+  { slope, curve, residual }: Epilogue,
   y: Rows,
   image: number,
   row: number,
@@ -105,27 +100,26 @@ function direct(
   x: Rows,
   { weights, bias, cIn, cOut, k }: WasmConv,
   dilation: number,
-  ending: Ending,
+  epilogue: Epilogue,
 ): Rows {
   const [n, , w] = x.shape;
   const p = ((k - 1) / 2) * dilation;
   const inputs: Input[] = [
     { rows: x, reads: (y) => [y - p, y + p + 1], columns: ([left, right]) => [left - p, right + p] },
   ];
-  if (ending.residual) inputs.push(same(ending.residual));
-  const lineBytes = k === 1 ? 0 : (w + 2 * p + TILE_PIXELS * dilation) * k * cIn * 4;
-  return produce(convShape(x.shape, cIn, cOut), { inputs, scratchBytes: SPARE_BYTES + lineBytes }, (y, step) => {
+  if (epilogue.residual) inputs.push(same(epilogue.residual));
+  const scratchBytes = program.wasm.conv2dScratch(w, cIn, k, dilation);
+  return produce(convShape(x.shape, cIn, cOut), { inputs, scratchBytes }, (y, step) => {
     const { y: row, left, right, scratch } = step;
     for (let i = 0; i < n; i++) {
       const rows = program.addresses(k, (ky) => x.at(i, row - p + ky * dilation, left - p));
-      const { slope, residual } = inTile(ending, i, row, left);
+      const { slope, residual } = inTile(epilogue, i, row, left);
       program.wasm.conv2d(
         rows,
         weights,
         bias,
         residual,
         y.at(i, row, left),
-        scratch + SPARE_BYTES,
         scratch,
         right - left,
         cIn,
@@ -134,21 +128,19 @@ function direct(
         dilation,
         slope,
       );
-      finish(program, ending, y, i, row, step);
+      finish(program, epilogue, y, i, row, step);
     }
   });
 }
 
-function winograd(program: Program, x: Rows, { winograd: weights, bias, cIn, cOut }: WasmConv, ending: Ending): Rows {
+function winograd(
+  program: Program,
+  x: Rows,
+  { winograd: weights, bias, cIn, cOut }: WasmConv,
+  epilogue: Epilogue,
+): Rows {
   const [n, h, w] = x.shape;
   const block = BLOCK * blockRows(Math.ceil(w / BLOCK), Math.ceil(h / BLOCK));
-  const channels = ceilTo(cOut, 4);
-  const bytes = {
-    columns: 36 * BATCH * cIn * 4,
-    inputs: 6 * (BATCH * cIn * 4 + SKEW),
-    products: 6 * (BATCH * channels * 4 + SKEW),
-    halves: 24 * BATCH * channels * 4,
-  };
   const inputs: Input[] = [
     {
       rows: x,
@@ -156,37 +148,30 @@ function winograd(program: Program, x: Rows, { winograd: weights, bias, cIn, cOu
       columns: ([left, right]) => [left - 1, left + ceilTo(right - left, BLOCK) + 1],
     },
   ];
-  if (ending.residual)
-    inputs.push({ rows: ending.residual, reads: (y) => [y, y + block], columns: (range) => range, together: block });
-  const scratchBytes = bytes.columns + bytes.inputs + bytes.products + bytes.halves;
+  if (epilogue.residual)
+    inputs.push({ rows: epilogue.residual, reads: (y) => [y, y + block], columns: (range) => range, together: block });
+  const scratchBytes = program.wasm.winogradScratch(cIn, cOut);
   return produce(convShape(x.shape, cIn, cOut), { inputs, block, grid: BLOCK, scratchBytes }, (y, step) => {
     const { y: row, height, left, right, scratch } = step;
-    const transformed = scratch + bytes.columns,
-      products = transformed + bytes.inputs,
-      halves = products + bytes.products;
     for (let i = 0; i < n; i++) {
       const rows = program.addresses(ceilTo(height, BLOCK) + 2, (j) => x.at(i, row - 1 + j, left - 1));
-      const { slope, residual } = inTile(ending, i, row, left);
+      const { slope, residual } = inTile(epilogue, i, row, left);
       program.wasm.winograd(
         rows,
         weights,
         bias,
         residual,
-        ending.residual?.rowBytes ?? 0,
+        epilogue.residual?.rowBytes ?? 0,
         y.at(i, row, left),
         y.rowBytes,
         scratch,
-        transformed,
-        products,
-        halves,
         height,
         right - left,
         cIn,
         cOut,
-        BATCH,
         slope,
       );
-      for (let j = 0; j < height; j++) finish(program, ending, y, i, row + j, step);
+      for (let j = 0; j < height; j++) finish(program, epilogue, y, i, row + j, step);
     }
   });
 }

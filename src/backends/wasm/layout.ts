@@ -1,10 +1,9 @@
 // layout on assembly/layout.ts: rows out of planes, and planes out of rows.
 import type { Shape } from '../../core/tensor.js';
-import type { DeviceTensor } from '../backend.js';
-import { Planes, produce, type Program, same } from './program.js';
+import { Planes, produce, type Program, same, type WasmTensor } from './program.js';
 import type { Rows } from './rows.js';
 
-export function nchwToNhwc(program: Program, x: DeviceTensor): Rows {
+export function nchwToNhwc(program: Program, x: WasmTensor): Rows {
   const [n, c, h, w] = x.shape;
   const planes = program.upload(program.read(x));
   return produce([n, h, w, c], { inputs: [] }, (y, { y: row, left, right }) => {
@@ -19,7 +18,7 @@ export function nchwToNhwc(program: Program, x: DeviceTensor): Rows {
   });
 }
 
-export function nhwcToNchw(program: Program, x: DeviceTensor): Planes {
+export function nhwcToNchw(program: Program, x: WasmTensor): Planes {
   const rows = program.rows(x);
   const [n, h, w, c] = rows.shape;
   const shape: Shape = [n, c, h, w];

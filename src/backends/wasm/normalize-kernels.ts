@@ -1,14 +1,18 @@
 // normalizeKernels on assembly/normalize-kernels.ts.
 import type { Normalizer, Window } from '../../core/shapes.js';
-import type { DeviceTensor } from '../backend.js';
-import { produce, type Program, same } from './program.js';
+import { SIGMOID, SIGMOID_NORMALIZED, SOFTMAX } from './constants.js';
+import { produce, type Program, same, type WasmTensor } from './program.js';
 import type { Rows } from './rows.js';
 
-const NORMALIZERS: readonly Normalizer[] = ['softmax', 'sigmoid', 'sigmoid-normalized']; // as assembly/normalize-kernels.ts numbers them
+const NORMALIZERS: Record<Normalizer, number> = {
+  softmax: SOFTMAX,
+  sigmoid: SIGMOID,
+  'sigmoid-normalized': SIGMOID_NORMALIZED,
+};
 
 export function normalizeKernels(
   program: Program,
-  x: DeviceTensor,
+  x: WasmTensor,
   { scale, kUp, groups }: Window,
   normalizer: Normalizer,
 ): Rows {
@@ -21,7 +25,7 @@ export function normalizeKernels(
         (right - left) * groups,
         kUp * kUp,
         scale * scale,
-        NORMALIZERS.indexOf(normalizer),
+        NORMALIZERS[normalizer],
       );
     }
   });

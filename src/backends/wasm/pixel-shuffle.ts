@@ -1,10 +1,9 @@
 // pixelShuffle and its inverse on assembly/pixel-shuffle.ts.
 import { pixelShuffleShape, pixelUnshuffleShape } from '../../core/shapes.js';
-import type { DeviceTensor } from '../backend.js';
-import { produce, type Program } from './program.js';
+import { produce, type Program, type WasmTensor } from './program.js';
 import type { Rows } from './rows.js';
 
-export function pixelShuffle(program: Program, x: DeviceTensor, s: number): Rows {
+export function pixelShuffle(program: Program, x: WasmTensor, s: number): Rows {
   const rows = program.rows(x);
   const shape = pixelShuffleShape(rows.shape, s);
   const [n, , , c] = shape;
@@ -28,7 +27,7 @@ export function pixelShuffle(program: Program, x: DeviceTensor, s: number): Rows
   });
 }
 
-export function pixelUnshuffle(program: Program, x: DeviceTensor, s: number): Rows {
+export function pixelUnshuffle(program: Program, x: WasmTensor, s: number): Rows {
   const pixels = program.rows(x);
   const [n, , , c] = pixels.shape;
   const inputs = [

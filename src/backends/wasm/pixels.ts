@@ -1,7 +1,7 @@
 // pixels on assembly/pixels.ts: RGBA8 rows of the caller's image to planes, and planes to the rows of a new one.
 import type { RawImage } from '../../core/tensor.js';
-import type { DevicePixels, DeviceTensor, Rectangle } from '../backend.js';
-import { type Program, writePixels } from './program.js';
+import type { DevicePixels, Rectangle } from '../backend.js';
+import { type Program, type WasmTensor, writePixels } from './program.js';
 import { resize } from './resize.js';
 import { type Input, Producer, Rows } from './rows.js';
 
@@ -31,14 +31,16 @@ class Result implements DevicePixels {
   }
 }
 
-export const inputPixels = (image: RawImage): DevicePixels => new Image(image);
+export type WasmPixels = Image | Result;
+
+export const inputPixels = (image: RawImage): WasmPixels => new Image(image);
 
 /** The bytes of an image, the caller's own. */
-export function pixelValues(pixels: DevicePixels): Uint8ClampedArray {
-  return pixels instanceof Result ? pixels.write() : (pixels as Image).data.slice();
+export function pixelValues(pixels: WasmPixels): Uint8ClampedArray {
+  return pixels instanceof Result ? pixels.write() : pixels.data.slice();
 }
 
-export function pixelsToPlanes(program: Program, pixels: DevicePixels, alpha: boolean): { luma: Rows; chroma: Rows } {
+export function pixelsToPlanes(program: Program, pixels: WasmPixels, alpha: boolean): { luma: Rows; chroma: Rows } {
   const { arena, wasm } = program;
   const { width, height } = pixels;
   const data = pixels instanceof Image ? pixels.data : pixelValues(pixels);
@@ -66,10 +68,10 @@ export function pixelsToPlanes(program: Program, pixels: DevicePixels, alpha: bo
 
 export function planesToPixels(
   program: Program,
-  luma: DeviceTensor,
-  chroma: DeviceTensor,
+  luma: WasmTensor,
+  chroma: WasmTensor,
   { x, y, width, height }: Rectangle,
-): DevicePixels {
+): WasmPixels {
   const lumaRows = program.rows(luma);
   const [images, h, w] = lumaRows.shape;
   const chromaRows =

@@ -4,7 +4,7 @@
 import { elements, type Shape } from '../../core/tensor.js';
 import type { DeviceTensor } from '../backend.js';
 import type { Arena } from './arena.js';
-import type { Exports } from './exports.js';
+import type { Kernels } from './kernels.js';
 import { ceilTo, execute, type Input, Producer, type ProducerOptions, type Range, Rows, type Step } from './rows.js';
 
 const PART_BYTES = 512 * 1024; // of planes at a time: they stay in the L2 cache until they are copied out
@@ -15,13 +15,13 @@ type ProduceOptions = Omit<ProducerOptions, 'height' | 'compute'>;
 
 export interface Program {
   readonly arena: Arena;
-  readonly wasm: Exports;
+  readonly wasm: Kernels;
   /** The tensor as rows to be pulled. */
-  rows(x: DeviceTensor): Rows;
+  rows(x: WasmTensor): Rows;
   /** All values of a tensor, computed now, into `into` or memory of their own. */
-  values(x: DeviceTensor, into?: Float32Array): Float32Array;
+  values(x: WasmTensor, into?: Float32Array): Float32Array;
   /** All values of a tensor, to be read only. */
-  read(x: DeviceTensor): Float32Array;
+  read(x: WasmTensor): Float32Array;
   /** Constants for the length of the program. */
   upload(values: Int32Array | Float32Array): number;
   /** Where `count` addresses lie, until the next call. */
@@ -66,6 +66,8 @@ export class Planes implements DeviceTensor {
   }
 }
 
+export type WasmTensor = Source | Planes | Rows;
+
 /** A tensor made by one op from others. */
 export function produce(shape: Shape, options: ProduceOptions, compute: (y: Rows, step: Step) => void): Rows {
   const producer = new Producer({ ...options, height: shape[1], compute: (step) => compute(rows, step) });
@@ -76,7 +78,7 @@ export function produce(shape: Shape, options: ProduceOptions, compute: (y: Rows
 /** Of an input whose rows and columns are read one for one. */
 export const same = (rows: Rows): Input => ({ rows, reads: (y) => [y, y + 1], columns: (range) => range });
 
-export function createProgram(arena: Arena, wasm: Exports): Program {
+export function createProgram(arena: Arena, wasm: Kernels): Program {
   const table = arena.allocate(MAX_ADDRESSES * 4);
   let view: Int32Array = new Int32Array();
   const program: Program = {
@@ -92,7 +94,7 @@ export function createProgram(arena: Arena, wasm: Exports): Program {
     values(x, into = new Float32Array(elements(x.shape))) {
       if (x instanceof Source) into.set(x.data);
       else if (x instanceof Planes) writePlanes(arena, x, into);
-      else writeRows(arena, x as Rows, into);
+      else writeRows(arena, x, into);
       return into;
     },
 
@@ -115,7 +117,7 @@ export function createProgram(arena: Arena, wasm: Exports): Program {
   return program;
 }
 
-export const createSource = (data: Float32Array, shape: Shape): DeviceTensor => new Source(data, shape);
+export const createSource = (data: Float32Array, shape: Shape): WasmTensor => new Source(data, shape);
 
 function sourceRows(arena: Arena, { data, shape }: Source): Rows {
   const [n, h, w, c] = shape;

@@ -1,11 +1,10 @@
 // reassemble on assembly/reassemble.ts, a row of source pixels at a time, and of it a slice of channels at a time.
 import { borderIndex, type Layout, type Padding, reassembleShape, type Window } from '../../core/shapes.js';
-import type { DeviceTensor } from '../backend.js';
-import { Planes, produce, type Program } from './program.js';
+import { REASSEMBLE_CHANNELS } from './constants.js';
+import { Planes, produce, type Program, type WasmTensor } from './program.js';
 import { ceilTo, type Input, type Range, type Rows } from './rows.js';
 
 const SLICE = 80; // channels at most, whose windows stay in L1 from pixel to pixel
-const TILE = 20; // channels, assembly/reassemble.ts
 const WIDE = 128; // channels; slices of wider pixels are copied to lie together: 80 out of 256 share cache sets and foil the prefetcher
 
 /** Channels of one group. */
@@ -17,12 +16,12 @@ interface Slice {
 
 export function reassemble(
   program: Program,
-  features: DeviceTensor,
-  kernels: DeviceTensor,
+  features: WasmTensor,
+  kernels: WasmTensor,
   window: Window,
   padding: Padding,
-  layout: Layout = 'NHWC',
-): DeviceTensor {
+  layout: Layout,
+): WasmTensor {
   const { wasm } = program;
   const { scale: s, kUp, groups } = window;
   const [rows, whole] = [program.rows(kernels), program.rows(features)];
@@ -46,7 +45,7 @@ export function reassemble(
     },
     { rows, reads: (y) => [y / s, y / s + 1], columns: ([left, right]) => [left / s, Math.ceil(right / s)] },
   ];
-  const options = { inputs, block: s, grid: s, scratchBytes: kUp * kUp * 4 };
+  const options = { inputs, block: s, grid: s, scratchBytes: wasm.reassembleScratch(kUp) };
   /** Source pixels left..right-1 of source row y. */
   const write = (
     image: number,
@@ -95,7 +94,7 @@ export function reassemble(
 
 function sliceChannels(c: number, groups: number): Slice[] {
   const perGroup = c / groups;
-  const most = ceilTo(perGroup / Math.ceil(perGroup / SLICE), TILE);
+  const most = ceilTo(perGroup / Math.ceil(perGroup / SLICE), REASSEMBLE_CHANNELS);
   const slices: Slice[] = [];
   for (let from = 0; from < c; from += slices.at(-1)!.channels)
     slices.push({ group: Math.floor(from / perGroup), from, channels: Math.min(most, perGroup - (from % perGroup)) });

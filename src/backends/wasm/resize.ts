@@ -1,17 +1,16 @@
 // resize on assembly/resize.ts, an output row at a time.
 import { axisTaps } from '../../core/resize-taps.js';
 import type { ResizeMode } from '../../core/shapes.js';
-import type { DeviceTensor } from '../backend.js';
-import { produce, type Program } from './program.js';
+import { produce, type Program, type WasmTensor } from './program.js';
 import type { Range, Rows } from './rows.js';
 
 export function resize(
   program: Program,
-  x: DeviceTensor,
+  x: WasmTensor,
   height: number,
   width: number,
   mode: ResizeMode,
-  cubicA = -0.5,
+  cubicA: number,
 ): Rows {
   const input = program.rows(x);
   const [n, h, w, c] = input.shape;
@@ -33,7 +32,7 @@ export function resize(
   ];
   return produce(
     [n, height, width, c],
-    { inputs, scratchBytes: ((w + 4) * c + 4) * 4 },
+    { inputs, scratchBytes: program.wasm.resizeScratch(w, c) },
     (y, { y: row, left, right, scratch }) => {
       const [from, to] = source([left, right]);
       for (let i = 0; i < n; i++) {

@@ -6,7 +6,7 @@
 import type { Shape } from '../../core/tensor.js';
 import type { DeviceTensor } from '../backend.js';
 import type { Arena } from './arena.js';
-import { TILE_PIXELS } from './exports.js';
+import { TILE_PIXELS } from './constants.js';
 
 /** Columns or rows from..to-1; for what an op reads they may lie outside its input, where it reads zeros. */
 export type Range = readonly [from: number, to: number];

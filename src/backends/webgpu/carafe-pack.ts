@@ -2,7 +2,7 @@
 // x (n, c, h, w) -> (n, c, h*s, w*s), or (n, h, w, c) -> (n, h*s, w*s, c); compress is optional, a 1x1 convolution c -> cMid.
 // On a real GPU three dispatches: compress (conv2d.wgsl) reads x in its layout, carafe-pack.wgsl encodes and normalises, reassemble.wgsl reads and
 // writes the caller's layout; a software adapter, which has no use for workgroup memory, encodes (conv2d.wgsl) and normalises in two. Between them cMid, padded to whole vectors, and the kernels are stored; no copy of x in another layout, no logits.
-import type { CarafePack } from '../backend.js';
+import { type CarafePack, PLAIN } from '../backend.js';
 import type { Layout } from '../../core/shapes.js';
 import source from '../../../shaders/carafe-pack.wgsl';
 import normalizer from '../../../shaders/normalizer.wgsl';
@@ -18,16 +18,16 @@ const shader: Shader = { name: 'carafe-pack', source: gemm + normalizer + source
 const mostTaps = 49; // carafe-pack.wgsl: what fits a workgroup's memory
 const tilesOfWorkgroup = 4;
 
-export function carafePack(recording: Recording, x: GpuTensor, module: CarafePack, layout: Layout): GpuTensor {
+export function carafePack(recording: Recording, x: GpuTensor, module: CarafePack<GpuConv>, layout: Layout): GpuTensor {
   const features = convInput(recording, x, layout);
   let middle = features;
   if (module.compress) {
-    const compress = module.compress as GpuConv;
+    const compress = module.compress;
     const { n, h, w } = features;
     const y = recording.tensor([n, h, w, Math.ceil(compress.cOut / 4) * 4], 'compressed features');
     middle = convInput(
       recording,
-      convolve(recording, features, compress, y, { activation: module.activation, slope: module.slope }),
+      convolve(recording, features, compress, y, { ...PLAIN, activation: module.activation, slope: module.slope }),
     );
   }
   const kernels = encodeKernels(recording, middle, module);
@@ -41,15 +41,14 @@ export function carafePack(recording: Recording, x: GpuTensor, module: CarafePac
 function encodeKernels(
   recording: Recording,
   input: ConvInput,
-  { encode, dilation, normalizer: kind, ...window }: CarafePack,
+  { encode: conv, dilation, normalizer: kind, ...window }: CarafePack<GpuConv>,
 ): GpuTensor {
-  const conv = encode as GpuConv;
   const { scale, kUp, groups } = window;
   const { n, h, w } = input;
   const taps = kUp * kUp;
   const rows = recording.tensor([n, h, w, conv.cOut], 'kernels');
   if (!input.vectors || taps > mostTaps) {
-    convolve(recording, input, conv, rows, { dilation });
+    convolve(recording, input, conv, rows, { ...PLAIN, dilation });
     const kernels = normalizeKernels(recording, rows, window, kind);
     recording.free(rows);
     return kernels;

@@ -10,7 +10,7 @@ import type { GpuConv } from './weights.js';
 const shaderFor = tileShaders('conv2d', source);
 const activations: readonly Activation[] = ['none', 'relu', 'leaky-relu', 'silu', 'hardswish']; // Params.activation
 
-export function conv2d(recording: Recording, x: GpuTensor, conv: GpuConv, options: ConvOptions = {}): GpuTensor {
+export function conv2d(recording: Recording, x: GpuTensor, conv: GpuConv, options: ConvOptions<GpuTensor>): GpuTensor {
   const [n, h, w] = convShape(x.shape, conv.cIn, conv.cOut);
   return convolve(
     recording,
@@ -27,7 +27,7 @@ export function convolve(
   input: ConvInput,
   conv: GpuConv,
   y: GpuTensor,
-  { dilation = 1, activation = 'none', slope = 0.01, residual }: ConvOptions,
+  { dilation, activation, slope, residual }: ConvOptions<GpuTensor>,
 ): GpuTensor {
   const weights = conv.packed();
   recording.uploading(weights);
@@ -40,17 +40,18 @@ export function convolve(
     reads: 3,
     writes: 1,
     // Without a residual its binding is not read, but must be there and as large as one vector: the weights always are.
-    inputs: [x, weights, (residual as GpuTensor | undefined) ?? weights],
+    inputs: [x, weights, residual ?? weights],
     outputs: [y],
     flops: convFlops(input, conv),
   };
   const ends = [cOut, activations.indexOf(activation), f32(slope), residual ? 1 : 0]; // uniforms, not constants: a network's layers are one pipeline
   if (stagedPays(input, conv, cOut, dilation)) {
-    const workgroups = n * Math.ceil(h / 8) * Math.ceil(w / 16) * Math.ceil(coVectors / 4);
+    const vectors = stagedVectors(coVectors);
+    const workgroups = n * Math.ceil(h / 16) * Math.ceil(w / 16) * Math.ceil(coVectors / vectors);
     recording.dispatch({
       ...work,
       entryPoint: 'staged',
-      constants: {},
+      constants: { VECTORS: vectors, K: k },
       params: words(...convWords(input, conv, weights, dilation, workgroups), ...ends),
       workgroups,
     });
@@ -73,6 +74,11 @@ export function convolve(
 
 /** Where pixels are fetched for several taps, as vectors, and a tile with its halo fits the workgroup's memory. */
 function stagedPays(input: ConvInput, { k }: GpuConv, cOut: number, dilation: number): boolean {
-  const reach = ((k - 1) / 2) * dilation;
-  return input.vectors && cOut % 4 === 0 && reach >= 1 && reach <= 2;
+  return input.vectors && cOut % 4 === 0 && (k === 3 || k === 5) && dilation === 1;
+}
+
+/** Output vectors of an invocation: as many as share its loads of x, so that the fewest are computed in vain. */
+function stagedVectors(coVectors: number): number {
+  const computed = (vectors: number): number => Math.ceil(coVectors / vectors) * vectors;
+  return [4, 3, 2, 1].reduce((best, vectors) => (computed(vectors) < computed(best) ? vectors : best));
 }

@@ -24,8 +24,8 @@ export interface Pipeline {
 }
 
 /** The types that shaders load and store tensors as; they compute in f32. Types are what `override` constants cannot choose. */
-const storedF32 = 'alias Stored = f32; alias Stored2 = vec2f; alias Stored4 = vec4f;\n';
-const storedF16 = 'enable f16; alias Stored = f16; alias Stored2 = vec2h; alias Stored4 = vec4h;\n';
+const storedF32 = 'alias Stored = f32; alias Stored2 = vec2f; alias Stored4 = vec4f; const CHUNK = 2u;\n';
+const storedF16 = 'enable f16; alias Stored = f16; alias Stored2 = vec2h; alias Stored4 = vec4h; const CHUNK = 4u;\n';
 
 /** GPUBufferUsage and its like as numbers of the specification: in Node these globals exist only if someone put them there. */
 export const usage = { mapRead: 0x01, copySrc: 0x04, copyDst: 0x08, uniform: 0x40, storage: 0x80 } as const;

@@ -23,18 +23,32 @@ export function reassembleSum(
   const weights = encode.packed(scale * scale);
   recording.uploading(weights);
   const input = convInput(recording, x);
-  const invocations = input.n * input.h * rowTiles(input.w);
-  recording.dispatch({
+  const work = {
     shader: shaderFor(input),
-    entryPoint: 'reassembleSum',
-    constants: { SCALE: scale },
     reads: 4,
     writes: 1,
-    params: words(...convWords(input, encode, weights, 1, invocations), groups, kUp),
     inputs: [x, weights, maps, base],
     outputs: [y],
-    invocations,
     flops: convFlops(input, encode) + 2 * shape[0] * shape[1] * shape[2] * groups * kUp * kUp,
+  };
+  if (input.vectors && (kUp === 3 || kUp === 5)) {
+    const workgroups = input.n * Math.ceil(input.h / 8) * Math.ceil(input.w / 16);
+    recording.dispatch({
+      ...work,
+      entryPoint: 'staged',
+      constants: { SCALE: scale, K_UP: kUp, CHUNK_TAPS: kUp === 3 ? 9 : kUp },
+      params: words(...convWords(input, encode, weights, 1, workgroups), groups, kUp),
+      workgroups,
+    });
+    return y;
+  }
+  const invocations = input.n * input.h * rowTiles(input.w);
+  recording.dispatch({
+    ...work,
+    entryPoint: 'reassembleSum',
+    constants: { SCALE: scale },
+    params: words(...convWords(input, encode, weights, 1, invocations), groups, kUp),
+    invocations,
   });
   return y;
 }

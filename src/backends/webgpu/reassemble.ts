@@ -29,7 +29,7 @@ export function reassemble(
   padding: Padding,
   layout: Layout,
 ): GpuTensor {
-  reassembleShape(features.shape, rows.shape, window);
+  reassembleShape(features.shape, rows.shape, window, layout);
   return reassembleFrom(recording, convInput(recording, features), rows, window, padding, layout);
 }
 

@@ -1,7 +1,7 @@
 // The ops on a GPU: a program is recorded, then runs as one compute pass and one submit (more if it is long), and its result is read back.
 // Any number of runs may be in flight, so that one is read back while the next computes. Every way a run can fail ends in a rejection with a CarafeError: 'OutOfMemory' (also above
 // the device's limits), 'DeviceLost', 'Disposed', 'BackendUnavailable' (the driver refuses a shader); never in a hang or in zeros.
-import type { Backend, ConvWeights, DevicePixels, DeviceTensor, Ops } from '../backend.js';
+import type { Backend, ConvWeights, Ops } from '../backend.js';
 import { CarafeError } from '../../core/errors.js';
 import { fromHalf } from '../../core/half.js';
 import { elements } from '../../core/tensor.js';
@@ -29,6 +29,8 @@ export interface WebgpuBackendOptions {
   readonly hardware?: boolean;
 }
 
+export type GpuOps = Ops<GpuTensor, GpuPixels, GpuConv>;
+
 /** 18 ms of `base` on a GPU of 1 TFLOP/s; beside that a submit and the way of a result back to this thread are short. Software adapters have nothing to gain. */
 const tilesPerBatch = 8;
 
@@ -45,7 +47,7 @@ export async function createWebgpuBackend(
   return backend;
 }
 
-class WebgpuBackend implements Backend {
+class WebgpuBackend implements Backend<GpuTensor, GpuPixels, GpuConv> {
   readonly name = 'webgpu';
   readonly details: string;
   readonly batch: number;
@@ -84,10 +86,10 @@ class WebgpuBackend implements Backend {
     return conv;
   }
 
-  async run(program: (ops: Ops) => DeviceTensor, into?: Float32Array): Promise<Float32Array> {
+  async run(program: (ops: GpuOps) => GpuTensor, into?: Float32Array): Promise<Float32Array> {
     let length = 0;
     const [bytes] = await this.#execute((ops) => {
-      const result = program(ops) as GpuTensor;
+      const result = program(ops);
       length = elements(result.shape);
       return [result];
     });
@@ -99,8 +101,8 @@ class WebgpuBackend implements Backend {
     return into;
   }
 
-  async runPixels(program: (ops: Ops) => readonly DevicePixels[]): Promise<Uint8ClampedArray[]> {
-    const images = await this.#execute((ops) => program(ops) as readonly GpuPixels[]);
+  async runPixels(program: (ops: GpuOps) => readonly GpuPixels[]): Promise<Uint8ClampedArray[]> {
+    const images = await this.#execute(program);
     return images.map((bytes) => new Uint8ClampedArray(bytes));
   }
 
@@ -125,7 +127,7 @@ class WebgpuBackend implements Backend {
   }
 
   /** The results' bytes. Rejects as soon as the backend ends: promises of a lost device need not settle. */
-  async #execute(program: (ops: Ops) => readonly Resident[]): Promise<ArrayBuffer[]> {
+  async #execute(program: (ops: GpuOps) => readonly Resident[]): Promise<ArrayBuffer[]> {
     this.#assertUsable();
     let reject!: (error: CarafeError) => void;
     const ended = new Promise<never>((_, r) => {
@@ -139,7 +141,7 @@ class WebgpuBackend implements Backend {
     }
   }
 
-  async #work(program: (ops: Ops) => readonly Resident[]): Promise<ArrayBuffer[]> {
+  async #work(program: (ops: GpuOps) => readonly Resident[]): Promise<ArrayBuffer[]> {
     const recording = new Recording(this.#device, this.#shared, this.#memory, this.#mode);
     let readback: PooledBuffer | undefined;
     try {
@@ -169,7 +171,7 @@ class WebgpuBackend implements Backend {
 
   /** Records, waits for what is not there yet, submits. In the steady state nothing is missing and all of it is synchronous. */
   async #submit(
-    program: (ops: Ops) => readonly Resident[],
+    program: (ops: GpuOps) => readonly Resident[],
     recording: Recording,
     hold: (readback: PooledBuffer) => void,
   ) {
@@ -222,32 +224,29 @@ class WebgpuBackend implements Backend {
 }
 
 /** The ops, recorded. */
-export function createOps(recording: Recording): Ops {
-  const gpu = (x: DeviceTensor): GpuTensor => x as GpuTensor;
+export function createOps(recording: Recording): GpuOps {
   return {
     input: (data, shape) => recording.input(data, shape),
-    inputPixels: ({ data, width, height }): GpuPixels => ({
+    inputPixels: ({ data, width, height }) => ({
       width,
       height,
       ...recording.upload(data, width * height * 4, 'image'),
     }),
     free: (...tensors) => {
-      for (const x of tensors) recording.free(gpu(x));
+      for (const x of tensors) recording.free(x);
     },
-    nchwToNhwc: (x) => nchwToNhwc(recording, gpu(x)),
-    nhwcToNchw: (x) => nhwcToNchw(recording, gpu(x)),
-    conv2d: (x, conv, options = {}) => conv2d(recording, gpu(x), conv as GpuConv, options),
-    pixelShuffle: (x, scale) => pixelShuffle(recording, gpu(x), scale),
-    pixelUnshuffle: (x, scale) => pixelUnshuffle(recording, gpu(x), scale),
-    normalizeKernels: (rows, window, normalizer) => normalizeKernels(recording, gpu(rows), window, normalizer),
-    reassemble: (features, rows, window, padding, layout = 'NHWC') =>
-      reassemble(recording, gpu(features), gpu(rows), window, padding, layout),
-    carafePack: (x, module, layout) => carafePack(recording, gpu(x), module, layout),
-    reassembleSum: (maps, x, encode, base, window) =>
-      reassembleSum(recording, gpu(maps), gpu(x), encode as GpuConv, gpu(base), window),
-    resize: (x, height, width, mode, cubicA = -0.5) => resize(recording, gpu(x), height, width, mode, cubicA),
-    pixelsToPlanes: (pixels, alpha) => pixelsToPlanes(recording, pixels as GpuPixels, alpha),
-    planesToPixels: (luma, chroma, crop) => planesToPixels(recording, gpu(luma), gpu(chroma), crop),
+    nchwToNhwc: (...args) => nchwToNhwc(recording, ...args),
+    nhwcToNchw: (...args) => nhwcToNchw(recording, ...args),
+    conv2d: (...args) => conv2d(recording, ...args),
+    pixelShuffle: (...args) => pixelShuffle(recording, ...args),
+    pixelUnshuffle: (...args) => pixelUnshuffle(recording, ...args),
+    normalizeKernels: (...args) => normalizeKernels(recording, ...args),
+    reassemble: (...args) => reassemble(recording, ...args),
+    carafePack: (...args) => carafePack(recording, ...args),
+    reassembleSum: (...args) => reassembleSum(recording, ...args),
+    resize: (...args) => resize(recording, ...args),
+    pixelsToPlanes: (...args) => pixelsToPlanes(recording, ...args),
+    planesToPixels: (...args) => planesToPixels(recording, ...args),
   };
 }
 
