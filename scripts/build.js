@@ -13,9 +13,9 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, join, relative } from 'node:path';
+import { basename, join } from 'node:path';
 import { root, run } from './ensure.js';
-import { minifyWgsl } from './minify-wgsl.js';
+import { esbuildAssets } from './assets.js';
 
 const { build } = await import('esbuild');
 const { default: zopfli } = await import('@gfx/zopfli');
@@ -34,23 +34,6 @@ length.writeUInt32LE(simd.length);
 const packed = await promisify(zopfli.deflate)(Buffer.concat([length, simd, relaxed]), {}); // 5 % less than zlib's
 writeFileSync(join(dist, 'wasm-builds.deflate'), packed); // unpacked by src/backends/wasm/builds.ts
 
-const text = {
-  name: 'text', // imports that end in ?text are the file's text; shaders come minified
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /\?text$/ }, ({ path, resolveDir }) => ({
-      path: relative(root, join(resolveDir, path.slice(0, -5))), // it is in the bundle's comments
-      namespace: 'text',
-    }));
-    onLoad({ filter: /.*/, namespace: 'text' }, ({ path }) => ({
-      contents: readFileSync(join(root, path), 'utf8').replace(/\n\/\/# sourceMappingURL=.*\s*$/, ''),
-      loader: 'text',
-    }));
-    onLoad({ filter: /\.wgsl$/ }, ({ path }) => ({
-      contents: minifyWgsl(readFileSync(path, 'utf8')),
-      loader: 'text',
-    }));
-  },
-};
 /** Another module in the place of those that `filter` finds, in the bundles that never use them. */
 const replace = (filter, path) => ({
   name: `replace ${filter}`,
@@ -74,7 +57,6 @@ const options = {
   sourcemap: 'linked',
   legalComments: 'inline',
   metafile: true,
-  loader: { '.deflate': 'base64' },
   external: ['sharp', 'node:*'],
 };
 
@@ -84,7 +66,7 @@ const worker = await build({
   entryPoints: { 'carafe-web-worker': 'src/worker/host.ts' },
   format: 'iife',
   minify: true,
-  plugins: [text, replace(/\/reference-backend\.js$/, 'src/worker/no-reference.ts')],
+  plugins: [esbuildAssets, replace(/\/reference-backend\.js$/, 'src/worker/no-reference.ts')],
 });
 await minify(join(dist, 'carafe-web-worker.js'));
 
@@ -93,12 +75,12 @@ const entries = await build({
   entryPoints: { index: 'src/index.ts', core: 'src/core.ts', cli: 'src/cli/main.ts' },
   splitting: true,
   chunkNames: 'carafe-web-[name]-[hash]', // known to src/worker/spawn.ts, and beside the worker: it is found relative to the chunk
-  plugins: [text, models],
+  plugins: [esbuildAssets, models],
 });
 await build({
   ...options,
   entryPoints: { inline: 'src/core.ts' },
-  plugins: [text, replace(/\/spawn\.js$/, 'src/worker/no-spawn.ts')],
+  plugins: [esbuildAssets, replace(/\/spawn\.js$/, 'src/worker/no-spawn.ts')],
 });
 await build({
   absWorkingDir: root,

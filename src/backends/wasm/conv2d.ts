@@ -1,13 +1,13 @@
 // conv2d on assembly/conv2d.ts, and on assembly/winograd.ts where that pays: places their weights, and says which rows they read.
 import type { Activation } from '../../core/shapes.js';
-import type { Shape } from '../../core/tensor.js';
 import { BLOCK, type ConvWeights, type DeviceConv } from '../backend.js';
 import type { Arena } from './arena.js';
 import { ANY_SLOPE, HARDSWISH, SILU, TILE_PIXELS } from './constants.js';
+import type { Kernels } from './kernels.js';
 import { packConv, packWinograd } from './pack.js';
 import type { Program, Values } from './program.js';
 import type { Ring } from './ring.js';
-import { ceilTo, type Input, produce, type Rows, same } from './rows.js';
+import { ceilTo, type Input, produce, type Rows, same, type Work } from './rows.js';
 
 export interface WasmConv extends DeviceConv {
   readonly weights: number;
@@ -71,50 +71,52 @@ export function conv2d(
     : direct(program, x, conv, dilation, epilogue);
 }
 
-function direct(
-  program: Program,
-  x: Rows,
-  { weights, bias, cIn, cOut, k }: WasmConv,
-  dilation: number,
-  epilogue: Epilogue,
-): Rows {
-  const { machine, wasm } = program;
+function direct(program: Program, x: Rows, conv: WasmConv, dilation: number, epilogue: Epilogue): Rows {
   const [n, h, w] = x.shape;
-  const p = ((k - 1) / 2) * dilation;
+  const p = ((conv.k - 1) / 2) * dilation;
   const inputs: Input[] = [
     { rows: x, reads: (y) => [y - p, y + p + 1], columns: ([left, right]) => [left - p, right + p] },
   ];
   if (epilogue.residual) inputs.push(same(epilogue.residual));
-  const options = { inputs, scratchBytes: wasm.conv2dScratch(w, cIn, k, dilation) };
-  return produce([n, h, w, cOut], options, ({ y: row, left, right }, { y, inputs: [from, residual], scratch }) => {
-    for (let i = 0; i < n; i++) {
-      const tile = inTile(epilogue, residual, i, row, left);
-      wasm.conv2d(
-        machine.addresses(k, (ky) => from.at(i, row - p + ky * dilation, left - p)),
-        weights,
-        bias,
-        tile.residual,
-        y.at(i, row, left),
-        scratch,
-        right - left,
-        cIn,
-        cOut,
-        k,
-        dilation,
-        tile.slope,
-      );
-      finish(program, epilogue, residual, y, i, row, left, (right - left) * cOut);
-    }
+  const options = { inputs, scratchBytes: program.wasm.conv2dScratch(w, conv.cIn, conv.k, dilation) };
+  return produce([n, h, w, conv.cOut], options, ({ y, left, right }, work) => {
+    for (let i = 0; i < n; i++) directRow(program, conv, dilation, epilogue, work, i, y, left, right);
   });
 }
 
-function winograd(
-  program: Program,
-  x: Rows,
-  { winograd: weights, bias, cIn, cOut }: WasmConv,
+function directRow(
+  { machine, wasm }: Program,
+  { weights, bias, cIn, cOut, k }: WasmConv,
+  dilation: number,
   epilogue: Epilogue,
-): Rows {
+  { y, inputs: [x, residual], scratch }: Work,
+  image: number,
+  row: number,
+  left: number,
+  right: number,
+): void {
+  const p = ((k - 1) / 2) * dilation;
+  const tile = inTile(epilogue, residual, image, row, left);
+  wasm.conv2d(
+    machine.addresses(k, (ky) => x.at(image, row - p + ky * dilation, left - p)),
+    weights,
+    bias,
+    tile.residual,
+    y.at(image, row, left),
+    scratch,
+    right - left,
+    cIn,
+    cOut,
+    k,
+    dilation,
+    tile.slope,
+  );
+  finish(wasm, epilogue, residual, y, image, row, left, (right - left) * cOut);
+}
+
+function winograd(program: Program, x: Rows, conv: WasmConv, epilogue: Epilogue): Rows {
   const { machine, wasm } = program;
+  const { cIn, cOut } = conv;
   const [n, h, w] = x.shape;
   const block = BLOCK * blockRows(Math.ceil(w / BLOCK), Math.ceil(h / BLOCK));
   const inputs: Input[] = [
@@ -126,15 +128,20 @@ function winograd(
   ];
   if (epilogue.residual)
     inputs.push({ rows: epilogue.residual, reads: (y) => [y, y + block], columns: (range) => range, together: block });
-  const shape: Shape = [n, h, w, cOut];
-  const options = { inputs, block, grid: BLOCK, scratchBytes: wasm.winogradScratch(cIn, cOut) };
-  return produce(shape, options, ({ y: row, height, left, right }, { y, inputs: [from, residual], scratch }) => {
+  const scratchBytes = Math.max(wasm.winogradScratch(cIn, cOut), wasm.conv2dScratch(w, cIn, 3, 1));
+  const options = { inputs, block, grid: BLOCK, scratchBytes };
+  return produce([n, h, w, cOut], options, ({ y: row, height, left, right }, work) => {
+    const {
+      y,
+      inputs: [from, residual],
+      scratch,
+    } = work;
     for (let i = 0; i < n; i++) {
       const tile = inTile(epilogue, residual, i, row, left);
-      wasm.winograd(
+      const finite = wasm.winograd(
         machine.addresses(ceilTo(height, BLOCK) + 2, (j) => from.at(i, row - 1 + j, left - 1)),
-        weights,
-        bias,
+        conv.winograd,
+        conv.bias,
         tile.residual,
         residual?.rowBytes ?? 0,
         y.at(i, row, left),
@@ -146,7 +153,10 @@ function winograd(
         cOut,
         tile.slope,
       );
-      for (let j = 0; j < height; j++) finish(program, epilogue, residual, y, i, row + j, left, (right - left) * cOut);
+      for (let j = 0; j < height; j++) {
+        if (finite) finish(wasm, epilogue, residual, y, i, row + j, left, (right - left) * cOut);
+        else directRow(program, conv, 1, epilogue, work, i, row + j, left, right);
+      }
     }
   });
 }
@@ -165,7 +175,7 @@ function inTile(
 
 /** And what is left to do, of `size` values. */
 function finish(
-  program: Program,
+  wasm: Kernels,
   { slope, curve }: Epilogue,
   residual: Ring | undefined,
   y: Ring,
@@ -176,7 +186,7 @@ function finish(
 ): void {
   if (curve === undefined) return;
   const address = residual ? residual.at(image, row, left) : 0;
-  program.wasm.activate(y.at(image, row, left), address, size, curve, slope);
+  wasm.activate(y.at(image, row, left), address, size, curve, slope);
 }
 
 /** How many rows of blocks are computed together: GEMM tiles are TILE_PIXELS blocks high, and narrow images would leave them half empty. */

@@ -37,7 +37,7 @@ export function reassemble(
   const { machine, wasm } = program;
   const [rows, whole] = [program.rows(kernels), program.rows(features)];
   const shape = reassembleShape(whole.shape, rows.shape, { scale: s, kUp, groups }, layout);
-  const [n, h, , c] = whole.shape;
+  const [n, h, w, c] = whole.shape;
   const r = (kUp - 1) / 2;
   const slices = sliceChannels(c, groups);
   const sides = padding === 'zero' ? 0 : r; // columns that x already has on both sides
@@ -47,7 +47,8 @@ export function reassemble(
       ? copySlices(program, whole, apart ? slices : [{ group: 0, from: 0, channels: c }], sides, padding)
       : whole;
   const pixelBytes = x.shape[3] * 4;
-  const kernelBytes = kUp * kUp * s * s * 4;
+  const kernelBytes = kUp * kUp * s * s * 4; // of a group
+  const copyBytes = padding === 'zero' ? w * groups * kernelBytes : 0;
   const inputs: Input[] = [
     {
       rows: x,
@@ -56,7 +57,7 @@ export function reassemble(
     },
     { rows, reads: (y) => [y / s, y / s + 1], columns: ([left, right]) => [left / s, Math.ceil(right / s)] },
   ];
-  const options = { inputs, block: s, grid: s, scratchBytes: wasm.reassembleScratch(kUp) };
+  const options = { inputs, block: s, grid: s, scratchBytes: copyBytes + wasm.reassembleScratch(kUp) };
   /** Source pixels left..right-1 of source row y. */
   const write = (
     { inputs: [from, kernelRows] }: Work,
@@ -67,16 +68,18 @@ export function reassemble(
     to: Target,
     scratch: number,
   ): void => {
+    const given = kernelRows.at(image, y, left);
+    const taps = padding === 'zero' ? wasm.insideTaps(given, scratch, y, left, right, h, w, s, kUp, groups) : given;
     slices.forEach(({ group, from: first, channels }, i) => {
       const [piece, skip] = apart ? [image * slices.length + i, 0] : [image, first * 4];
       wasm.reassemble(
         machine.addresses(kUp, (ky) => from.at(piece, borderIndex(y - r + ky, h, padding), left - r + sides) + skip),
-        kernelRows.at(image, y, left) + group * kernelBytes,
+        taps + group * kernelBytes,
         to.address + first * to.channel,
         to.row,
         to.pixel,
         to.channel,
-        scratch,
+        scratch + copyBytes,
         right - left,
         channels,
         pixelBytes,
