@@ -9,6 +9,7 @@ SIGTERM saves and ends; the same command goes on. SIGSTOP and SIGCONT: time that
 """
 import argparse
 import contextlib
+import ctypes
 import io
 import math
 import multiprocessing
@@ -85,9 +86,13 @@ def degrade(job):
     return out
 
 
+def end_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 if __name__ == '__main__' and '--check' not in sys.argv:  # workers are forked before torch and CUDA exist
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    POOL = multiprocessing.get_context('fork').Pool(max(2, min(15, (os.cpu_count() or 2) - 1)))
+    POOL = multiprocessing.get_context('fork').Pool(max(2, min(15, (os.cpu_count() or 2) - 1)), end_with_parent)
 
 import torch
 import torch.nn.functional as F
@@ -592,9 +597,10 @@ class Clock:
             if now - self.last < 2:
                 self.active += now - self.last
             self.last = now
-            with open(self.path + '.part', 'w') as file:
-                file.write(f'{self.active:.1f}')
-            os.replace(self.path + '.part', self.path)
+            with contextlib.suppress(OSError):
+                with open(self.path + '.part', 'w') as file:
+                    file.write(f'{self.active:.1f}')
+                os.replace(self.path + '.part', self.path)
 
 
 # ---- the run ----
@@ -904,8 +910,7 @@ def main():
         final(trainers, data)
         save_ends(path, trainers)
     say('end')
-    POOL.terminate()
-    os._exit(0)
+    os._exit(0)  # POOL.terminate() would wait for workers that a signal to the group has ended
 
 
 def prepare_strong(data, trainers, shared, clock):
