@@ -17,14 +17,18 @@ import weights as safetensors
 CONFIG = {'scale': 2, 'channels': 16, 'body': 5, 'groups': 4, 'kUp': 3, 'cMid': 0, 'slope': 0.2}
 
 
-def load_model(path):
-    """-> (weights as float32 tensors, config) of a .safetensors or of train.py's checkpoint."""
+STRONG = 'strong.'  # before the names of the other end's weights, for JPEGs and noise
+
+
+def load_model(path, restore=0.0):
+    """-> (weights as float32 tensors, config) of a .safetensors or of train.py's checkpoint; restore: the place between a file's two ends, 0 clean to 1 strong."""
     if not path.endswith('.safetensors'):
         saved = torch.load(path)
         return saved['ema'], saved['config']
     tensors, metadata = safetensors.load(path)
     config = {key: type(value)(metadata.get(key, value)) for key, value in CONFIG.items()}  # older files have no cMid
-    return {name: torch.from_numpy(value) for name, value in tensors.items()}, config
+    ends = {name: torch.from_numpy(value) for name, value in tensors.items()}
+    return {name: torch.lerp(value, ends.get(STRONG + name, value), restore) for name, value in ends.items() if not name.startswith(STRONG)}, config
 
 
 def halo(config):

@@ -33,7 +33,7 @@ import images
 
 BEGAN = time.monotonic()
 PAD = 16  # LR pixels of replicated edge around each stored image: at least every network's halo
-ROWS = 1 << 18  # places in a table
+ROWS = 1 << 18  # places in a table, in an even number of batches
 VERSIONS = 4  # degraded copies of each image
 LOG_OFFSET = 3e-4  # step.py's
 SCALE_FP16 = 512.0  # of the loss at most, so that half-precision gradients neither vanish nor overflow; halved when they do
@@ -186,25 +186,26 @@ class Images:
                 self.store(hr, self.down(hr), source not in ('clipart', 'ink', 'text'))
 
     def prepare_strong(self, pool, alive):
-        """One in four a little out of focus, a third noisy, then a JPEG of quality 40 to 95 of five in six; one in twelve stays clean but for the blur."""
+        """Some a little out of focus, some noisy, then a JPEG of most. Half the versions are bad, for the end of the dial; half are mild, for its middle."""
         rng = self.generator
-        for _ in range(VERSIONS):
+        for version in range(VERSIONS):
+            bad = version < VERSIONS // 2
             jobs = []
             for source, _, stack in self.groups:
                 for part in np.array_split(stack, max(1, stack.size // 10_000_000)):
                     hr = self.whole(part)
                     n = len(hr)
-                    sigmas = np.where(rng.random(n) < 0.25, rng.integers(1, 4, n), 0)  # of three strengths, so that images share matrices
+                    sigmas = np.where(rng.random(n) < (0.25 if bad else 0.15), rng.integers(1, 4 if bad else 3, n), 0)  # of three strengths, so that images share matrices
                     lr = self.down(hr)
                     for level in (1, 2, 3):
                         chosen = torch.from_numpy(np.flatnonzero(sigmas == level)).to(self.device)
                         if len(chosen):
                             lr[chosen] = self.down(hr[chosen], (0.15 + 0.12 * level) * self.scale)
-                    noisy = rng.random(n) < 0.35
-                    strength = torch.from_numpy(np.where(noisy, rng.uniform(2, 15, n), 0).astype(np.float32)).to(self.device)
+                    noisy = rng.random(n) < (0.4 if bad else 0.35)  # luma's noise: two thirds of that in R, G and B
+                    strength = torch.from_numpy(np.where(noisy, rng.uniform(3, 11, n) if bad else rng.uniform(0.7, 4, n), 0).astype(np.float32)).to(self.device)
                     lr = (lr + self.noise(lr.shape, strength[:, None, None]) + 0.5).floor().clamp(0, 255)
-                    coded = rng.random(n) < np.where(noisy, 0.65, 0.92)
-                    qualities = np.where(coded, rng.integers(40, 96, n), 0)
+                    coded = rng.random(n) < np.where(noisy, 0.6, 0.95 if bad else 0.9)
+                    qualities = np.where(coded, rng.integers(40, 81, n) if bad else rng.integers(72, 98, n), 0)
                     eight = lr.to(torch.uint8).cpu().numpy()
                     jobs.append((hr, pool.map_async(degrade, [(a, b) for a, b in zip(np.array_split(eight, min(n, 16)), np.array_split(qualities, min(n, 16)))], 1)))
                     if len(jobs) > 6:
@@ -218,13 +219,18 @@ class Images:
         hr, result = job
         self.store(hr, torch.from_numpy(np.concatenate(result.get(120))).to(self.device), True)
 
-    def table(self, config, patch, shares, strong, seed):
+    def strong_table(self, config, batch, *how):
+        """Whole batches take turns: bad images, mild images."""
+        bad, mild = (self.table(config, *how, versions) for versions in (range(VERSIONS // 2), range(VERSIONS // 2, VERSIONS)))
+        return torch.where((torch.arange(ROWS) // batch % 2 == 0)[:, None], bad, mild)
+
+    def table(self, config, patch, shares, seed, versions=(-1,)):
         """-> [ROWS, 6] int64: where a patch begins in y and what a step down and right adds, the same in target. Flips and turns are signs and order."""
         rng, margin = np.random.default_rng(seed), halo(config)
         full, s = patch + 2 * margin, self.scale
         by_source = {}
         for source, index, version, h, w, y, t in self.entries:
-            if (version >= 0) == strong and index % images.KEEP_BACK != images.KEEP_BACK - 1 and min(h, w) >= patch and source in shares:
+            if version in versions and index % images.KEEP_BACK != images.KEEP_BACK - 1 and min(h, w) >= patch and source in shares:
                 by_source.setdefault(source, []).append((h, w, y, t))
         names = sorted(by_source)
         picked = rng.choice(len(names), ROWS, p=np.array([shares[n] for n in names]) / sum(shares[n] for n in names))
@@ -437,7 +443,7 @@ def residual(leaves, y, config, mode):
     return (windows * kernels).sum((1, 2)).view(b, s * s, hh, ww)
 
 
-TENSORS = ('flat', 'momentum', 'mean', 'square', 'ema', 'state', 'row', 'scale')  # what a step changes
+TENSORS = ('flat', 'momentum', 'mean', 'square', 'ema', 'state', 'row', 'scale', 'clean', 'places')  # what a step changes
 
 
 class Trainer:
@@ -451,6 +457,8 @@ class Trainer:
         self.momentum = torch.zeros(self.layout.matrices, device=device)
         self.mean, self.square = (torch.zeros(self.layout.total - self.layout.matrices, device=device) for _ in range(2))
         self.ema = self.flat.clone()
+        self.clean = self.flat.clone()  # the other end of the dial, and the places on it that batches train in turn
+        self.places = torch.ones(2, device=device)
         self.state = torch.zeros(4, device=device)  # steps, usual norm, loss (a running mean), steps that were not finite
         self.scale = torch.full((), SCALE_FP16, device=device)
         self.lr = torch.zeros((), device=device)
@@ -484,7 +492,8 @@ class Trainer:
 
     def gradient(self, y, target):
         """-> loss, gradient of the vector."""
-        leaves = leaves_of(self.layout, self.flat, self.mode)
+        place = self.places.index_select(0, (self.row % 2).view(1))
+        leaves = leaves_of(self.layout, torch.lerp(self.clean, self.flat, place), self.mode)
         scale = self.scale if self.mode.half else 1.0
         with torch.enable_grad():
             error = residual(leaves, y, self.config, self.mode) - target
@@ -495,7 +504,7 @@ class Trainer:
         bias = torch.cat([grads[f'bias.{i}'] for i in range(n)])
         parts = {'body.weights': body.float(), 'body.bias': bias.float()}
         flat = torch.cat([(parts[name] if name in parts else grads[name].reshape(-1)) for name in self.layout.parts])
-        return loss.detach(), flat / scale if self.mode.half else flat
+        return loss.detach(), flat * (place / scale)
 
     def update(self, loss, gradient):
         steps, usual = self.state[0], self.state[1]
@@ -689,6 +698,8 @@ def drive(trainer, clock, shared, o):
                     trainer.finished = True
                     break
                 trainer.flat.copy_(trainer.ema)
+                trainer.clean.copy_(trainer.ema)
+                trainer.places[1:].fill_(0.5)
                 trainer.rows.copy_(shared['strong'][trainer.name])
                 trainer.reset()
                 trainer.phase, trainer.done, paced = 'strong', 0, None
@@ -825,8 +836,8 @@ def main():
     for number, (name, spec) in enumerate(specs.items()):
         t = Trainer(name, spec, begin(spec['config'], spec['start'], o.models, number), device)
         t.data = data[spec['config']['scale']]
-        t.tables = lambda strong, t=t, number=number: t.data.table(t.config, t.patch, STRONG_SHARES if strong else SHARES, strong, 1000 * strong + number)
-        t.rows.copy_(t.tables(False))
+        t.rows.copy_(t.data.table(t.config, t.patch, SHARES, number))
+        t.strong_table = lambda t=t, number=number: t.data.strong_table(t.config, t.batch, t.patch, STRONG_SHARES, 1000 + number)
         if cuda:
             try:
                 t.stream = torch.cuda.Stream(priority=spec['priority'])
@@ -920,7 +931,7 @@ def prepare_strong(data, trainers, shared, clock):
                 one.prepare_strong(POOL, lambda: not shared['stop'])
                 for t in trainers:
                     if t.config['scale'] == scale and not shared['stop']:
-                        table = t.tables(True).to(t.device)
+                        table = t.strong_table().to(t.device)
                         if t.device.type == 'cuda':
                             torch.cuda.current_stream().synchronize()
                         shared['strong'][t.name] = table
@@ -1007,7 +1018,7 @@ def check():
         spec = {**NETWORKS[f'tiny-x{scale}'], 'batch': 16, 'patch': 12}
         t = Trainer('x', spec, initial(spec['config']), torch.device('cpu'))
         t.data = one
-        t.rows.copy_(one.table(t.config, 12, SHARES, False, 7))
+        t.rows.copy_(one.table(t.config, 12, SHARES, 7))
         for _ in range(8):
             y, target = t.patches()
             m = halo(t.config)
