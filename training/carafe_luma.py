@@ -17,7 +17,8 @@ import weights as safetensors
 CONFIG = {'scale': 2, 'channels': 16, 'body': 5, 'groups': 4, 'kUp': 3, 'cMid': 0, 'slope': 0.2}
 
 
-STRONG = 'strong.'  # before the names of the other end's weights, for JPEGs and noise
+RESTORE = 'restore.'  # before the name of what the strong end, for JPEGs and noise, adds to a tensor; SCALE: the factors of an 8-bit one
+SCALE = '.scale'
 
 
 def load_model(path, restore=0.0):
@@ -27,8 +28,15 @@ def load_model(path, restore=0.0):
         return saved['ema'], saved['config']
     tensors, metadata = safetensors.load(path)
     config = {key: type(value)(metadata.get(key, value)) for key, value in CONFIG.items()}  # older files have no cMid
-    ends = {name: torch.from_numpy(value) for name, value in tensors.items()}
-    return {name: torch.lerp(value, ends.get(STRONG + name, value), restore) for name, value in ends.items() if not name.startswith(STRONG)}, config
+    weights = {}
+    for name, value in tensors.items():
+        if not name.startswith(RESTORE):
+            weights[name] = torch.from_numpy(value)
+            if restore and RESTORE + name in tensors:
+                factors = tensors.get(RESTORE + name + SCALE)
+                added = tensors[RESTORE + name] * (1 if factors is None else factors.reshape(-1, *(1,) * (value.ndim - 1)))
+                weights[name] = weights[name] + restore * torch.from_numpy(added)
+    return weights, config
 
 
 def halo(config):
