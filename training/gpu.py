@@ -33,7 +33,7 @@ import images
 
 BEGAN = time.monotonic()
 PAD = 16  # LR pixels of replicated edge around each stored image: at least every network's halo
-ROWS = 1 << 18  # places in a table, in an even number of batches
+ROWS = 3 << 17  # places in a table: an even number of whole batches
 VERSIONS = 4  # degraded copies of each image
 LOG_OFFSET = 3e-4  # step.py's
 SCALE_FP16 = 512.0  # of the loss at most, so that half-precision gradients neither vanish nor overflow; halved when they do
@@ -49,9 +49,9 @@ def network(scale, channels, body, groups, c_mid, start, batch, patch, lr, stron
 
 
 NETWORKS = {  # largest first: they are prepared first
-    'xl-x2': network(2, 32, 11, 4, 16, ['large-x2'], 32, 64, 5e-3, 3e-3, 0),
-    'xl-x4': network(4, 32, 11, 4, 16, ['large-x4', 'large-x2'], 32, 48, 5e-3, 3e-3, 0),
-    'large-x2': network(2, 16, 12, 4, 8, ['base-x2'], 32, 64, 5e-3, 3e-3, -1),
+    'xl-x2': network(2, 32, 11, 4, 16, ['large-x2'], 24, 56, 5e-3, 3e-3, 0),
+    'xl-x4': network(4, 32, 11, 4, 16, ['large-x4', 'large-x2'], 24, 56, 5e-3, 3e-3, 0),
+    'large-x2': network(2, 16, 12, 4, 8, ['base-x2'], 32, 56, 5e-3, 3e-3, -1),
     'large-x3': network(3, 16, 11, 3, 8, ['base-x3'], 32, 48, 5e-3, 3e-3, -1),
     'large-x4': network(4, 16, 11, 2, 8, ['base-x4'], 32, 48, 5e-3, 3e-3, -1),
     'base-x2': network(2, 16, 5, 4, 8, ['base-x2'], 32, 48, 5e-3, 3e-3, -2, 140),
@@ -69,7 +69,9 @@ NETWORKS = {  # largest first: they are prepared first
 # ---- images, on the CPU's cores ----
 
 def decode(path):
-    return np.asarray(Image.open(path).convert('L'))
+    """Luma. Of pictures of many sizes the last rows and columns are left out, so that they share matrices and batches."""
+    image = np.asarray(Image.open(path).convert('L'))
+    return image[:image.shape[0] // 96 * 96, :image.shape[1] // 96 * 96] if os.path.basename(os.path.dirname(path)) in ('clipart', 'clic') else image
 
 
 def degrade(job):
@@ -90,9 +92,50 @@ def end_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-if __name__ == '__main__' and '--check' not in sys.argv:  # workers are forked before torch and CUDA exist
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    POOL = multiprocessing.get_context('fork').Pool(max(2, min(15, (os.cpu_count() or 2) - 1)), end_with_parent)
+def start_decoding(pool, folder, limit):
+    return [(source, pool.map_async(decode, images.list_images([os.path.join(folder, source)])[:limit], 8)) for source in SHARES if os.path.isdir(os.path.join(folder, source))]
+
+
+def start_kernels(names):
+    """Processes that compile gpu_kernels.py for these networks into Triton's cache while images are read."""
+    sizes = sorted({(c['channels'], c['groups'], c['scale'], NETWORKS[name]['patch']) for name in names for c in [NETWORKS[name]['config']]})
+    jobs = [['agree'], *([' '.join(map(str, size)) for size in sizes[i::4]] for i in range(min(4, len(sizes))))]
+    return [subprocess.Popen([sys.executable, 'gpu_kernels.py', *job], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                             cwd=os.path.dirname(os.path.abspath(__file__))) for job in jobs]
+
+
+def options():
+    arg = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arg.add_argument('--images', help='folder of folders of images, named as in SHARES')
+    arg.add_argument('--models', default='../models', help='where the weights to begin with are')
+    arg.add_argument('--out')
+    arg.add_argument('--seconds', type=float, default=560, help='of running time in all, preparation too')
+    arg.add_argument('--clean-share', type=float, default=0.57, help='of the training time; the rest is for the strong ends')
+    arg.add_argument('--networks', nargs='*', default=list(NETWORKS))
+    arg.add_argument('--device', default='cuda')
+    arg.add_argument('--batch', type=int, help='for all networks, instead of their own')
+    arg.add_argument('--patch', type=int)
+    arg.add_argument('--limit', type=int, help='images of each source')
+    arg.add_argument('--burst', type=int, default=8, help='steps between two looks at the clock')
+    arg.add_argument('--pause', type=float, default=0, help='seconds between bursts')
+    arg.add_argument('--log-seconds', type=float, default=15)
+    arg.add_argument('--save-seconds', type=float, default=45)
+    arg.add_argument('--safe', action='store_true', help='no graphs, no reduced precision')
+    arg.add_argument('--half', action='store_true', help='half precision, channels last and kernels of our own without measuring what is fastest')
+    arg.add_argument('--plain', action='store_true', help='graphs, but neither half precision nor channels last')
+    arg.add_argument('--no-end', action='store_true', help='do not measure the ends on every source')
+    arg.add_argument('--fail-graph', action='store_true', help='pretend that graphs cannot be captured')
+    arg.add_argument('--check', action='store_true', help='gradients and steps against step.cpp and muon.py, then end')
+    return arg.parse_args()
+
+
+if __name__ == '__main__':  # all this begins before torch is there: workers are forked before CUDA exists, and torch takes seconds
+    OPTIONS = options()
+    if not OPTIONS.check:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        POOL = multiprocessing.get_context('fork').Pool(max(2, min(15, (os.cpu_count() or 2) - 1)), end_with_parent)
+        DECODING = start_decoding(POOL, OPTIONS.images, OPTIONS.limit)
+        COMPILING = start_kernels(OPTIONS.networks) if OPTIONS.device == 'cuda' and not (OPTIONS.plain or OPTIONS.safe) else []
 
 import torch
 import torch.nn.functional as F
@@ -452,6 +495,7 @@ class Trainer:
     def __init__(self, name, spec, weights, device):
         self.name, self.config, self.batch, self.patch = name, spec['config'], spec['batch'], spec['patch']
         self.device, self.spec, self.layout = device, spec, Layout(spec['config'])
+        assert ROWS % (2 * self.batch) == 0
         to = lambda x: torch.as_tensor(x).to(device)
         self.flat = to(self.layout.flat(weights))
         self.momentum = torch.zeros(self.layout.matrices, device=device)
@@ -614,17 +658,6 @@ class Clock:
 
 # ---- the run ----
 
-def start_kernels():
-    """Processes that compile gpu_kernels.py for every network into Triton's cache while images are read."""
-    sizes = sorted({(c['channels'], c['groups'], c['scale'], n['patch']) for n in NETWORKS.values() for c in [n['config']]})
-    try:
-        return [subprocess.Popen([sys.executable, 'gpu_kernels.py', *(' '.join(map(str, size)) for size in sizes[i::5])], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                 cwd=os.path.dirname(os.path.abspath(__file__))) for i in range(5)]
-    except Exception as error:
-        say(f'kernels not compiled beforehand: {error}')
-        return []
-
-
 def finish_kernels(processes, device):
     global KERNELS
     try:
@@ -634,8 +667,7 @@ def finish_kernels(processes, device):
                 process.wait(max(0.1, limit - time.monotonic()))
             process.kill()
         import gpu_kernels
-        for half in (False, True):
-            gpu_kernels.agree(device, half=half)
+        gpu_kernels.agree(device, half=True)
         KERNELS = gpu_kernels
         say('kernels agree with torch')
     except Exception as error:
@@ -750,36 +782,8 @@ def save_ends(path, trainers):
     save(path, out)
 
 
-def options():
-    arg = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arg.add_argument('--images', help='folder of folders of images, named as in SHARES')
-    arg.add_argument('--models', default='../models', help='where the weights to begin with are')
-    arg.add_argument('--out')
-    arg.add_argument('--seconds', type=float, default=560, help='of running time in all, preparation too')
-    arg.add_argument('--clean-share', type=float, default=0.57, help='of the training time; the rest is for the strong ends')
-    arg.add_argument('--networks', nargs='*', default=list(NETWORKS))
-    arg.add_argument('--device', default='cuda')
-    arg.add_argument('--batch', type=int, help='for all networks, instead of their own')
-    arg.add_argument('--patch', type=int)
-    arg.add_argument('--limit', type=int, help='images of each source')
-    arg.add_argument('--burst', type=int, default=8, help='steps between two looks at the clock')
-    arg.add_argument('--pause', type=float, default=0, help='seconds between bursts')
-    arg.add_argument('--log-seconds', type=float, default=15)
-    arg.add_argument('--save-seconds', type=float, default=45)
-    arg.add_argument('--safe', action='store_true', help='no graphs, no reduced precision')
-    arg.add_argument('--plain', action='store_true', help='graphs, but neither half precision nor channels last')
-    arg.add_argument('--fail-graph', action='store_true', help='pretend that graphs cannot be captured')
-    arg.add_argument('--check', action='store_true', help='gradients and steps against step.cpp and muon.py, then end')
-    return arg.parse_args()
-
-
-def load_images(pool, folder, limit):
-    """-> groups (source, indices, [n, h, w] uint8) of images of one size, as decoding goes on."""
-    jobs = []
-    for source in SHARES:
-        if os.path.isdir(os.path.join(folder, source)):
-            paths = images.list_images([os.path.join(folder, source)])
-            jobs.append((source, pool.map_async(decode, paths[:limit], 8)))
+def load_images(jobs):
+    """-> groups (source, indices, [n, h, w] uint8) of images of one size."""
     groups = []
     for source, job in jobs:
         by_size = {}
@@ -791,7 +795,7 @@ def load_images(pool, folder, limit):
 
 
 def main():
-    o = options()
+    o = OPTIONS
     if o.check:
         return check()
     os.makedirs(o.out, exist_ok=True)
@@ -812,15 +816,14 @@ def main():
     def watch():
         while not shared['training']:
             time.sleep(1)
-            if clock.active - first_active > 150 or shared['stop']:
-                say('not ready after 150 s, or asked to stop before: giving up this process')
+            if clock.active - first_active > 90 or shared['stop']:
+                say('not ready after 90 s, or asked to stop before: giving up this process')
                 os._exit(0 if shared['stop'] else 5)
 
     first_active = clock.active
     if cuda:
         threading.Thread(target=watch, daemon=True).start()
-    compiling = start_kernels() if cuda and not (o.plain or o.safe) else []
-    groups = load_images(POOL, o.images, o.limit)
+    groups = load_images(DECODING)
     say(f'{sum(len(g[1]) for g in groups)} images, {sum(g[2].size for g in groups) / 1e6:.0f} megapixels, {len(groups)} groups')
     specs = {name: dict(NETWORKS[name]) for name in o.networks}
     for spec in specs.values():
@@ -830,8 +833,8 @@ def main():
         one.prepare_clean()
         say(f'x{scale}: clean images prepared')
 
-    if compiling:
-        finish_kernels(compiling, device)
+    if COMPILING:
+        finish_kernels(COMPILING, device)
     trainers, modes = [], {}
     for number, (name, spec) in enumerate(specs.items()):
         t = Trainer(name, spec, begin(spec['config'], spec['start'], o.models, number), device)
@@ -848,7 +851,7 @@ def main():
             torch.backends.cudnn.benchmark = spec['config']['channels'] >= 16 and clock.active - first_active < 75
             kept = {key: getattr(t, key).clone() for key in TENSORS}
             if channels not in modes:
-                modes[channels] = Mode() if o.plain else choose_mode(t, 0.5)
+                modes[channels] = Mode() if o.plain else Mode(True, True, bool(KERNELS)) if o.half else choose_mode(t, 0.5)
                 for key, value in kept.items():
                     getattr(t, key).copy_(value)
             t.mode = modes[channels]
@@ -871,7 +874,7 @@ def main():
 
     shared['training'] = True
     shared['start'] = saved['start'] if saved else clock.active
-    shared['end'] = o.seconds - (6 if cuda else 1)
+    shared['end'] = o.seconds - (3 if cuda else 1)
     if any(t.phase == 'strong' for t in trainers):  # goes on in the second part: the degraded images are needed at once
         prepare_strong(data, trainers, shared, clock)
         for t in trainers:
@@ -900,8 +903,8 @@ def main():
     best = torch.cuda.Stream(priority=-3) if cuda else None
     while any(thread.is_alive() for thread in threads):
         time.sleep(0.2)
-        if cuda and not shared['stop'] and time.monotonic() - shared['beat'] > 40 and time.monotonic() - clock.last < 1:
-            say('no network has stepped for 40 s: giving up this process')
+        if cuda and not shared['stop'] and time.monotonic() - shared['beat'] > 20 and time.monotonic() - clock.last < 1:
+            say('no network has stepped for 20 s: giving up this process')
             os._exit(3)
         if clock.active - last_log >= o.log_seconds:
             span, last_log = clock.active - last_log, clock.active
@@ -917,7 +920,7 @@ def main():
     save_ends(path, trainers)
     save(resume, {'start': shared['start'], 'networks': {t.name: t.saved() for t in trainers}})
     say('saved')
-    if not shared['stop']:
+    if not (shared['stop'] or o.no_end):
         final(trainers, data)
         save_ends(path, trainers)
     say('end')
@@ -977,7 +980,7 @@ def check():
     from carafe_luma import residual as plain
     for name, spec in NETWORKS.items():
         config = spec['config']
-        spec = {**spec, 'batch': 3, 'patch': 12}
+        spec = {**spec, 'batch': 3, 'patch': 12}  # ROWS is a multiple of 6
         weights = initial(config, 3)
         if config['channels'] == 32:
             weights['body.2.weights'].zero_()

@@ -152,7 +152,7 @@ def agree(device, channels=16, groups=3, sub=9, half=False):
 
 def warm(channels, groups, scale, patch):
     """Compiles what a network of these sizes needs: the same alignments and divisibilities as in training."""
-    for kind in (torch.float32, torch.float16):
+    for kind in (torch.float16,):
         x, h = (torch.zeros(32, channels, 4, 4, dtype=kind, device='cuda').contiguous(memory_format=torch.channels_last).requires_grad_() for _ in range(2))
         Body.apply(x, torch.zeros(channels, device='cuda', requires_grad=True), h, 0.2).sum().backward()
     sub = scale * scale
@@ -162,7 +162,7 @@ def warm(channels, groups, scale, patch):
 
 if __name__ == '__main__':  # without arguments and a GPU: TRITON_INTERPRET=1
     for sizes in sys.argv[1:]:
-        warm(*map(int, sizes.split()))
+        agree('cuda', half=True) if sizes == 'agree' else warm(*map(int, sizes.split()))
     if not sys.argv[1:]:
         for channels, groups, sub in ((16, 3, 9), (8, 2, 4), (32, 4, 16)):
             for half in (False, True):
