@@ -49,8 +49,8 @@ def network(scale, channels, body, groups, c_mid, start, batch, patch, lr, stron
 
 
 NETWORKS = {  # largest first: they are prepared first
-    'xl-x2': network(2, 32, 11, 4, 16, ['large-x2'], 24, 56, 5e-3, 3e-3, 0),
-    'xl-x4': network(4, 32, 11, 4, 16, ['large-x4', 'large-x2'], 24, 56, 5e-3, 3e-3, 0),
+    'xl-x2': network(2, 32, 11, 4, 16, ['large-x2'], 24, 56, 4e-3, 3e-3, 0),
+    'xl-x4': network(4, 32, 11, 4, 16, ['large-x4', 'large-x2'], 24, 56, 4e-3, 3e-3, 0),
     'large-x2': network(2, 16, 12, 4, 8, ['base-x2'], 32, 56, 5e-3, 3e-3, -1),
     'large-x3': network(3, 16, 11, 3, 8, ['base-x3'], 32, 48, 5e-3, 3e-3, -1),
     'large-x4': network(4, 16, 11, 2, 8, ['base-x4'], 32, 48, 5e-3, 3e-3, -1),
