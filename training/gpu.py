@@ -8,6 +8,7 @@ out by itself where it fails. The same code runs on a CPU (`--device cpu`, small
 SIGTERM saves and ends; the same command goes on. SIGSTOP and SIGCONT: time that did not run does not count.
 """
 import argparse
+import concurrent.futures
 import contextlib
 import ctypes
 import io
@@ -33,7 +34,7 @@ import images
 
 BEGAN = time.monotonic()
 PAD = 16  # LR pixels of replicated edge around each stored image: at least every network's halo
-ROWS = 3 << 17  # places in a table: an even number of whole batches
+ROWS = 3 << 16  # places in a table: an even number of whole batches
 VERSIONS = 4  # degraded copies of each image
 LOG_OFFSET = 3e-4  # step.py's
 SCALE_FP16 = 512.0  # of the loss at most, so that half-precision gradients neither vanish nor overflow; halved when they do
@@ -42,10 +43,11 @@ SHARES = {'bsds400': 0.43, 'cid22': 0.23, 'wallpapers': 0.16, 'clic': 0.07, 'cli
 STRONG_SHARES = {'bsds400': 0.42, 'cid22': 0.25, 'wallpapers': 0.17, 'clic': 0.08, 'clipart': 0.03, 'ink': 0.02, 'text': 0.03}
 
 
-def network(scale, channels, body, groups, c_mid, start, batch, patch, lr, strong_lr, priority, cap=1e9):
-    """priority: of its stream, lower first. cap: steps a second, so that small networks, being first, leave the GPU to large ones."""
+def network(scale, channels, body, groups, c_mid, start, batch, patch, lr, strong_lr, priority, cap=1e9, clean=True):
+    """priority: of its stream, lower first. cap: steps a second, so that small networks, being first, leave the GPU to large ones. clean: False
+    keeps the weights it begins with as the clean end."""
     config = {'scale': scale, 'channels': channels, 'body': body, 'groups': groups, 'kUp': 3, 'cMid': c_mid, 'slope': 0.2}
-    return {'config': config, 'start': start, 'batch': batch, 'patch': patch, 'lr': lr, 'strong_lr': strong_lr, 'priority': priority, 'cap': cap}
+    return {'config': config, 'start': start, 'batch': batch, 'patch': patch, 'lr': lr, 'strong_lr': strong_lr, 'priority': priority, 'cap': cap, 'clean': clean}
 
 
 NETWORKS = {  # largest first: they are prepared first
@@ -54,15 +56,15 @@ NETWORKS = {  # largest first: they are prepared first
     'large-x2': network(2, 16, 12, 4, 8, ['base-x2'], 32, 56, 5e-3, 3e-3, -1),
     'large-x3': network(3, 16, 11, 3, 8, ['base-x3'], 32, 48, 5e-3, 3e-3, -1),
     'large-x4': network(4, 16, 11, 2, 8, ['base-x4'], 32, 48, 5e-3, 3e-3, -1),
-    'base-x2': network(2, 16, 5, 4, 8, ['base-x2'], 32, 48, 5e-3, 3e-3, -2, 140),
-    'base-x3': network(3, 16, 5, 3, 8, ['base-x3'], 32, 48, 5e-3, 3e-3, -2, 140),
-    'base-x4': network(4, 16, 5, 2, 8, ['base-x4'], 32, 48, 5e-3, 3e-3, -2, 140),
-    'small-x2': network(2, 8, 5, 4, 0, ['small-x2'], 32, 48, 5e-3, 4e-3, -3, 100),
-    'small-x3': network(3, 8, 6, 2, 4, ['small-x3'], 32, 48, 5e-3, 4e-3, -3, 100),
-    'small-x4': network(4, 8, 5, 2, 4, ['small-x4'], 32, 48, 5e-3, 4e-3, -3, 100),
-    'tiny-x2': network(2, 8, 1, 2, 4, [], 32, 48, 7e-3, 4e-3, -3, 100),
-    'tiny-x3': network(3, 8, 1, 2, 4, [], 32, 48, 7e-3, 4e-3, -3, 100),
-    'tiny-x4': network(4, 8, 1, 2, 4, [], 32, 48, 7e-3, 4e-3, -3, 100),
+    'base-x2': network(2, 16, 5, 4, 8, ['base-x2'], 32, 48, 4e-3, 3e-3, -2, 60),
+    'base-x3': network(3, 16, 5, 3, 8, ['base-x3'], 32, 48, 4e-3, 3e-3, -2, 60),
+    'base-x4': network(4, 16, 5, 2, 8, ['base-x4'], 32, 48, 4e-3, 3e-3, -2, 60),
+    'small-x2': network(2, 8, 5, 4, 0, ['small-x2'], 32, 48, 5e-3, 4e-3, -3, 40, False),
+    'small-x3': network(3, 8, 6, 2, 4, ['small-x3'], 32, 48, 5e-3, 4e-3, -3, 40, False),
+    'small-x4': network(4, 8, 5, 2, 4, ['small-x4'], 32, 48, 5e-3, 4e-3, -3, 40, False),
+    'tiny-x2': network(2, 8, 1, 2, 4, [], 32, 48, 7e-3, 4e-3, -3, 60),
+    'tiny-x3': network(3, 8, 1, 2, 4, [], 32, 48, 7e-3, 4e-3, -3, 60),
+    'tiny-x4': network(4, 8, 1, 2, 4, [], 32, 48, 7e-3, 4e-3, -3, 60),
 }
 
 
@@ -518,7 +520,7 @@ class Trainer:
         self.t_right = to(down).view(1, 1, s, 1, n).expand(1, s, s, 1, n).reshape(1, s * s, 1, n).contiguous()
         self.mode = Mode()
         self.graph = self.stream = None
-        self.done, self.phase, self.finished = 0, 'clean', False
+        self.done, self.phase, self.finished, self.began = 0, 'clean', False, 0.0
         self.ends, self.lines, self.rate = {}, [], 0.0
 
     def reset(self):
@@ -623,12 +625,12 @@ class Trainer:
 
     def saved(self):
         return {key: getattr(self, key).cpu() for key in TENSORS} | {
-            'done': self.done, 'phase': self.phase, 'ends': self.ends}
+            'done': self.done, 'phase': self.phase, 'began': self.began, 'ends': self.ends}
 
     def restore(self, saved):
         for key in TENSORS:
             getattr(self, key).copy_(saved[key])
-        self.done, self.phase, self.ends = (saved[key] for key in ('done', 'phase', 'ends'))
+        self.done, self.phase, self.began, self.ends = (saved[key] for key in ('done', 'phase', 'began', 'ends'))
         self.finished = 'strong' in self.ends
 
 
@@ -722,7 +724,10 @@ def drive(trainer, clock, shared, o):
             now = clock.active
             first, last = shared['start'], shared['end']
             middle = first + (last - first) * o.clean_share
-            if trainer.phase == 'clean' and now >= middle and (trainer.name in shared['strong'] or now >= last):
+            if trainer.phase == 'clean' and not trainer.spec['clean'] and trainer.name not in shared['strong']:
+                time.sleep(0.05)
+                continue
+            if trainer.phase == 'clean' and (now >= middle or not trainer.spec['clean']) and (trainer.name in shared['strong'] or now >= last):
                 if trainer.stream:
                     trainer.stream.synchronize()
                 trainer.ends['clean'] = (trainer.ema.cpu().clone(), trainer.done)
@@ -734,14 +739,14 @@ def drive(trainer, clock, shared, o):
                 trainer.places[1:].fill_(0.5)
                 trainer.rows.copy_(shared['strong'][trainer.name])
                 trainer.reset()
-                trainer.phase, trainer.done, paced = 'strong', 0, None
+                trainer.phase, trainer.done, trainer.began, paced = 'strong', 0, now, None
             if now >= last:
                 if trainer.stream:
                     trainer.stream.synchronize()
                 trainer.ends[trainer.phase] = (trainer.ema.cpu().clone(), trainer.done)
                 trainer.finished = True
                 break
-            begin_at, end_at, top = (first, middle, trainer.spec['lr']) if trainer.phase == 'clean' else (middle, last, trainer.spec['strong_lr'])
+            begin_at, end_at, top = (first, middle, trainer.spec['lr']) if trainer.phase == 'clean' else (trainer.began, last, trainer.spec['strong_lr'])
             progress = min(1.0, max(0.0, (now - begin_at) / max(1e-6, end_at - begin_at)))
             trainer.rate = (1e-6 + (top - 1e-6) * 0.5 * (1 + math.cos(math.pi * progress))) * min(1, (trainer.done + 1) / 100)
             paced = paced or (now, trainer.done)
@@ -829,6 +834,8 @@ def main():
     for spec in specs.values():
         spec['batch'], spec['patch'] = o.batch or spec['batch'], o.patch or spec['patch']
     data = {scale: Images(groups, scale, device) for scale in sorted({spec['config']['scale'] for spec in specs.values()})}
+    workers = concurrent.futures.ThreadPoolExecutor(4)
+    tables = {name: workers.submit(data[spec['config']['scale']].table, spec['config'], spec['patch'], SHARES, number) for number, (name, spec) in enumerate(specs.items())}
     for scale, one in data.items():
         one.prepare_clean()
         say(f'x{scale}: clean images prepared')
@@ -839,7 +846,7 @@ def main():
     for number, (name, spec) in enumerate(specs.items()):
         t = Trainer(name, spec, begin(spec['config'], spec['start'], o.models, number), device)
         t.data = data[spec['config']['scale']]
-        t.rows.copy_(t.data.table(t.config, t.patch, SHARES, number))
+        t.rows.copy_(tables[name].result())
         t.strong_table = lambda t=t, number=number: t.data.strong_table(t.config, t.batch, t.patch, STRONG_SHARES, 1000 + number)
         if cuda:
             try:
