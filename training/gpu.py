@@ -11,7 +11,6 @@ import argparse
 import concurrent.futures
 import contextlib
 import ctypes
-import io
 import math
 import multiprocessing
 import os
@@ -30,6 +29,7 @@ os.environ.setdefault('CUDA_DEVICE_MAX_CONNECTIONS', '32')  # as many hardware q
 import numpy as np
 from PIL import Image
 
+import degrade
 import images
 
 BEGAN = time.monotonic()
@@ -76,18 +76,9 @@ def decode(path):
     return image[:image.shape[0] // 96 * 96, :image.shape[1] // 96 * 96] if os.path.basename(os.path.dirname(path)) in ('clipart', 'clic') else image
 
 
-def degrade(job):
+def code(job):
     """[n, h, w] 8-bit luma and a JPEG quality each (0: none) -> the same as they come back. Luma is coded alike whatever the chroma's resolution is."""
-    stack, qualities = job
-    out = np.empty_like(stack)
-    for i, quality in enumerate(qualities):
-        if quality:
-            file = io.BytesIO()
-            Image.fromarray(stack[i]).save(file, 'jpeg', quality=int(quality))
-            out[i] = np.asarray(Image.open(file))
-        else:
-            out[i] = stack[i]
-    return out
+    return np.stack([degrade.jpeg(image, quality) for image, quality in zip(*job)])
 
 
 def end_with_parent():
@@ -231,7 +222,7 @@ class Images:
                 self.store(hr, self.down(hr), source not in ('clipart', 'ink', 'text'))
 
     def prepare_strong(self, pool, alive):
-        """Some a little out of focus, some noisy, then a JPEG of most. Half the versions are bad, for the end of the dial; half are mild, for its middle."""
+        """Versions as degrade.py draws them, the first half of them bad."""
         rng = self.generator
         for version in range(VERSIONS):
             bad = version < VERSIONS // 2
@@ -240,19 +231,15 @@ class Images:
                 for part in np.array_split(stack, max(1, stack.size // 10_000_000)):
                     hr = self.whole(part)
                     n = len(hr)
-                    sigmas = np.where(rng.random(n) < (0.25 if bad else 0.15), rng.integers(1, 4 if bad else 3, n), 0)  # of three strengths, so that images share matrices
+                    blurs, noises, qualities = (np.array(drawn) for drawn in zip(*(degrade.draw(rng, bad) for _ in range(n))))
                     lr = self.down(hr)
-                    for level in (1, 2, 3):
-                        chosen = torch.from_numpy(np.flatnonzero(sigmas == level)).to(self.device)
-                        if len(chosen):
-                            lr[chosen] = self.down(hr[chosen], (0.15 + 0.12 * level) * self.scale)
-                    noisy = rng.random(n) < (0.4 if bad else 0.35)  # luma's noise: two thirds of that in R, G and B
-                    strength = torch.from_numpy(np.where(noisy, rng.uniform(3, 11, n) if bad else rng.uniform(0.7, 4, n), 0).astype(np.float32)).to(self.device)
+                    for level in set(blurs) - {0}:
+                        chosen = torch.from_numpy(np.flatnonzero(blurs == level)).to(self.device)
+                        lr[chosen] = self.down(hr[chosen], degrade.BLURS[level] * self.scale)
+                    strength = torch.from_numpy(noises.astype(np.float32)).to(self.device)
                     lr = (lr + self.noise(lr.shape, strength[:, None, None]) + 0.5).floor().clamp(0, 255)
-                    coded = rng.random(n) < np.where(noisy, 0.6, 0.95 if bad else 0.9)
-                    qualities = np.where(coded, rng.integers(40, 81, n) if bad else rng.integers(72, 98, n), 0)
                     eight = lr.to(torch.uint8).cpu().numpy()
-                    jobs.append((hr, pool.map_async(degrade, [(a, b) for a, b in zip(np.array_split(eight, min(n, 16)), np.array_split(qualities, min(n, 16)))], 1)))
+                    jobs.append((hr, pool.map_async(code, [(a, b) for a, b in zip(np.array_split(eight, min(n, 16)), np.array_split(qualities, min(n, 16)))], 1)))
                     if len(jobs) > 6:
                         self.take(jobs.pop(0))
                     if not alive():
@@ -736,7 +723,7 @@ def drive(trainer, clock, shared, o):
                     break
                 trainer.flat.copy_(trainer.ema)
                 trainer.clean.copy_(trainer.ema)
-                trainer.places[1:].fill_(0.5)
+                trainer.places.copy_(torch.tensor(degrade.PLACES))
                 trainer.rows.copy_(shared['strong'][trainer.name])
                 trainer.reset()
                 trainer.phase, trainer.done, trainer.began, paced = 'strong', 0, now, None
