@@ -101,6 +101,7 @@ def options():
     arg = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arg.add_argument('--images', help='folder of folders of images, named as in SHARES')
     arg.add_argument('--models', default='../models', help='where the weights to begin with are')
+    arg.add_argument('--start', nargs='+', help='.safetensors to begin with, instead of those that NETWORKS names')
     arg.add_argument('--out')
     arg.add_argument('--seconds', type=float, default=560, help='of running time in all, preparation too')
     arg.add_argument('--clean-share', type=float, default=0.57, help='of the training time; the rest is for the strong ends')
@@ -368,7 +369,7 @@ def begin(config, start, models, seed):
         for i in range(config['body']):
             weights[f'body.{i}.weights'].zero_()
         for name in reversed(start):
-            for key, value in load_model(os.path.join(models, name + '.safetensors'))[0].items():
+            for key, value in load_model(name if name.endswith('.safetensors') else os.path.join(models, name + '.safetensors'))[0].items():
                 if key not in weights:
                     continue
                 if weights[key].shape == value.shape:
@@ -831,7 +832,7 @@ def main():
         finish_kernels(COMPILING, device)
     trainers, modes = [], {}
     for number, (name, spec) in enumerate(specs.items()):
-        t = Trainer(name, spec, begin(spec['config'], spec['start'], o.models, number), device)
+        t = Trainer(name, spec, begin(spec['config'], o.start or spec['start'], o.models, number), device)
         t.data = data[spec['config']['scale']]
         t.rows.copy_(tables[name].result())
         t.strong_table = lambda t=t, number=number: t.data.strong_table(t.config, t.batch, t.patch, STRONG_SHARES, 1000 + number)
