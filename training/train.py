@@ -31,12 +31,15 @@ from step import LOG_OFFSET, LOSSES, Step
 import upsamplers
 
 
-def prepare(path, config, strong, seed):
-    """One image -> pairs of (LR luma padded by the halo, HR luma minus bicubic), float32 arrays: one, or a bad and a mild one.
+PAD = 16  # LR pixels of context each side of a prepared image: at least any network's halo, so that all of a scale share them
+
+
+def prepare(path, scale, strong, seed):
+    """One image -> pairs of (LR luma padded by PAD, HR luma minus bicubic), float32 arrays: one, or a bad and a mild one.
 
     The edges are replicated exactly as the package does it before it cuts tiles, so real borders are trained too.
     """
-    scale, rng = config['scale'], np.random.Generator(np.random.PCG64(seed))
+    rng = np.random.Generator(np.random.PCG64(seed))
     hr8 = images.crop_to_multiple(images.load_rgb(path), scale)
     for place in degrade.PLACES if strong else (0,):
         blur, noise, quality = degrade.draw(rng, place == 1) if strong else (0, 0, 0)
@@ -46,18 +49,18 @@ def prepare(path, config, strong, seed):
             lr8 = images.to8(lr8 + rng.normal(0, noise, lr8.shape[:2])[..., None])
         y = images.luma(degrade.jpeg(lr8, quality, 2 if rng.random() < 0.75 else 0))
         target = images.luma(hr8) - images.upscale_bicubic(y, scale)
-        yield np.pad(y, halo(config), mode='edge').astype(np.float32), target.astype(np.float32)
+        yield np.pad(y, PAD, mode='edge').astype(np.float32), target.astype(np.float32)
 
 
 def load_folder(folder, config, cache, strong):
     """-> (train, kept back). Prepared arrays are cached, as decoding and resizing take a while."""
     paths = images.list_images([folder])
-    digest = hashlib.sha256(json.dumps([config['scale'], halo(config), *(['strong'] if strong else []), [[p, os.path.getsize(p)] for p in paths]]).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps([config['scale'], PAD, *(['strong'] if strong else []), [[p, os.path.getsize(p)] for p in paths]]).encode()).hexdigest()[:16]
     file = os.path.join(cache, f'images-{digest}.npz')
     if not os.path.exists(file):
         prepared = []
         for i, path in enumerate(paths):
-            prepared += prepare(path, config, strong, i)
+            prepared += prepare(path, config['scale'], strong, i)
             if i % 50 == 49:
                 print(f'\rpreparing {folder}: {i + 1}/{len(paths)}', end='', flush=True)
         print()
@@ -70,10 +73,10 @@ def load_folder(folder, config, cache, strong):
         os.replace(part.name, file)
     with np.load(file) as stored:
         sizes, y, target = stored['sizes'], stored['y'], stored['target']
-    pairs, y_at, t_at, n = [], 0, 0, 2 * halo(config)
+    pairs, y_at, t_at, n, cut = [], 0, 0, 2 * PAD, PAD - halo(config)
     for h, w in sizes.tolist():
         ly, lx = h // config['scale'] + n, w // config['scale'] + n
-        pairs.append((y[y_at:y_at + ly * lx].reshape(ly, lx), target[t_at:t_at + h * w].reshape(h, w)))
+        pairs.append((y[y_at:y_at + ly * lx].reshape(ly, lx)[cut:ly - cut, cut:lx - cut], target[t_at:t_at + h * w].reshape(h, w)))
         y_at, t_at = y_at + ly * lx, t_at + h * w
     kept = lambda i: i // (len(pairs) // len(paths)) % images.KEEP_BACK == images.KEEP_BACK - 1
     return [p for i, p in enumerate(pairs) if not kept(i)], [p for i, p in enumerate(pairs) if kept(i)]
