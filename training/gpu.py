@@ -222,7 +222,8 @@ class Images:
                 hr = self.whole(part)
                 self.store(hr, self.down(hr), source not in ('clipart', 'ink', 'text'))
 
-    def prepare_strong(self, pool, alive):
+    @torch.no_grad()
+    def prepare_strong(self, pool):
         """Versions as degrade.py draws them, the first half of them bad."""
         rng = self.generator
         for version in range(VERSIONS):
@@ -243,8 +244,6 @@ class Images:
                     jobs.append((hr, pool.map_async(code, [(a, b) for a, b in zip(np.array_split(eight, min(n, 16)), np.array_split(qualities, min(n, 16)))], 1)))
                     if len(jobs) > 6:
                         self.take(jobs.pop(0))
-                    if not alive():
-                        return
             for job in jobs:
                 self.take(job)
 
@@ -712,20 +711,14 @@ def drive(trainer, clock, shared, o):
             now = clock.active
             first, last = shared['start'], shared['end']
             middle = first + (last - first) * o.clean_share
-            if trainer.phase == 'clean' and not trainer.spec['clean'] and trainer.name not in shared['strong']:
-                time.sleep(0.05)
-                continue
-            if trainer.phase == 'clean' and (now >= middle or not trainer.spec['clean']) and (trainer.name in shared['strong'] or now >= last):
+            if trainer.phase == 'clean' and (now >= middle or not trainer.spec['clean']):
                 if trainer.stream:
                     trainer.stream.synchronize()
                 trainer.ends['clean'] = (trainer.ema.cpu().clone(), trainer.done)
-                if trainer.name not in shared['strong']:
-                    trainer.finished = True
-                    break
                 trainer.flat.copy_(trainer.ema)
                 trainer.clean.copy_(trainer.ema)
                 trainer.places.copy_(torch.tensor(degrade.PLACES))
-                trainer.rows.copy_(shared['strong'][trainer.name])
+                trainer.rows.copy_(trainer.strong_rows)
                 trainer.reset()
                 trainer.phase, trainer.done, trainer.began, paced = 'strong', 0, now, None
             if now >= last:
@@ -793,7 +786,7 @@ def main():
         return check()
     os.makedirs(o.out, exist_ok=True)
     say.file = open(os.path.join(o.out, 'gpu.log'), 'a')
-    shared = {'stop': False, 'strong': {}, 'beat': time.monotonic(), 'training': False}
+    shared = {'stop': False, 'beat': time.monotonic(), 'training': False}
     signal.signal(signal.SIGTERM, lambda *_: shared.update(stop=True))
     path, resume = os.path.join(o.out, 'ends.pt'), os.path.join(o.out, 'resume.pt')
     saved = torch.load(resume) if os.path.exists(resume) else None
@@ -835,7 +828,6 @@ def main():
         t = Trainer(name, spec, begin(spec['config'], o.start or spec['start'], o.models, number), device)
         t.data = data[spec['config']['scale']]
         t.rows.copy_(tables[name].result())
-        t.strong_table = lambda t=t, number=number: t.data.strong_table(t.config, t.batch, t.patch, STRONG_SHARES, 1000 + number)
         if cuda:
             try:
                 t.stream = torch.cuda.Stream(priority=spec['priority'])
@@ -867,14 +859,17 @@ def main():
         torch.backends.cudnn.benchmark = False
         say(f'GPU memory {torch.cuda.memory_allocated() / 2**30:.1f} GiB, reserved {torch.cuda.memory_reserved() / 2**30:.1f}')
 
+    for scale, one in data.items():  # before training: beside the networks' threads this took 180 seconds instead of 20
+        one.prepare_strong(POOL)
+        for t in trainers:
+            if t.config['scale'] == scale:
+                t.strong_rows = t.data.strong_table(t.config, t.batch, t.patch, STRONG_SHARES, 1000 + trainers.index(t)).to(device)
+                if t.phase == 'strong':
+                    t.rows.copy_(t.strong_rows)
+        say(f'x{scale}: degraded images prepared')
     shared['training'] = True
     shared['start'] = saved['start'] if saved else clock.active
     shared['end'] = o.seconds - (3 if cuda else 1)
-    if any(t.phase == 'strong' for t in trainers):  # goes on in the second part: the degraded images are needed at once
-        prepare_strong(data, trainers, shared, clock)
-        for t in trainers:
-            if t.phase == 'strong':
-                t.rows.copy_(shared['strong'][t.name])
     failed = []
 
     def guarded(t):
@@ -891,8 +886,6 @@ def main():
         thread.start()
     say(f'training starts, {shared["end"] - shared["start"]:.0f} s of it, clean ends for {o.clean_share:.0%}')
 
-    if len(shared['strong']) < len(trainers):
-        threading.Thread(target=lambda: prepare_strong(data, trainers, shared, clock), daemon=True).start()
     last_log = last_save = clock.active
     before = {t.name: (t.phase, t.done) for t in trainers}
     best = torch.cuda.Stream(priority=-3) if cuda else None
@@ -920,23 +913,6 @@ def main():
         save_ends(path, trainers)
     say('end')
     os._exit(0)  # POOL.terminate() would wait for workers that a signal to the group has ended
-
-
-def prepare_strong(data, trainers, shared, clock):
-    try:
-        for scale, one in data.items():
-            with torch.no_grad():
-                one.prepare_strong(POOL, lambda: not shared['stop'])
-                for t in trainers:
-                    if t.config['scale'] == scale and not shared['stop']:
-                        table = t.strong_table().to(t.device)
-                        if t.device.type == 'cuda':
-                            torch.cuda.current_stream().synchronize()
-                        shared['strong'][t.name] = table
-            say(f'x{scale}: degraded images prepared')
-    except Exception:
-        if not shared['stop']:
-            say('degraded images failed:\n' + traceback.format_exc())
 
 
 def report(trainers, data, before, span, clock, shared, stream):
