@@ -2,7 +2,7 @@
 
   python3 export.py CHECKPOINT OUT --name base-x2 [--strong CHECKPOINT]
 
-CHECKPOINT is train.py's, or gpu.py's ends.pt, which has both ends of every network. restore.NAME holds strong - clean, in fp16, or with
+CHECKPOINT is train.py's, a .safetensors, or gpu.py's ends.pt, which has both ends of every network. restore.NAME holds strong - clean, in fp16, or with
 --eight-bit that of weights as whole numbers -127..127 with a factor for each output channel in restore.NAME.scale: Set14 as JPEGs of quality 75
 loses 0.005 dB with 32 channels, 0.009 with 8, so it is for files that would be too large.
 """
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 import weights
-from carafe_luma import RESTORE, SCALE, shapes
+from carafe_luma import RESTORE, SCALE, load_model, shapes
 
 arg = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 arg.add_argument('checkpoint')
@@ -26,13 +26,16 @@ arg.add_argument('--licence', default='MIT for the weights; see the card for the
 arg.add_argument('--dtype', choices=('F16', 'F32'), default='F16')
 o = arg.parse_args()
 
-saved = torch.load(o.checkpoint)
-if 'ema' in saved:
-    config, clean, steps, strong = saved['config'], saved['ema'], saved['step'], torch.load(o.strong)['ema'] if o.strong else None
+if o.checkpoint.endswith('.safetensors'):
+    (clean, config), steps = load_model(o.checkpoint), weights.load(o.checkpoint)[1]['steps']
+    strong = None
 else:
-    network = saved[o.name]
+    saved = torch.load(o.checkpoint)
+    network = saved.get(o.name) or {'config': saved['config'], 'ends': {'clean': {'weights': saved['ema'], 'steps': saved['step']}}}
     config, ends = network['config'], network['ends']
     clean, steps, strong = ends['clean']['weights'], ends['clean']['steps'], ends['strong']['weights'] if 'strong' in ends else None
+if o.strong:
+    strong = torch.load(o.strong)['ema']
 tensors = {name: clean[name].numpy() for name in shapes(config)}
 metadata = {'architecture': 'carafe-luma', **config, 'skip': 'input', 'name': o.name, 'licence': o.licence, 'trained_on': o.trained_on, 'steps': steps}
 dtypes = {}
