@@ -5,7 +5,7 @@ export { activate, conv2d, conv2dScratch, copy } from './conv2d';
 export { winograd, winogradScratch } from './winograd';
 export { pixelShuffle, pixelUnshuffle } from './pixel-shuffle';
 export { normalizeKernels } from './normalize-kernels';
-export { reassemble, reassembleScratch } from './reassemble';
+export { insideTaps, reassemble, reassembleScratch } from './reassemble';
 export { reassembleSum, reassembleSumScratch } from './reassemble-sum';
 export { resize, resizeScratch } from './resize';
 export { pixelsToPlanes, planesToPixels } from './pixels';

@@ -54,6 +54,49 @@ export function reassemble(
   }
 }
 
+/**
+ * The kernels of source pixels left..right-1 of row y of h x w, [pixel][groups][taps][subs], where a tap outside the features counts for
+ * nothing. That is `kernels` itself, since the features are 0 there, unless such a tap is NaN or infinite: then it is `copy`, with a 0 instead.
+ */
+export function insideTaps(kernels: usize, copy: usize, y: i32, left: i32, right: i32, h: i32, w: i32, s: i32, kUp: i32, groups: i32): usize {
+  const r = kUp >> 1;
+  const subs = s * s;
+  const pixelBytes: usize = <usize>(groups * kUp * kUp * subs) << 2;
+  const edge = y < r || y >= h - r;
+  let sum = f32x4.splat(0); // stays 0 while all are finite
+  for (let x = left; x < right; x++) {
+    if (!edge && x >= r && x < w - r) { // on to the other side
+      x = w - r - 1;
+      continue;
+    }
+    sum = f32x4.add(sum, outsideTaps(kernels + pixelBytes * (x - left), y, x, h, w, subs, kUp, groups, false));
+  }
+  if (!v128.any_true(f32x4.ne(sum, f32x4.splat(0)))) return kernels;
+  memory.copy(copy, kernels, pixelBytes * (right - left));
+  for (let x = left; x < right; x++) outsideTaps(copy + pixelBytes * (x - left), y, x, h, w, subs, kUp, groups, true);
+  return copy;
+}
+
+/** The sum of the taps outside times 0, and of up to 3 floats behind each. With `clear` they become 0. */
+function outsideTaps(kernels: usize, y: i32, x: i32, h: i32, w: i32, subs: i32, kUp: i32, groups: i32, clear: bool): v128 {
+  const r = kUp >> 1;
+  const tapBytes: usize = <usize>subs << 2;
+  const zero = f32x4.splat(0);
+  let sum = zero;
+  for (let g = 0; g < groups; g++) {
+    for (let ky = y - r; ky <= y + r; ky++) {
+      for (let kx = x - r; kx <= x + r; kx++) {
+        if (ky < 0 || ky >= h || kx < 0 || kx >= w) {
+          if (clear) memory.fill(kernels, 0, tapBytes);
+          else for (let at: usize = 0; at < tapBytes; at += 16) sum = f32x4.add(sum, f32x4.mul(zero, v128.load(kernels + at)));
+        }
+        kernels += tapBytes;
+      }
+    }
+  }
+  return sum;
+}
+
 /** The addresses of all taps of the first pixel's window, row by row; returns the table's end. */
 export function windowTable(table: usize, rows: usize, kUp: i32, step: usize): usize {
   for (let ky = 0; ky < kUp; ky++) {

@@ -53,12 +53,13 @@ export function winogradScratch(cIn: i32, cOut: i32): usize {
 /**
  * `height` rows of `w` pixels, beginning on the grid. `rows` holds the addresses of the input rows -1 .. 4*ceil(height/4), of zeros outside x,
  * each 1 pixel left of the first output and readable for 4*ceil(w/4) + 2 pixels. y = v >= 0 ? v : v * slope, + residual unless 0; rows of y are
- * `yRow` bytes apart, of residual `residualRow`.
+ * `yRow` bytes apart, of residual `residualRow`. Returns whether every input was finite: one that is not spoils its whole block here.
  */
 export function winograd(
   rows: usize, weights: usize, bias: usize, residual: usize, residualRow: usize, y: usize, yRow: usize, scratch: usize,
   height: i32, w: i32, cIn: i32, cOut: i32, slope: f32,
-): void {
+): bool {
+  let rest = f32x4.splat(0); // stays 0 while all is finite
   const across = (w + 3) >> 2;
   const total = across * ((height + 3) >> 2);
   const pixelBytes: usize = <usize>cIn << 2;
@@ -97,10 +98,12 @@ export function winograd(
       const ty = (first + i) / across;
       const tx = (first + i) % across;
       const column: usize = <usize>(4 * tx * cOut) << 2;
+      rest = f32x4.add(rest, spoilt(halves + channelBytes * (24 * i), channelBytes));
       transformBack(halves + channelBytes * (24 * i), channelBytes, bias, residual ? residual + residualRow * (4 * ty) + column : 0, residualRow,
         y + yRow * (4 * ty) + column, yRow, min(4, height - 4 * ty), min(4, w - 4 * tx), <usize>cOut << 2, cOut, slope);
     }
   }
+  return !v128.any_true(f32x4.ne(rest, f32x4.splat(0)));
 }
 
 // @ts-ignore: decorator
@@ -182,6 +185,16 @@ function halfBack(product: usize, step: usize, to: usize, channelBytes: usize, b
     }
     to += channelBytes * 23;
   }
+}
+
+/** 0 if the block's inputs were finite: each of them is in the first or the last column of the halves, in all channels, hence in the first. */
+function spoilt(halves: usize, channelBytes: usize): v128 {
+  let sum = f32x4.splat(0);
+  for (let row = 0; row < 6; row++) {
+    sum = f32x4.add(sum, f32x4.add(v128.load(halves), v128.load(halves + channelBytes * 3)));
+    halves += channelBytes << 2;
+  }
+  return f32x4.sub(sum, sum);
 }
 
 /** A^T down the halves of one block, then bias, slope and residual; `lanes` channels and width x height pixels are stored. */

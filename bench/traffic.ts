@@ -11,7 +11,7 @@ import { type GpuContext, SharedDevice } from '../src/backends/webgpu/device.js'
 import { GpuConv } from '../src/backends/webgpu/weights.js';
 import type { Backend, DeviceConv, DevicePixels, DeviceTensor, Ops } from '../src/backends/backend.js';
 import { loadCarafeLuma } from '../src/engine/networks/carafe-luma.js';
-import { tileHalo, tileProgram } from '../src/engine/upscale-tile.js';
+import { tileHalo, tileProgram } from '../src/engine/upscaler.js';
 import { parseSafetensors } from '../src/models/safetensors.js';
 
 export type Mode = Pick<GpuContext, 'half' | 'hardware'>;

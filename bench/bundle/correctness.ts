@@ -118,9 +118,9 @@ const models: Part = {
       const model = context.read(`models/${file}`).buffer;
       const wasm = await createUpscaler({ backend: 'wasm', thread: 'inline', model });
       for (const [kind, image] of Object.entries({ opaque, alpha: clear })) {
-        if (kind === 'alpha' && !file.startsWith('base-x')) continue;
+        if (kind === 'alpha' && (context.brief || !file.startsWith('base-x'))) continue;
         const want = await wasm.upscale(image);
-        for (const f16 of [false, true]) {
+        for (const f16 of context.brief ? [true] : [false, true]) {
           const opened = await install({ f16 });
           const what = `${file} ${kind} ${f16 ? 'f16' : 'f32'}`;
           try {

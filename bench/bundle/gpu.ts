@@ -11,26 +11,31 @@ export interface Timed {
   readonly end: number;
 }
 
-let dawn: GPU | undefined; // Dawn aborts if it is collected before its devices
+let gpu: GPU | undefined; // Dawn aborts if it is collected before its devices
 
 export async function openGpu(): Promise<GPU> {
-  if ('Deno' in globalThis) return navigator.gpu;
-  if (dawn) return dawn;
+  return (gpu ??= 'Deno' in globalThis ? navigator.gpu : await openDawn());
+}
+
+async function openDawn(): Promise<GPU> {
   const { create, globals } = await import('webgpu');
   Object.assign(globalThis, globals);
-  return (dawn = create(['disable-dawn-features=timestamp_quantization']) as GPU); // else steps of 0.1 ms
+  return create([
+    'disable-dawn-features=timestamp_quantization', // else the clock has steps of 0.1 ms
+    'enable-dawn-features=vulkan_enable_f16_on_nvidia', // Dawn, and so Chrome, hides shader-f16 there
+  ]);
 }
 
 /** Sets `navigator.gpu`. Every device opened through it from now on is in the array that is returned. */
 export async function install({ f16 }: Features): Promise<Watched[]> {
-  const gpu = await openGpu();
+  const own = await openGpu();
   const opened: Watched[] = [];
   const requestAdapter = async (options?: GPURequestAdapterOptions): Promise<GPUAdapter | null> => {
-    const adapter = await gpu.requestAdapter(options);
+    const adapter = await own.requestAdapter(options);
     if (!adapter) return null;
     if (f16 && !adapter.features.has('shader-f16')) throw new Error('the adapter has no shader-f16');
     const features = new Set([...adapter.features].filter((name) => f16 || name !== 'shader-f16'));
-    const own: PropertyDescriptorMap = {
+    const changed: PropertyDescriptorMap = {
       features: { value: features },
       requestDevice: {
         async value({ requiredFeatures = [], ...rest }: GPUDeviceDescriptor = {}) {
@@ -47,7 +52,7 @@ export async function install({ f16 }: Features): Promise<Watched[]> {
     return Object.create(adapter, {
       info: { get: () => adapter.info },
       limits: { get: () => adapter.limits },
-      ...own,
+      ...changed,
     });
   };
   const { userAgent = 'node', hardwareConcurrency = 1 } = globalThis.navigator ?? {};
@@ -114,6 +119,24 @@ export class Watched {
       this.#mode = 'off';
     }
     return this.#read();
+  }
+
+  /** Milliseconds from the start of `body` until the GPU has done all that it submitted, copies for reading back included, reading not. */
+  async untilComputed(body: () => Promise<unknown>): Promise<number> {
+    const { queue } = this.device;
+    const submit = queue.submit.bind(queue);
+    const done: Promise<number>[] = [];
+    queue.submit = (buffers) => {
+      submit(buffers);
+      done.push(queue.onSubmittedWorkDone().then(() => performance.now()));
+    };
+    const started = performance.now();
+    try {
+      await body();
+    } finally {
+      queue.submit = submit;
+    }
+    return Math.max(...(await Promise.all(done))) - started;
   }
 
   #timePasses(encoder: GPUCommandEncoder): void {

@@ -1,5 +1,6 @@
-// `main.js [--small] [--out folder] [part ...]` runs the parts, each in a process of its own: those without timing side by side, then the others
-// one by one. Then results.json, results.md and log.txt are in the folder. `main.js --part name --out file` is one of those processes.
+// `main.js [--small | --brief] [--seconds n] [--out folder] [part ...]` runs the parts, each in a process of its own, in the order they are
+// named: neighbours that are not timed side by side, the others one by one. Then results.json, results.md and log.txt are in the folder.
+// `main.js --part name --out file` is one of those processes.
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
@@ -14,12 +15,12 @@ import { markdown, summary } from './report.js';
 import { timing } from './timing.js';
 
 const ALL: readonly Part[] = [info, ...correctness, peaks, ...timing];
-const BUDGET = 345; // seconds, of all parts
-
 const { values, positionals } = parseArgs({
   options: {
-    small: { type: 'boolean' },
-    out: { type: 'string' },
+    small: { type: 'boolean', default: false },
+    brief: { type: 'boolean', default: false },
+    seconds: { type: 'string', default: '345' }, // of all parts
+    out: { type: 'string', default: 'results' },
     part: { type: 'string' },
     list: { type: 'boolean' },
     adapter: { type: 'boolean' },
@@ -27,23 +28,20 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 const folder = fileURLToPath(new URL('..', import.meta.url));
-const out = values.out ?? 'results';
-const small = values.small ?? false;
+const { small, brief, out } = values;
 
 if (values.list) {
   console.log(ALL.map(({ name }) => name).join('\n'));
 } else if (values.adapter) {
   await printAdapter();
 } else if (values.part) {
-  const right = await runPart(find(values.part), folder, out, small);
+  const right = await runPart(find(values.part), folder, out, { small, brief });
   process.exit(right ? 0 : 1); // at once: a device that is stuck does not keep the process
 } else {
-  const chosen = positionals.length
-    ? ALL.filter(({ name }) => positionals.some((prefix) => name.startsWith(prefix)))
-    : ALL;
+  const named = positionals.flatMap((prefix) => ALL.filter(({ name }) => name.startsWith(prefix)));
   if (positionals.some((prefix) => !ALL.some(({ name }) => name.startsWith(prefix))))
     throw new Error(`Expected parts of ${ALL.map(({ name }) => name).join(', ')}, got ${positionals.join(', ')}`);
-  await runAll(chosen);
+  await runAll(positionals.length ? [...new Set(named)] : ALL);
 }
 
 function find(name: string): Part {
@@ -54,7 +52,7 @@ function find(name: string): Part {
 
 async function runAll(parts: readonly Part[]): Promise<void> {
   const started = performance.now();
-  const left = (): number => BUDGET - (performance.now() - started) / 1000;
+  const left = (): number => Number(values.seconds) - (performance.now() - started) / 1000;
   mkdirSync(out, { recursive: true });
   const work = join(out, 'parts');
   mkdirSync(work, { recursive: true });
@@ -73,14 +71,15 @@ async function runAll(parts: readonly Part[]): Promise<void> {
     console.log(`${part.name}: ${problems.length ? `${problems.length} FAILED` : 'ok'}, ${seconds.toFixed(1)} s`);
   };
 
-  const untimed = parts.filter((part) => part.untimed);
-  const lanes = Math.max(1, Math.min(untimed.length, Math.floor(availableParallelism() / 2)));
-  const queue = [...untimed];
+  const queue = [...parts];
   const lane = async (): Promise<void> => {
-    for (let part = queue.shift(); part; part = queue.shift()) await run(part);
+    while (queue[0]?.untimed) await run(queue.shift()!);
   };
-  await Promise.all(Array.from({ length: lanes }, lane));
-  for (const part of parts.filter((one) => !one.untimed)) await run(part);
+  const lanes = Math.max(1, Math.floor(availableParallelism() / 2));
+  while (queue.length > 0) {
+    if (queue[0].untimed) await Promise.all(Array.from({ length: lanes }, lane));
+    else await run(queue.shift()!);
+  }
 
   rmSync(work, { recursive: true });
   const order = (name: string): number => ALL.findIndex((part) => part.name === name);
@@ -91,6 +90,7 @@ async function runAll(parts: readonly Part[]): Promise<void> {
     cpu: `${cpus()[0]?.model.trim()} (${cpus().length} logical cores)`,
     node: process.version,
     small,
+    brief,
     seconds: (performance.now() - started) / 1000,
     parts: results,
   };
@@ -127,6 +127,7 @@ function inProcess(
         '--out',
         file,
         ...(small ? ['--small'] : []),
+        ...(brief ? ['--brief'] : []),
       ],
       { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
     );

@@ -9,6 +9,8 @@ export interface Features {
 export interface Context {
   /** Shapes that a software adapter computes in seconds. */
   readonly small: boolean;
+  /** Less of everything, for a card that is at hand for a minute. */
+  readonly brief: boolean;
   /** A file of the bundle. */
   read(path: string): Uint8Array<ArrayBuffer>;
   /** A result: a row of a table. */
@@ -39,7 +41,9 @@ export interface PartResult {
   readonly tables: Readonly<Record<string, readonly Row[]>>;
 }
 
-export async function runPart({ name, run }: Part, folder: string, file: string, small: boolean): Promise<boolean> {
+export type Size = Pick<Context, 'small' | 'brief'>;
+
+export async function runPart({ name, run }: Part, folder: string, file: string, size: Size): Promise<boolean> {
   const started = performance.now();
   const failures: string[] = [];
   const notes: string[] = [];
@@ -49,7 +53,7 @@ export async function runPart({ name, run }: Part, folder: string, file: string,
   write();
   try {
     await run({
-      small,
+      ...size,
       read: (path) => new Uint8Array(readFileSync(join(folder, path))),
       put(table, row) {
         (tables[table] ??= []).push(row);
@@ -72,6 +76,15 @@ export async function runPart({ name, run }: Part, folder: string, file: string,
   }
   write((performance.now() - started) / 1000);
   return failures.length === 0;
+}
+
+/** What fails in here does not stop what comes after. */
+export async function attempt({ fail }: Context, what: string, body: () => Promise<void>): Promise<void> {
+  try {
+    await body();
+  } catch (error) {
+    fail(`${what}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  }
 }
 
 export function median(values: readonly number[]): number {

@@ -8,6 +8,7 @@ export interface Report {
   readonly cpu: string;
   readonly node: string;
   readonly small: boolean;
+  readonly brief: boolean;
   readonly seconds: number;
   readonly parts: readonly PartResult[];
 }
@@ -131,8 +132,30 @@ export function markdown(report: Report): string {
     [
       'Images, RGBA to RGBA',
       table(
-        ['image', 'model', 'storage', 'tile', 'ms', 'best', 'GPU busy, ms', 'first to last pass, ms'],
-        of('images').map((r) => [r.image, r.model, r.storage, r.tile, r.wallMs, r.bestMs, r.gpuMs, r.spanMs]),
+        ['image', 'model', 'storage', 'tile', 'ms', 'best', 'until computed', 'GPU busy, ms', 'first to last pass, ms'],
+        of('images').map((r) => [
+          r.image,
+          r.model,
+          r.storage,
+          r.tile,
+          r.wallMs,
+          r.bestMs,
+          r.computedMs,
+          r.gpuMs,
+          r.spanMs,
+        ]),
+      ),
+    ],
+    [
+      "This thread's time an image, ms",
+      table(
+        ['image', 'where'],
+        of('host').map((r) => [
+          r.what,
+          Object.entries(r.ms)
+            .map(([name, ms]) => `${name} ${ms}`)
+            .join(', '),
+        ]),
       ),
     ],
     [
@@ -212,7 +235,7 @@ export function summary(report: Report): string {
     lines.push(
       `GPU ${r.program} ${r.variant}: ${r.dispatches} dispatches, one pass ${number(r.passMs)} ms, sum ${number(r.sumMs)}`,
     );
-  for (const program of ['base 1440x1440', 'base 256x256', 'C=256 50x50']) {
+  for (const program of ['base 1440x1440', 'C=256 50x50', 'C=64 128x128']) {
     for (const r of of('dispatches').filter((row) => row.program === program && row.variant.includes('staged')))
       lines.push(
         ` ${r.variant.slice(0, 3)} ${r.program.split(' ').at(-1)} ${short(r.label).slice(0, 60)} ${number(r.us)} us ${number(r.gbs)} GB/s ${number(r.tfs)} TF/s ${percent(share(r, peaks))}`,
@@ -220,8 +243,9 @@ export function summary(report: Report): string {
   }
   for (const r of of('images'))
     lines.push(
-      `image ${r.image} ${r.model} ${r.storage} tile ${r.tile}: ${number(r.wallMs)} ms, best ${number(r.bestMs)}, GPU ${number(r.gpuMs)}, span ${number(r.spanMs)}`,
+      `image ${r.image} ${r.model} ${r.storage} tile ${r.tile}: ${number(r.wallMs)} ms, best ${number(r.bestMs)}, computed ${number(r.computedMs)}, GPU ${number(r.gpuMs)}, span ${number(r.spanMs)}`,
     );
+  for (const r of of('host')) lines.push(`host ${r.what}: ${JSON.stringify(r.ms).replace(/"/g, '').slice(0, 230)}`);
   for (const r of of('batches'))
     lines.push(
       `batch ${r.storage} ${r.tiles}: ${number(r.aloneMsPerTile)} ms a tile, two in flight ${number(r.twoMsPerTile)}, GPU ${number(r.gpuMsPerTile)}`,

@@ -3,6 +3,7 @@
 # without any, all. Results: results.json, results.md, log.txt in the folder ($OUT, else ./carafe-results).
 # The runtime (heavy/) is unpacked once, into $CARAFE_BUNDLE (else /tmp/carafe-bundle); the code (light/) is copied there each time.
 set -u
+PATH=$PATH:/sbin:/usr/sbin
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=${CARAFE_BUNDLE:-/tmp/carafe-bundle}
 mkdir -p "$work" || exit 1
@@ -38,34 +39,37 @@ case " $* " in *" --list "*) main --list; exit ;; esac
 
 # A Vulkan driver: what the environment or the loader finds, else any driver file; a software adapter only if there is nothing else.
 try() {
-  found=$(main --adapter 2>&1 | tail -5)
+  found=$(timeout 60 "$work/node" "$work/app/code/main.js" --adapter 2>&1 | tail -3)
   echo "adapter with ${VK_DRIVER_FILES:-${VK_ICD_FILENAMES:-the default drivers}}: $found"
+  case $found in *'"software":false'*) return 0 ;; *) return 1 ;; esac
 }
-hardware() { case $found in *'"software":false'*) return 0 ;; *) return 1 ;; esac; }
-software() { case $found in *'"software":true'*) return 0 ;; *) return 1 ;; esac; }
-try
-if ! hardware && [ -z "${VK_DRIVER_FILES:-}${VK_ICD_FILENAMES:-}" ]; then
-  fallback=; if software; then fallback=default; fi
-  for file in $(ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json /usr/local/nvidia/share/vulkan/icd.d/*.json 2>/dev/null | grep -i nvidia
-    find / -xdev -name 'nvidia_icd*.json' -not -path '/proc/*' 2>/dev/null
-    find /usr/local/nvidia -name 'nvidia_icd*.json' 2>/dev/null); do
+try_files() {
+  for file in "$@"; do
+    [ -e "$file" ] || continue
     export VK_DRIVER_FILES=$file
-    try
-    if hardware; then break; fi
+    if try; then return 0; fi
     unset VK_DRIVER_FILES
   done
-  if ! hardware && [ -z "$fallback" ]; then
-    library=$(ldconfig -p | sed -n 's/.*=> \(.*libGLX_nvidia.so.0\)$/\1/p;s/.*=> \(.*libEGL_nvidia.so.0\)$/\1/p' | head -1)
-    if [ -n "$library" ]; then # a driver without its file
-      printf '{"file_format_version":"1.0.0","ICD":{"library_path":"%s","api_version":"1.3.0"}}' "$library" > "$work/nvidia_icd.json"
-      export VK_DRIVER_FILES=$work/nvidia_icd.json
-      try
-    fi
-    if ! hardware; then
-      echo "no adapter of a real GPU; driver files: $(find / -xdev -path '*vulkan/icd.d/*.json' 2>/dev/null | tr '\n' ' ')"
-      ldconfig -p | grep -iE 'vulkan|nvidia' | head -20
-    fi
+  return 1
+}
+find_driver() {
+  if try; then return 0; fi
+  if [ -n "${VK_DRIVER_FILES:-}${VK_ICD_FILENAMES:-}" ]; then return 0; fi # it was asked for
+  usual=default
+  case $found in *'"software"'*) ;; *) usual= ;; esac
+  try_files /usr/local/nvidia/share/vulkan/icd.d/*nvidia*.json /usr/share/vulkan/icd.d/*nvidia*.json /etc/vulkan/icd.d/*nvidia*.json && return 0
+  library=$(ldconfig -p | sed -n 's/.*=> \(.*lib\(GLX\|EGL\)_nvidia\.so\.0\)$/\1/p' | head -1)
+  library=${library:-$(ls /usr/local/nvidia/lib*/libGLX_nvidia.so.0 /usr/lib/x86_64-linux-gnu/libGLX_nvidia.so.0 2>/dev/null | head -1)}
+  if [ -n "$library" ]; then # a driver without its file
+    printf '{"file_format_version":"1.0.0","ICD":{"library_path":"%s","api_version":"1.3.0"}}' "$library" >"$work/nvidia.json"
+    try_files "$work/nvidia.json" && return 0
+    ldd "$library" | grep 'not found'
   fi
-fi
+  try_files $(find / -xdev -name '*nvidia_icd*.json' -not -path '/proc/*' 2>/dev/null) && return 0
+  echo "No adapter of a real GPU. Driver files: $(find / -xdev -path '*vulkan/icd.d/*.json' 2>/dev/null | tr '\n' ' ')"
+  ldconfig -p | grep -iE 'vulkan|nvidia' | head -20
+  [ -n "$usual" ]
+}
+find_driver || exit 1
 
 main ${OUT:+--out "$OUT"} "$@"

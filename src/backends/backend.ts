@@ -5,9 +5,9 @@
 // Arguments are complete and were checked (api/options.ts, engine/networks): an op has no defaults and checks nothing.
 // n may be 0: the result is empty.
 //
-// NaN and infinities: every op is its formula in IEEE arithmetic, on every backend. A NaN reaches the values whose sum it is part of, also with
-// a factor of 0, and no others. A tap outside the tensor is no part of a sum (padding 'zero', conv2d): neither is the weight it would have had.
-// Images hold bytes, so planesToPixels takes finite values only.
+// NaN: every op is its formula in IEEE arithmetic, on every backend. A NaN reaches the values whose sum it is part of, also with a factor of 0,
+// and no others. A tap outside the tensor is no part of a sum (padding 'zero', conv2d), and neither is the weight or kernel value that it
+// would have had. Images hold bytes: planesToPixels takes finite values only.
 import type { Activation, Layout, Normalizer, Padding, ResizeMode, Window } from '../core/shapes.js';
 import type { RawImage, Shape } from '../core/tensor.js';
 

@@ -144,12 +144,15 @@ export function boundedOps(arithmetic: Arithmetic): Ops<Bounded, RawImage | Boun
         winograd && weights.k === 3 && dilation === 1 && !weights.exact
           ? winogradMagnitudes(largest(x), weights)
           : undefined;
-      const ownOfBlocks = gamma(1 + weights.cIn + 16 + 1);
+      const ownOfBlocks = gamma(1 + weights.cIn + 16 + 1); // of blocks that are finite: others are plain sums
       return bounded(
         value,
         value.data.map((y, i) => {
           const before =
-            passed[i] + own * total[i] + (blocks ? ownOfBlocks * blocks[i] : 0) + F32 * Math.abs(sums.data[i]);
+            passed[i] +
+            own * total[i] +
+            (blocks && !Number.isNaN(blocks[i]) ? ownOfBlocks * blocks[i] : 0) +
+            F32 * Math.abs(sums.data[i]);
           let error = activationError(sums.data[i], before, activation, slope);
           if (residual) error += residual.error.data[i] + u * (Math.abs(y) + error);
           return error + F32 * Math.abs(y);

@@ -65,10 +65,11 @@ for (const { name, open } of allBackends) {
         window,
         normalizer: sumsToOne,
         amplitude: fc.constantFrom(1, 10, 100),
+        level: fc.constantFrom(0, -1e4, 1e4),
         seed: dataSeed,
       }),
-      async (backend, { n, h, w, window: win, normalizer, amplitude, seed: data }) => {
-        const rows = tensor(data, [n, h, w, rowLength(win)], -amplitude, amplitude);
+      async (backend, { n, h, w, window: win, normalizer, amplitude, level, seed: data }) => {
+        const rows = tensor(data, [n, h, w, rowLength(win)], level - amplitude, level + amplitude);
         const { got, error } = await evaluate(backend, (ops) =>
           ops.normalizeKernels(input(ops, rows), win, normalizer),
         );

@@ -1,11 +1,13 @@
 // conv2d on assembly/conv2d.ts, and on assembly/winograd.ts where that pays: places their weights, and says which rows they read.
-import { type Activation, convShape } from '../../core/shapes.js';
-import { BLOCK, type ConvOptions, type ConvWeights, type DeviceConv } from '../backend.js';
+import type { Activation } from '../../core/shapes.js';
+import { BLOCK, type ConvWeights, type DeviceConv } from '../backend.js';
 import type { Arena } from './arena.js';
 import { ANY_SLOPE, HARDSWISH, SILU, TILE_PIXELS } from './constants.js';
+import type { Kernels } from './kernels.js';
 import { packConv, packWinograd } from './pack.js';
-import { produce, type Program, same, type WasmTensor } from './program.js';
-import { ceilTo, type Input, type Rows, type Step } from './rows.js';
+import type { Program, Values } from './program.js';
+import type { Ring } from './ring.js';
+import { ceilTo, type Input, produce, type Rows, same, type Work } from './rows.js';
 
 export interface WasmConv extends DeviceConv {
   readonly weights: number;
@@ -51,94 +53,70 @@ const CURVES: Partial<Record<Activation, number>> = { silu: SILU, hardswish: HAR
 
 export function conv2d(
   program: Program,
-  x: WasmTensor,
+  values: Values,
   conv: WasmConv,
-  { dilation, activation, slope, residual }: ConvOptions<WasmTensor>,
+  dilation: number,
+  activation: Activation,
+  slope: number,
+  residual: Values | undefined,
 ): Rows {
+  const x = program.rows(values);
   const epilogue: Epilogue = {
     slope: activation === 'relu' ? 0 : activation === 'leaky-relu' ? slope : 1,
     curve: activation === 'leaky-relu' && slope > 1 ? ANY_SLOPE : CURVES[activation],
     residual: residual && program.rows(residual),
   };
   return conv.winograd !== 0 && dilation === 1
-    ? winograd(program, program.rows(x), conv, epilogue)
-    : direct(program, program.rows(x), conv, dilation, epilogue);
+    ? winograd(program, x, conv, epilogue)
+    : direct(program, x, conv, dilation, epilogue);
 }
 
-/** What a tile does of the epilogue of the row at (image, row, left). */
-function inTile(
-  { slope, curve, residual }: Epilogue,
-  image: number,
-  row: number,
-  left: number,
-): { slope: number; residual: number } {
-  if (curve !== undefined) return { slope: 1, residual: 0 };
-  return { slope, residual: residual ? residual.at(image, row, left) : 0 };
-}
-
-/** And what is left to do. */
-function finish(
-  program: Program,
-  { slope, curve, residual }: Epilogue,
-  y: Rows,
-  image: number,
-  row: number,
-  { left, right }: Step,
-): void {
-  if (curve === undefined) return;
-  program.wasm.activate(
-    y.at(image, row, left),
-    residual ? residual.at(image, row, left) : 0,
-    (right - left) * y.shape[3],
-    curve,
-    slope,
-  );
-}
-
-function direct(
-  program: Program,
-  x: Rows,
-  { weights, bias, cIn, cOut, k }: WasmConv,
-  dilation: number,
-  epilogue: Epilogue,
-): Rows {
-  const [n, , w] = x.shape;
-  const p = ((k - 1) / 2) * dilation;
+function direct(program: Program, x: Rows, conv: WasmConv, dilation: number, epilogue: Epilogue): Rows {
+  const [n, h, w] = x.shape;
+  const p = ((conv.k - 1) / 2) * dilation;
   const inputs: Input[] = [
     { rows: x, reads: (y) => [y - p, y + p + 1], columns: ([left, right]) => [left - p, right + p] },
   ];
   if (epilogue.residual) inputs.push(same(epilogue.residual));
-  const scratchBytes = program.wasm.conv2dScratch(w, cIn, k, dilation);
-  return produce(convShape(x.shape, cIn, cOut), { inputs, scratchBytes }, (y, step) => {
-    const { y: row, left, right, scratch } = step;
-    for (let i = 0; i < n; i++) {
-      const rows = program.addresses(k, (ky) => x.at(i, row - p + ky * dilation, left - p));
-      const { slope, residual } = inTile(epilogue, i, row, left);
-      program.wasm.conv2d(
-        rows,
-        weights,
-        bias,
-        residual,
-        y.at(i, row, left),
-        scratch,
-        right - left,
-        cIn,
-        cOut,
-        k,
-        dilation,
-        slope,
-      );
-      finish(program, epilogue, y, i, row, step);
-    }
+  const options = { inputs, scratchBytes: program.wasm.conv2dScratch(w, conv.cIn, conv.k, dilation) };
+  return produce([n, h, w, conv.cOut], options, ({ y, left, right }, work) => {
+    for (let i = 0; i < n; i++) directRow(program, conv, dilation, epilogue, work, i, y, left, right);
   });
 }
 
-function winograd(
-  program: Program,
-  x: Rows,
-  { winograd: weights, bias, cIn, cOut }: WasmConv,
+function directRow(
+  { machine, wasm }: Program,
+  { weights, bias, cIn, cOut, k }: WasmConv,
+  dilation: number,
   epilogue: Epilogue,
-): Rows {
+  { y, inputs: [x, residual], scratch }: Work,
+  image: number,
+  row: number,
+  left: number,
+  right: number,
+): void {
+  const p = ((k - 1) / 2) * dilation;
+  const tile = inTile(epilogue, residual, image, row, left);
+  wasm.conv2d(
+    machine.addresses(k, (ky) => x.at(image, row - p + ky * dilation, left - p)),
+    weights,
+    bias,
+    tile.residual,
+    y.at(image, row, left),
+    scratch,
+    right - left,
+    cIn,
+    cOut,
+    k,
+    dilation,
+    tile.slope,
+  );
+  finish(wasm, epilogue, residual, y, image, row, left, (right - left) * cOut);
+}
+
+function winograd(program: Program, x: Rows, conv: WasmConv, epilogue: Epilogue): Rows {
+  const { machine, wasm } = program;
+  const { cIn, cOut } = conv;
   const [n, h, w] = x.shape;
   const block = BLOCK * blockRows(Math.ceil(w / BLOCK), Math.ceil(h / BLOCK));
   const inputs: Input[] = [
@@ -150,18 +128,22 @@ function winograd(
   ];
   if (epilogue.residual)
     inputs.push({ rows: epilogue.residual, reads: (y) => [y, y + block], columns: (range) => range, together: block });
-  const scratchBytes = program.wasm.winogradScratch(cIn, cOut);
-  return produce(convShape(x.shape, cIn, cOut), { inputs, block, grid: BLOCK, scratchBytes }, (y, step) => {
-    const { y: row, height, left, right, scratch } = step;
+  const scratchBytes = Math.max(wasm.winogradScratch(cIn, cOut), wasm.conv2dScratch(w, cIn, 3, 1));
+  const options = { inputs, block, grid: BLOCK, scratchBytes };
+  return produce([n, h, w, cOut], options, ({ y: row, height, left, right }, work) => {
+    const {
+      y,
+      inputs: [from, residual],
+      scratch,
+    } = work;
     for (let i = 0; i < n; i++) {
-      const rows = program.addresses(ceilTo(height, BLOCK) + 2, (j) => x.at(i, row - 1 + j, left - 1));
-      const { slope, residual } = inTile(epilogue, i, row, left);
-      program.wasm.winograd(
-        rows,
-        weights,
-        bias,
-        residual,
-        epilogue.residual?.rowBytes ?? 0,
+      const tile = inTile(epilogue, residual, i, row, left);
+      const finite = wasm.winograd(
+        machine.addresses(ceilTo(height, BLOCK) + 2, (j) => from.at(i, row - 1 + j, left - 1)),
+        conv.winograd,
+        conv.bias,
+        tile.residual,
+        residual?.rowBytes ?? 0,
         y.at(i, row, left),
         y.rowBytes,
         scratch,
@@ -169,11 +151,42 @@ function winograd(
         right - left,
         cIn,
         cOut,
-        slope,
+        tile.slope,
       );
-      for (let j = 0; j < height; j++) finish(program, epilogue, y, i, row + j, step);
+      for (let j = 0; j < height; j++) {
+        if (finite) finish(wasm, epilogue, residual, y, i, row + j, left, (right - left) * cOut);
+        else directRow(program, conv, 1, epilogue, work, i, row + j, left, right);
+      }
     }
   });
+}
+
+/** What a tile does of the epilogue of the row at (image, row, left). */
+function inTile(
+  { slope, curve }: Epilogue,
+  residual: Ring | undefined,
+  image: number,
+  row: number,
+  left: number,
+): { slope: number; residual: number } {
+  if (curve !== undefined) return { slope: 1, residual: 0 };
+  return { slope, residual: residual ? residual.at(image, row, left) : 0 };
+}
+
+/** And what is left to do, of `size` values. */
+function finish(
+  wasm: Kernels,
+  { slope, curve }: Epilogue,
+  residual: Ring | undefined,
+  y: Ring,
+  image: number,
+  row: number,
+  left: number,
+  size: number,
+): void {
+  if (curve === undefined) return;
+  const address = residual ? residual.at(image, row, left) : 0;
+  wasm.activate(y.at(image, row, left), address, size, curve, slope);
 }
 
 /** How many rows of blocks are computed together: GEMM tiles are TILE_PIXELS blocks high, and narrow images would leave them half empty. */
