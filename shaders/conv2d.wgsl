@@ -154,28 +154,30 @@ fn staged(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: 
     workgroupBarrier();
     for (var ci = 0u; ci < min(SECTOR, CHANNELS - chunk); ci++) {
       for (var kx = 0u; kx < 3u; kx++) {
-        // The pixels of a column and their taps above and below are loaded once.
         let at = (ci * HELD + row) * HELD + column + kx;
-        let x0 = vec4f(held[at]);
-        let x1 = vec4f(held[at + HELD]);
-        let x2 = vec4f(held[at + 2u * HELD]);
-        let x3 = vec4f(held[at + 3u * HELD]);
-        var x4: vec4f;
-        var x5: vec4f;
+        var x0 = vec4f(held[at]);
+        var x1 = vec4f(held[at + HELD]);
+        var x2: vec4f;
+        var x3: vec4f;
         if (PIXELS > 2u) {
-          x4 = vec4f(held[at + 4u * HELD]);
-          x5 = vec4f(held[at + 5u * HELD]);
+          x2 = vec4f(held[at + 2u * HELD]);
+          x3 = vec4f(held[at + 3u * HELD]);
         }
-        let above = (1u + kx * CHANNELS * 4u + (chunk + ci) * 4u) * OUTPUTS; // weights of the row of taps above
-        let beside = above + 3u * CHANNELS * 4u * OUTPUTS;
-        let below = beside + 3u * CHANNELS * 4u * OUTPUTS;
-        sumA = plusTap(sumA, above + a, x0, x1, x2, x3);
-        sumA = plusTap(sumA, beside + a, x1, x2, x3, x4);
-        sumA = plusTap(sumA, below + a, x2, x3, x4, x5);
-        if (VECTORS > 1u) {
-          sumB = plusTap(sumB, above + b, x0, x1, x2, x3);
-          sumB = plusTap(sumB, beside + b, x1, x2, x3, x4);
-          sumB = plusTap(sumB, below + b, x2, x3, x4, x5);
+        for (var ky = 0u; ky < 3u; ky++) {
+          if (ky > 0u) { // a row further down: all but one of the values are there
+            let next = vec4f(held[at + (ky + PIXELS - 1u) * HELD]);
+            x0 = x1;
+            if (PIXELS > 2u) {
+              x1 = x2;
+              x2 = x3;
+              x3 = next;
+            } else {
+              x1 = next;
+            }
+          }
+          let w = (1u + (ky * 3u + kx) * CHANNELS * 4u + (chunk + ci) * 4u) * OUTPUTS;
+          sumA = plusTap(sumA, w + a, x0, x1, x2, x3);
+          if (VECTORS > 1u) { sumB = plusTap(sumB, w + b, x0, x1, x2, x3); }
         }
       }
     }
