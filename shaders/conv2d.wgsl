@@ -5,14 +5,21 @@
 // neighbouring channels: they share the loads of x, and the loads of weights and the stores of y are contiguous. Bias, activation and
 // residual are fused, so a layer is one dispatch. `staged` holds x in workgroup memory (for real GPUs: each value is fetched once for a
 // workgroup instead of k*k times): a workgroup = 16x16 pixels x VECTORS output vectors, 32 bytes of a pixel's input channels at a time.
+// requires: gemm
 
 override VECTORS: u32 = 2; // output vectors of an invocation, 1 or 2; in staged up to 4
 override K: u32 = 3;       // of staged: taps per axis
 
+const NONE = 0u;
+const RELU = 1u;
+const LEAKY_RELU = 2u;
+const SILU = 3u;
+const HARDSWISH = 4u;
+
 struct Params {
   conv: Conv,
   cOut: u32,       // channels of y, a multiple of 4 in toVec4
-  activation: u32, // 0 none, 1 relu, 2 leaky-relu, 3 silu, 4 hardswish
+  activation: u32, // NONE, RELU, ...
   slope: f32,      // of leaky-relu, for negative values
   residual: u32,   // 1 if there is one
 }
@@ -52,13 +59,13 @@ fn second(first: u32) -> u32 {
 // Stable for every finite value: exp only of what is not positive, and no product of infinity and 0.
 fn activate(v: vec4f) -> vec4f {
   switch (params.activation) {
-    case 1u: { return max(v, vec4f()); }
-    case 2u: { return select(v, v * params.slope, v < vec4f()); }
-    case 3u: {
+    case RELU: { return max(v, vec4f()); }
+    case LEAKY_RELU: { return select(v, v * params.slope, v < vec4f()); }
+    case SILU: {
       let e = exp(-abs(v));
       return v * (select(e, vec4f(1.0), v >= vec4f()) / (1.0 + e));
     }
-    case 4u: { return v * (clamp(v + 3.0, vec4f(), vec4f(6.0)) / 6.0); }
+    case HARDSWISH: { return v * (clamp(v + 3.0, vec4f(), vec4f(6.0)) / 6.0); }
     default: { return v; }
   }
 }
@@ -102,7 +109,7 @@ fn storeOne(at: u32, value: f32) {
 
 // `staged`: x of the workgroup's tile with its halo, [vector of 4 input channels][row][column]; zeros outside x.
 const SIDE = 16u; // pixels of the tile, in each direction
-var<workgroup> held: array<Stored4, CHUNK * 20u * 20u>; // for K = 5
+var<workgroup> held: array<Stored4, SECTOR * 20u * 20u>; // for K = 5
 
 // 64 invocations: each 4 pixels, one below the other, x VECTORS output vectors. All of them use the same weights at the same time.
 @compute @workgroup_size(64)
@@ -110,7 +117,7 @@ fn staged(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: 
   let c = params.conv;
   let columns = (c.w + SIDE - 1u) / SIDE;
   let rows = (c.h + SIDE - 1u) / SIDE;
-  let id = group.y * groups.x + group.x;
+  let id = workgroupIndex(group, groups);
   let tile = id / blocks();
   let image = tile / columns / rows; // past the last one in the grid's last row: then nothing is stored
   let originX = tile % columns * SIDE;
@@ -128,22 +135,22 @@ fn staged(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: 
   var s1 = fourOf(weights[b]);
   var s2 = fourOf(weights[d]);
   var s3 = fourOf(weights[e]);
-  for (var chunk = 0u; chunk < channels; chunk += CHUNK) {
+  for (var chunk = 0u; chunk < channels; chunk += SECTOR) {
     workgroupBarrier(); // the chunk before has been read
     // Neighbouring invocations fetch the neighbouring vectors of a pixel.
-    for (var i = local; i < width * width * CHUNK; i += 64u) {
-      let pixel = i / CHUNK;
-      let vector = chunk + i % CHUNK;
+    for (var i = local; i < width * width * SECTOR; i += 64u) {
+      let pixel = i / SECTOR;
+      let vector = chunk + i % SECTOR;
       let iy = i32(originY + pixel / width) - reach;
       let ix = i32(originX + pixel % width) - reach;
       var value = Stored4();
       if (iy >= 0 && iy < i32(c.h) && ix >= 0 && ix < i32(c.w) && vector < channels) {
         value = xVec4[((image * c.h + u32(iy)) * c.w + u32(ix)) * channels + vector];
       }
-      held[i % CHUNK * width * width + pixel] = value;
+      held[i % SECTOR * width * width + pixel] = value;
     }
     workgroupBarrier();
-    for (var ci = 0u; ci < min(CHUNK, channels - chunk); ci++) {
+    for (var ci = 0u; ci < min(SECTOR, channels - chunk); ci++) {
       for (var kx = 0u; kx < K; kx++) {
         let at = (ci * width + row) * width + column + kx;
         // Going down a column of taps, three of the four values stay.

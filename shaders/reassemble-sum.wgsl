@@ -4,6 +4,7 @@
 // Reference: src/backends/reference/reassemble-sum.ts. f32 sums.
 // Schedule: one invocation = 4 neighbouring source pixels, all groups and s*s outputs, 4 sub-pixels in a vector. Tiles of gemm.wgsl give the logits of two
 // taps, and the softmax runs along: when a larger logit comes, both its sums are scaled down. So neither logits nor kernels are stored.
+// requires: gemm
 
 override SCALE: u32 = 2; // s
 override K_UP: u32 = 3;  // of staged, as the next one: kUp
@@ -113,7 +114,7 @@ fn staged(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: 
   let c = params.conv;
   let columns = (c.w + COLUMNS - 1u) / COLUMNS;
   let rows = (c.h + ROWS - 1u) / ROWS;
-  let id = group.y * groups.x + group.x;
+  let id = workgroupIndex(group, groups);
   let image = id / columns / rows; // past the last one in the grid's last row: then nothing is stored
   let originX = id % columns * COLUMNS;
   let originY = id / columns % rows * ROWS;

@@ -1,6 +1,7 @@
 // Every public export, nothing else.
 export { carafe, type CarafeModule, createCarafe, listBackends } from './api/carafe.js';
 export { type ImageInput, toBlob, toImageBitmap } from './api/image.js';
+export type { FileSource } from './api/load.js';
 export type {
   CarafeModuleOptions,
   CarafeOptions,
@@ -14,6 +15,6 @@ export type { BackendName } from './backends/backend.js';
 export type { BackendReport, Rejection } from './backends/select.js';
 export { CarafeError, type ErrorCode } from './core/errors.js';
 export type { Activation, Normalizer, Padding } from './core/shapes.js';
-export type { RawImage, Shape, Tensor } from './core/tensor.js';
+export type { ColorSpace, RawImage, RgbaPixels, Shape, Tensor } from './core/tensor.js';
 export type { Layout } from './core/shapes.js';
 export type { Progress, RunOptions, Tile } from './engine/upscale-image.js';

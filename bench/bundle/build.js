@@ -19,6 +19,7 @@ import {
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
+import { esbuildAssets } from '../../scripts/assets.js';
 import { ensureBuild, ensurePackages, root } from '../../scripts/ensure.js';
 import { describeRun } from '../machine.js';
 import { ensurePeers, node24 } from '../peers/ensure.js';
@@ -99,7 +100,7 @@ async function packCode() {
     format: 'esm',
     target: 'node20',
     external: ['carafe-web', 'webgpu', 'onnxruntime-web'],
-    loader: { '.wgsl': 'text', '.deflate': 'binary' },
+    plugins: [esbuildAssets],
     logLevel: 'warning',
   });
   cpSync(join(root, 'test/golden'), join(app, 'golden'), { recursive: true });

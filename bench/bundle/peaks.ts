@@ -1,10 +1,10 @@
 // What this card gives to plain kernels: a copy, multiply-adds in registers (f32 and f16), a matrix product. The shares of the other tables are of these.
-import copySource from './copy.wgsl';
-import fmaSource from './fma.wgsl';
+import copySource from './copy.wgsl?text';
+import fmaSource from './fma.wgsl?text';
 import { install, type Watched } from './gpu.js';
 import { openDevice } from './inside.js';
 import { type Context, median, type Part } from './parts.js';
-import productSource from './product.wgsl';
+import productSource from './product.wgsl?text';
 
 const usage = { copySrc: 0x04, copyDst: 0x08, storage: 0x80 } as const;
 

@@ -1,7 +1,7 @@
 // carafe(), createCarafe(): the operator and the learned module on tensors. listBackends(): what runs here.
 import type { BackendReport } from '../backends/select.js';
 import { unlessAborted } from '../core/abort.js';
-import type { Tensor } from '../core/tensor.js';
+import type { Shape, Tensor } from '../core/tensor.js';
 import type { ConvSpec } from '../engine/carafe.js';
 import type { WorkOf } from '../engine/specs.js';
 import { openPool, type Pool, type PoolInfo } from '../worker/pool.js';
@@ -10,9 +10,9 @@ import {
   type CarafeModuleOptions,
   type CarafeOptions,
   type CarafeWeights,
-  checkBackend,
   checkFeatures,
   checkInto,
+  checkKernels,
   type CheckedModule,
   checkModule,
   checkReassembly,
@@ -21,7 +21,10 @@ import {
   checkThread,
   checkTiling,
   checkWindow,
+  kernelsShape,
+  resolveBackend,
   type TensorLike,
+  upsampledShape,
 } from './options.js';
 
 /**
@@ -38,9 +41,15 @@ export async function carafe(features: TensorLike, kernels: TensorLike, options:
   const x = checkTensor('features', features);
   const k = checkTensor('kernels', kernels);
   checkReassembly(x, k, window);
-  const request = await checkBackend(options);
+  const request = await resolveBackend(options);
+  if (x.shape[0] === 0) return empty([0, x.shape[1], k.shape[2], k.shape[3]]);
   const { reassemble } = await import('../engine/warm.js'); // its own chunk: with workers the page does not need it
   return reassemble(request, x, k, window, padding);
+}
+
+/** The result of no images. */
+function empty(shape: Shape, data: Float32Array = new Float32Array(0)): Tensor {
+  return { data, shape };
 }
 
 export interface CarafeModule extends AsyncDisposable {
@@ -77,7 +86,7 @@ export async function createCarafe(weights: CarafeWeights, options: CarafeModule
 }
 
 async function open(checked: CheckedModule, options: CarafeModuleOptions): Promise<CarafeModule> {
-  const request = await checkBackend(options);
+  const request = await resolveBackend(options);
   const threads = checkThread(options, request);
   const { workers } = checkTiling(options);
   const { signal } = options;
@@ -100,6 +109,8 @@ class PoolModule implements CarafeModule {
 
   async predictKernels(x: TensorLike, options: { signal?: AbortSignal } = {}): Promise<Tensor> {
     const features = checkFeatures(x, this.#checked);
+    checkKernels(features, this.#checked);
+    if (features.shape[0] === 0) return empty(kernelsShape(features.shape, this.#checked));
     return this.#run(features, options, () => ({
       program: 'predictKernels',
       args: [features],
@@ -109,8 +120,8 @@ class PoolModule implements CarafeModule {
 
   async upsample(x: TensorLike, options: { into?: Float32Array; signal?: AbortSignal } = {}): Promise<Tensor> {
     const features = checkFeatures(x, this.#checked);
-    const { scale } = this.#checked;
-    const into = options.into && checkInto(options.into, features, scale);
+    const into = checkInto(options, features, this.#checked.scale);
+    if (features.shape[0] === 0) return empty(upsampledShape(features.shape, this.#checked), into);
     const values = into?.length;
     return this.#run(features, options, () => {
       const place = into?.length === values ? into : undefined; // gone with a worker that died

@@ -1,16 +1,17 @@
 // upscale(), createUpscaler(): an image in, the image at `scale` times its size out, in workers by default.
 import type { BackendName } from '../backends/backend.js';
 import { unlessAborted } from '../core/abort.js';
-import { CarafeError, expected } from '../core/errors.js';
+import { expected } from '../core/errors.js';
 import type { RawImage } from '../core/tensor.js';
 import { inSlices } from '../core/turn.js';
 import { pasting } from '../engine/tiles.js';
 import { MOVED, type Progress, type RunOptions, type Tile, upscaleTiles } from '../engine/upscale-image.js';
 import type { UpscalerFacts } from '../engine/upscaler.js';
-import { BUILTIN_MODELS } from '../models/builtin.js';
+import { BUILTIN_MODELS, type ModelName } from '../models/builtin.js';
 import { openPool, type Pool, type PoolInfo } from '../worker/pool.js';
-import { type ImageInput, toRawImage } from './image.js';
-import { checkBackend, checkRun, checkThread, checkTiling, readUrl, type UpscalerOptions } from './options.js';
+import { allocateImage, type ImageInput, toRawImage } from './image.js';
+import { loadModel } from './load.js';
+import { checkRun, checkScale, checkThread, checkTiling, resolveBackend, type UpscalerOptions } from './options.js';
 
 export interface UpscalerInfo extends PoolInfo {
   readonly model: string;
@@ -48,7 +49,7 @@ export async function createUpscaler(options: UpscalerOptions = {}): Promise<Ups
 
 async function open(options: UpscalerOptions): Promise<Upscaler> {
   const { workers, tile } = checkTiling(options);
-  const [request, model] = await Promise.all([checkBackend(options), readModel(options)]);
+  const [request, model] = await Promise.all([resolveBackend(options), readModel(options)]);
   const threads = checkThread(options, request);
   const { signal } = options;
   const pool = await openPool({ ...request, spec: 'upscaler', options: { model } }, { ...threads, workers, signal });
@@ -97,7 +98,7 @@ class PoolUpscaler implements Upscaler {
   async upscale(image: ImageInput, options: RunOptions = {}): Promise<RawImage> {
     const input = await this.#begin(image, options);
     const { scale } = this.info;
-    const output = allocate(input.width * scale, input.height * scale);
+    const output = inColorSpace(allocateImage(input.width * scale, input.height * scale), input);
     let reported = 0;
     const onProgress = (progress: Progress): void => {
       if (progress.done <= reported) return; // again, on another backend
@@ -116,7 +117,8 @@ class PoolUpscaler implements Upscaler {
   }
 
   async *tiles(image: ImageInput, options: RunOptions = {}): AsyncGenerator<Tile, void, void> {
-    yield* this.#run(await this.#begin(image, options), options);
+    const input = await this.#begin(image, options);
+    for await (const tile of this.#run(input, options)) yield { ...tile, image: inColorSpace(tile.image, input) };
   }
 
   dispose(): void {
@@ -138,37 +140,23 @@ class PoolUpscaler implements Upscaler {
   }
 }
 
-function allocate(width: number, height: number): RawImage {
-  try {
-    return { data: new Uint8ClampedArray(width * height * 4), width, height };
-  } catch {
-    throw new CarafeError(
-      'OutOfMemory',
-      `Expected ${width * height * 4} bytes for the output to be available, got a refusal`,
-    );
-  }
-}
-
-async function readModel({ model = 'base', scale = 2 }: UpscalerOptions): Promise<Uint8Array> {
-  if (model instanceof ArrayBuffer) return new Uint8Array(model.slice(0)); // as it is now: a worker that is started again needs it again
-  if (model instanceof URL) {
-    return new Uint8Array(
-      await readUrl(model).catch((cause: Error) => {
-        throw expected('ModelInvalid', 'model', 'a URL that can be read', cause.message);
-      }),
-    );
-  }
+async function readModel(options: UpscalerOptions): Promise<Uint8Array> {
+  const { model = 'base' } = options;
+  const scale = checkScale(options);
+  if (typeof model !== 'string' || /[./:]/.test(model)) return loadModel(model);
   const models = BUILTIN_MODELS[scale];
   if (!models) throw expected('InvalidOption', 'scale', Object.keys(BUILTIN_MODELS).join(' or '), scale);
-  const load = Object.hasOwn(models, model) && models[model];
-  if (!load)
-    throw expected(
-      'InvalidOption',
-      'model',
-      `${Object.keys(models)
-        .map((name) => `"${name}"`)
-        .join(', ')} (at scale ${scale}), a URL or an ArrayBuffer`,
-      model,
-    );
-  return load();
+  const load = Object.hasOwn(models, model) && models[model as ModelName];
+  if (load) return load();
+  const names = Object.keys(models).map((name) => `"${name}"`);
+  throw expected(
+    'InvalidOption',
+    'model',
+    `${names.join(', ')} (at scale ${scale}), a URL or the bytes of a .safetensors file`,
+    model,
+  );
+}
+
+function inColorSpace(image: RawImage, { colorSpace }: RawImage): RawImage {
+  return colorSpace ? { ...image, colorSpace } : image;
 }

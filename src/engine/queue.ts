@@ -57,7 +57,7 @@ export class Queue<Facts> {
   readonly #calls = new Map<Call<Facts>, Waiting<Facts>>(); // in the order they came
   readonly #runners = new Map<Runner<Facts>, number>(); // and how many jobs they have
   readonly #onBusy: () => void;
-  #oldestNext = false;
+  #oldestNext = true;
   #closed: CarafeError | undefined;
 
   /** @param onBusy Every runner has a job. */
@@ -143,6 +143,7 @@ export class Queue<Facts> {
       const runner = this.#leastBusy();
       const waiting = runner && this.#pick();
       if (!waiting) break;
+      this.#oldestNext = !this.#oldestNext;
       void this.#begin(runner, waiting);
     }
     let jobs = 0;
@@ -201,7 +202,6 @@ export class Queue<Facts> {
       oldest ??= waiting;
       if (work < least) [smallest, least] = [waiting, work];
     }
-    this.#oldestNext = !this.#oldestNext;
     return this.#oldestNext ? oldest : smallest;
   }
 

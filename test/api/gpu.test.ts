@@ -3,8 +3,8 @@ import { createCarafe, createUpscaler } from 'carafe-web';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { PLAIN } from '../../src/backends/backend.js';
 import { SharedDevice } from '../../src/backends/webgpu/device.js';
-import { DeviceMemory } from '../../src/backends/webgpu/memory.js';
-import { type GpuTensor, Recording } from '../../src/backends/webgpu/recording.js';
+import { BufferPool } from '../../src/backends/webgpu/buffer-pool.js';
+import { CommandList, type GpuTensor } from '../../src/backends/webgpu/command-list.js';
 import { createOps } from '../../src/backends/webgpu/webgpu-backend.js';
 import { GpuConv } from '../../src/backends/webgpu/weights.js';
 import { nodeGpuDevice } from '../backends.js';
@@ -92,8 +92,8 @@ test('a module compiles when it is created, not in its first call', async () => 
 
 test('a long program is several submits, and the result is the same', async () => {
   const device = await nodeGpuDevice();
-  const memory = new DeviceMemory(device);
-  const conv = new GpuConv(device, memory, {
+  const pool = new BufferPool(device);
+  const conv = new GpuConv(device, pool, {
     weights: Float32Array.from({ length: 9 * 16 }, (_, i) => Math.sin(i)),
     cOut: 4,
     cIn: 4,
@@ -107,13 +107,14 @@ test('a long program is several submits, and the result is the same', async () =
     [2 * 64 * 144, 6],
     [1, 6],
   ] as const) {
-    const recording = new Recording(device, SharedDevice.of(device), memory, { half: false, hardware: false });
-    const ops = createOps(recording);
+    const shared = SharedDevice.of(device);
+    const list = new CommandList({ device, shared, half: false, hardware: false }, pool);
+    const ops = createOps(list);
     let y = ops.input(x, [1, 8, 8, 4]);
     for (let i = 0; i < 6; i++) y = ops.conv2d(y, conv, PLAIN);
-    const readback = recording.readback(x.byteLength);
-    await Promise.all(recording.compiling());
-    const commands = recording.encode([y as GpuTensor], readback, flops);
+    const readback = pool.acquire(x.byteLength, 'readback', 'the result');
+    await Promise.all(list.compiling());
+    const commands = list.encode([y as GpuTensor], readback.gpu, flops);
     expect(commands.length).toBe(submits);
     for (const one of commands) device.queue.submit([one]);
     await readback.gpu.mapAsync(1);
