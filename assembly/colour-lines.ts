@@ -5,7 +5,8 @@
 //   m = floor(12 + 255 * var Y / (var Y + 0.03) * (10 * max(0, 0.2 - max(|slope_b|, |slope_r|)) + max(0, 0.9 - rho)))
 //   low, high: min - m, max + m of R, G, B over 5x5 pixels; min - 4, max + 4 of A over 3x3; saturated to 0..255
 // Reference: src/backends/reference/colour-lines.ts
-// Schedule: rows are added up (or their least and greatest bytes taken) first, into rows of scratch, then columns; four pixels at a time,
+// Schedule: rows are added up (or their least and greatest bytes taken) first, into rows of scratch, then columns; four
+// pixels at a time,
 // of bytes all channels of them in one instruction.
 import { madd } from './simd';
 
@@ -24,7 +25,8 @@ export function colourLinesScratch(w: i32): i32 {
 }
 
 /**
- * Columns left..right-1 of a row of w pixels. `pixels` holds the addresses of column 0 of five rows, luma and chroma of three; the results are
+ * Columns left..right-1 of a row of w pixels. `pixels` holds the addresses of column 0 of five rows, luma and chroma of
+ * three; the results are
  * addresses of column 0. Reads up to 3 pixels past the end of a row.
  */
 export function colourLines(

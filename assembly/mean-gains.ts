@@ -1,9 +1,12 @@
 // meanGains: gains (a, b) for each source pixel, with which a * clamp(big, 0, 1) + b has the local means of `small`.
 // big (n, h*s, w*s, 1)   small (n, h, w, 1)   gains (n, h, w, 2)
-//   mean = blur(mean of clamp(big, 0, 1) over s x s pixels), target = blur(small); blur is [1 4 6 4 1] / 16 on both axes, edges replicated
-//   mean > target: a = (target + e) / (mean + e), b = 0; else a = (1 - target + e) / (1 - mean + e), b = 1 - a; e = 1e-3
+//   mean = blur(mean of clamp(big, 0, 1) over s x s pixels), target = blur(small); blur is [1 4 6 4 1] / 16 on both
+//   axes, edges replicated
+//   mean > target: a = (target + e) / (mean + e), b = 0; else a = (1 - target + e) / (1 - mean + e), b = 1 - a; e =
+//   1e-3
 // Reference: src/backends/reference/mean-gains.ts
-// Schedule: s rows are added up before their columns are; a blur mixes five rows first, then five columns of the mixed row.
+// Schedule: s rows are added up before their columns are; a blur mixes five rows first, then five columns of the mixed
+// row.
 import { madd } from './simd';
 
 const REACH: i32 = 2; // pixels repeated at both ends of a mixed row
@@ -13,7 +16,10 @@ export function cellMeansScratch(w: i32, scale: i32): i32 {
   return (w * scale + 4) * 4;
 }
 
-/** Means of `count` source pixels. `big` is their first output pixel; of its rows, rowBytes apart, as many as scale are read, and up to 3 floats after their end. */
+/**
+ * Means of `count` source pixels. `big` is their first output pixel; of its rows, rowBytes apart, as many as scale are
+ * read, and up to 3 floats after their end.
+ */
 export function cellMeans(big: usize, rowBytes: usize, means: usize, scratch: usize, count: i32, scale: i32): void {
   const zero = f32x4.splat(0), one = f32x4.splat(1);
   const factor: f32 = 1 / <f32>(scale * scale);
@@ -50,7 +56,8 @@ export function meanGainsScratch(w: i32): i32 {
 }
 
 /**
- * Gains of columns left..right-1. `means` and `targets` hold the addresses of column 0 of five rows, of w pixels each and read up to 3 floats
+ * Gains of columns left..right-1. `means` and `targets` hold the addresses of column 0 of five rows, of w pixels each
+ * and read up to 3 floats
  * past their end; gains is the address of column 0.
  */
 export function meanGains(means: usize, targets: usize, gains: usize, scratch: usize, left: i32, right: i32, w: i32): void {
@@ -77,7 +84,10 @@ export function meanGains(means: usize, targets: usize, gains: usize, scratch: u
   }
 }
 
-/** Five rows by [1 4 6 4 1] / 16, as far as columns left..right-1 read them, with the edge pixels of whole rows repeated. */
+/**
+ * Five rows by [1 4 6 4 1] / 16, as far as columns left..right-1 read them, with the edge pixels of whole rows
+ * repeated.
+ */
 function mix(rows: usize, mixed: usize, left: i32, right: i32, w: i32): void {
   const from: i32 = left > REACH ? left - REACH : 0;
   const to: i32 = right + REACH < w ? right + REACH : w;

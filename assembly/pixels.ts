@@ -1,6 +1,8 @@
-// pixels: RGBA8 <-> planes. Y = 0.299 R + 0.587 G + 0.114 B, Cb = (B - Y) / 1.772, Cr = (R - Y) / 1.402 on values / 255 (full-range BT.601, as JPEG).
+// pixels: RGBA8 <-> planes. Y = 0.299 R + 0.587 G + 0.114 B, Cb = (B - Y) / 1.772, Cr = (R - Y) / 1.402 on values / 255
+// (full-range BT.601, as JPEG).
 // luma (1, h, w, 1), or (2, h, w, 1) with alpha as the second image; chroma (1, h, w, 2).
-// Back, of luma and base (1 or 2, h*s, w*s, 1); gains (1 or 2, h, w, 2), slopes, low and high (h, w) are those of the source pixel:
+// Back, of luma and base (1 or 2, h*s, w*s, 1); gains (1 or 2, h, w, 2), slopes, low and high (h, w) are those of the
+// source pixel:
 //   y = gain_a * clamp(luma, 0, 1) + gain_b;  C = chroma, enlarged, + slope_C * (y - base);  alpha like y
 //   RGBA = clamp(floor(255 * value + 0.5), low, high)
 // Reference: src/backends/reference/pixels.ts
@@ -17,7 +19,8 @@ export function pixelsToPlanes(pixels: usize, luma: usize, alphas: usize, chroma
     const r = f32x4.mul(f32x4.convert_i32x4_s(v128.and(rgba, mask)), unit);
     const g = f32x4.mul(f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(rgba, 8), mask)), unit);
     const b = f32x4.mul(f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(rgba, 16), mask)), unit);
-    const y = f32x4.add(f32x4.add(f32x4.mul(r, f32x4.splat(0.299)), f32x4.mul(g, f32x4.splat(0.587))), f32x4.mul(b, f32x4.splat(0.114)));
+    const redGreen = f32x4.add(f32x4.mul(r, f32x4.splat(0.299)), f32x4.mul(g, f32x4.splat(0.587)));
+    const y = f32x4.add(redGreen, f32x4.mul(b, f32x4.splat(0.114)));
     const cb = f32x4.mul(f32x4.sub(b, y), f32x4.splat(1.0 / 1.772));
     const cr = f32x4.mul(f32x4.sub(r, y), f32x4.splat(1.0 / 1.402));
     storeLanes(luma, y, lanes);
@@ -36,7 +39,8 @@ export function pixelsToPlanes(pixels: usize, luma: usize, alphas: usize, chroma
 }
 
 /**
- * Every one of `count` values `scale` times. They lie `stride` floats apart and are copied as they are: bytes that look like a NaN stay what
+ * Every one of `count` values `scale` times. They lie `stride` floats apart and are copied as they are: bytes that look
+ * like a NaN stay what
  * they are. With scale 2 reads up to 3 values past their end.
  */
 export function spread(from: usize, to: usize, count: i32, stride: i32, scale: i32): void {
@@ -68,8 +72,10 @@ export function spread(from: usize, to: usize, count: i32, stride: i32, scale: i
 }
 
 /**
- * `width` pixels of a row; alphas or 0, with gains of their own. Luma and alpha become gain * clamp(value, 0, 1) + offset; slopes of chroma are
- * per difference of luma and base; bytes are kept within low..high. All have a value for each pixel. Reads up to 3 pixels past their end.
+ * `width` pixels of a row; alphas or 0, with gains of their own. Luma and alpha become gain * clamp(value, 0, 1) +
+ * offset; slopes of chroma are
+ * per difference of luma and base; bytes are kept within low..high. All have a value for each pixel. Reads up to 3
+ * pixels past their end.
  */
 export function planesToPixels(
   luma: usize, base: usize, gains: usize, offsets: usize, alphas: usize, alphaGains: usize, alphaOffsets: usize,
@@ -85,7 +91,10 @@ export function planesToPixels(
     const cr = madd(v128.load(slopesR + at), step, v128.shuffle<f32>(pairs0, pairs1, 1, 3, 5, 7));
     const r = f32x4.add(y, f32x4.mul(cr, f32x4.splat(1.402)));
     const b = f32x4.add(y, f32x4.mul(cb, f32x4.splat(1.772)));
-    const g = f32x4.sub(f32x4.sub(y, f32x4.mul(cb, f32x4.splat(0.114 * 1.772 / 0.587))), f32x4.mul(cr, f32x4.splat(0.299 * 1.402 / 0.587)));
+    const g = f32x4.sub(
+      f32x4.sub(y, f32x4.mul(cb, f32x4.splat(0.114 * 1.772 / 0.587))),
+      f32x4.mul(cr, f32x4.splat(0.299 * 1.402 / 0.587)),
+    );
     let rgba = v128.or(v128.or(byte(r), i32x4.shl(byte(g), 8)), i32x4.shl(byte(b), 16));
     if (alphas) rgba = v128.or(rgba, i32x4.shl(byte(adjusted(alphas + at, alphaGains + at, alphaOffsets + at)), 24));
     else rgba = v128.or(rgba, i32x4.splat(0xff000000));
@@ -101,7 +110,10 @@ function adjusted(value: usize, gain: usize, offset: usize): v128 {
   return madd(v128.load(gain), inside, v128.load(offset));
 }
 
-/** floor(v * 255 + 0.5), clamped to 0..255. The integer is taken from the low bits of a sum with 2^23: trunc_sat is eight instructions, as min and max are. */
+/**
+ * floor(v * 255 + 0.5), clamped to 0..255. The integer is taken from the low bits of a sum with 2^23: trunc_sat is
+ * eight instructions, as min and max are.
+ */
 // @ts-ignore: decorator
 @inline
 function byte(v: v128): v128 {

@@ -5,7 +5,8 @@
 //   m = floor(12 + 255 * var Y / (var Y + 0.03) * (10 * max(0, 0.2 - max(|slope_b|, |slope_r|)) + max(0, 0.9 - rho)))
 //   low, high: min - m, max + m of R, G, B over 5x5 pixels; min - 4, max + 4 of A over 3x3; saturated to 0..255
 // Reference: src/backends/reference/colour-lines.ts. A pixel is one u32, red in its lowest byte.
-// Schedule: one invocation = one source pixel. Moments are of differences to its own colour: means of products less products of means
+// Schedule: one invocation = one source pixel. Moments are of differences to its own colour: means of products less
+// products of means
 // would cancel.
 // requires: prelude
 

@@ -1,7 +1,9 @@
 // meanGains: gains (a, b) for each source pixel, with which a * clamp(big, 0, 1) + b has the local means of `small`.
 // big (n, h*s, w*s, 1)   small (n, h, w, 1)   gains (n, h, w, 2)
-//   mean = blur(mean of clamp(big, 0, 1) over s x s pixels), target = blur(small); blur is [1 4 6 4 1] / 16 on both axes, edges replicated
-//   mean > target: a = (target + e) / (mean + e), b = 0; else a = (1 - target + e) / (1 - mean + e), b = 1 - a; e = 1e-3
+//   mean = blur(mean of clamp(big, 0, 1) over s x s pixels), target = blur(small); blur is [1 4 6 4 1] / 16 on both
+//   axes, edges replicated
+//   mean > target: a = (target + e) / (mean + e), b = 0; else a = (1 - target + e) / (1 - mean + e), b = 1 - a; e =
+//   1e-3
 // Reference: src/backends/reference/mean-gains.ts.
 // Schedule: two dispatches, one invocation = one source pixel.
 // requires: prelude

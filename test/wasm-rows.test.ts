@@ -1,6 +1,6 @@
-// Programs by rows (src/backends/wasm/plan.ts) with producers that only keep books: every row is computed once, in order, before it is read
-// and is still there when it is; memory does not grow with the height; rows and columns that nobody needs are not computed; programs that
-// are alike are planned once.
+// Programs by rows (src/backends/wasm/plan.ts) with producers that only keep books: every row is computed once, in
+// order, before it is read and is still there when it is; memory does not grow with the height; rows and columns that
+// nobody needs are not computed; programs that are alike are planned once.
 import { throughPlanes } from './conformance/programs.js';
 import { describe, expect, test, vi } from 'vitest';
 import { PLAIN } from '../src/backends/backend.js';
@@ -24,7 +24,10 @@ interface Books {
 
 const all: Range = [0, Infinity];
 
-/** A producer of [1, height, width, 1] that reads `radius` rows and columns around its own of each input, and checks that they are there. */
+/**
+ * A producer of [1, height, width, 1] that reads `radius` rows and columns around its own of each input, and checks
+ * that they are there.
+ */
 function booked(
   height: number,
   width: number,

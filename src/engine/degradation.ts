@@ -1,10 +1,16 @@
-// What an image went through before it came here, as far as its pixels show: JPEG compression, also where the picture was cropped or
-// converted since, and noise. Looks at up to 16 windows of 39x39 pixels: about a millisecond, whatever the image's size.
+// What an image went through before it came here, as far as its pixels show: JPEG compression, also where the picture
+// was cropped or
+// converted since, and noise. Looks at up to 16 windows of 39x39 pixels: about a millisecond, whatever the image's
+// size.
 //
-// A decoded JPEG keeps the lattice of its quantisation: in the grid of 8x8 blocks that the encoder cut, each DCT coefficient of luma is a
-// multiple of its step, give or take the rounding to 8 bit. The grid is the offset where a high frequency is smallest (most are
-// quantised to zero); the step of a coefficient is the largest q with cos(2 pi c / q) near 1 over the blocks where it is not zero
-// (Fan and de Queiroz 2003 do as much with likelihoods). Noise has no lattice: its strength is what the smoothest blocks keep of high
+// A decoded JPEG keeps the lattice of its quantisation: in the grid of 8x8 blocks that the encoder cut, each DCT
+// coefficient of luma is a
+// multiple of its step, give or take the rounding to 8 bit. The grid is the offset where a high frequency is smallest
+// (most are
+// quantised to zero); the step of a coefficient is the largest q with cos(2 pi c / q) near 1 over the blocks where it
+// is not zero
+// (Fan and de Queiroz 2003 do as much with likelihoods). Noise has no lattice: its strength is what the smoothest
+// blocks keep of high
 // frequencies.
 import type { RawImage } from '../core/tensor.js';
 import { type QuantisationStep, qualityOfSteps } from './jpeg-quality.js';
@@ -161,7 +167,8 @@ function quantisationSteps(blocks: readonly Float32Array[]): QuantisationStep[] 
 }
 
 /**
- * The largest q of which the values are multiples, or 0. Values that share no step have cosines of mean 0 and variance 1/2, so the
+ * The largest q of which the values are multiples, or 0. Values that share no step have cosines of mean 0 and variance
+ * 1/2, so the
  * mean of n has to be 4 standard deviations over that; rounding to 8 bit leaves 0.55 of a lattice of step 2, 0.8 of 3.
  */
 function largestStep(values: Float32Array): number {

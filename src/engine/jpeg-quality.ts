@@ -1,5 +1,7 @@
-// How strongly a JPEG is compressed, as the quality of the Independent JPEG Group's encoder (1..100), from the step sizes of its
-// quantisation. ITU-T T.81: marker segments annex B, example tables annex K; the scale is libjpeg's jpeg_quality_scaling.
+// How strongly a JPEG is compressed, as the quality of the Independent JPEG Group's encoder (1..100), from the step
+// sizes of its
+// quantisation. ITU-T T.81: marker segments annex B, example tables annex K; the scale is libjpeg's
+// jpeg_quality_scaling.
 
 /** Annex K's luminance table, row by row: quality 50. */
 const LUMINANCE = [
@@ -34,7 +36,10 @@ export function qualityOfSteps(steps: readonly QuantisationStep[]): number {
   return best.quality;
 }
 
-/** The quality a JPEG file was saved at, from its first bytes; undefined if they are no JPEG's or the table is not among them. */
+/**
+ * The quality a JPEG file was saved at, from its first bytes; undefined if they are no JPEG's or the table is not among
+ * them.
+ */
 export function jpegQuality(bytes: Uint8Array): number | undefined {
   if (bytes[0] !== 0xff || bytes[1] !== 0xd8) return undefined;
   const tables = new Map<number, QuantisationStep[]>();

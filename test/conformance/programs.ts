@@ -1,5 +1,5 @@
-// From a case to what runs: its data, its convolution parameters and its program over Ops. The same program runs on a backend
-// and, with bounds, on the reference.
+// From a case to what runs: its data, its convolution parameters and its program over Ops. The same program runs on a
+// backend and, with bounds, on the reference.
 import {
   type ColourLines,
   type ConvOptions,
@@ -21,7 +21,7 @@ import {
   type ImageCase,
   type NormalizeCase,
 } from './cases.js';
-import { Random, seedOf } from './random.js';
+import { Random, seedOf } from '../random.js';
 
 export interface TensorProgram {
   readonly convs: readonly ConvWeights[];
@@ -183,10 +183,14 @@ function packProgram(c: CarafePackCase, random: Random): TensorProgram {
   };
 }
 
-/** An upscaler in the small: luma and alpha through a network that ends in reassembleSum over a bicubic base, and all that is made of it. */
+/**
+ * An upscaler in the small: luma and alpha through a network that ends in reassembleSum over a bicubic base, and all
+ * that is made of it.
+ */
 function imageProgram(c: ImageCase, random: Random): PixelsProgram {
   const image = randomImage(random, c.w, c.h);
-  // The sum of magnitudes of a filter is about 1/8: worst-case bounds grow by it with every layer, and are to stay far below 1 / 255.
+  // The sum of magnitudes of a filter is about 1/8: worst-case bounds grow by it with every layer, and are to stay far
+  // below 1 / 255.
   const conv = (cIn: number, cOut: number, k: number): ConvWeights =>
     randomConv(random, cIn, cOut, k, true, 1 / (4 * cIn * k * k));
   const head = conv(1, c.channels, 3);

@@ -1,9 +1,12 @@
 // colourLines: along which line the colours around a source pixel lie, and between which bounds.
 // pixels (h, w)   luma (1 or 2, h, w, 1), of which only the first image is read   chroma (1, h, w, 2), edges replicated
-// slopes (1, h, w, 2): how much Cb and Cr change with Y. Over the 3x3 window, cov and var being means of products less products of means:
-//   rho = min(1, (cov(Y, Cb)^2 + cov(Y, Cr)^2) / ((var Y + 1e-6) * (var Cb + var Cr + 3e-5)))   1 where all colours lie on one line
+// slopes (1, h, w, 2): how much Cb and Cr change with Y. Over the 3x3 window, cov and var being means of products less
+// products of means:
+//   rho = min(1, (cov(Y, Cb)^2 + cov(Y, Cr)^2) / ((var Y + 1e-6) * (var Cb + var Cr + 3e-5)))   1 where all colours lie
+//   on one line
 //   slope_c = cov(Y, c) / (var Y + 3e-5) * rho^2
-// low, high (h, w): minimum - m and maximum + m of R, G, B over the 5x5 window, of A - 4 and + 4 over the 3x3 window, saturated to 0..255
+// low, high (h, w): minimum - m and maximum + m of R, G, B over the 5x5 window, of A - 4 and + 4 over the 3x3 window,
+// saturated to 0..255
 //   m = floor(12 + 255 * var Y / (var Y + 0.03) * (10 * max(0, 0.2 - max(|slope_b|, |slope_r|)) + max(0, 0.9 - rho)))
 // So coloured edges, text above all, keep to their two colours; textures, and what is grey, are hardly bounded. f64.
 import type { RawImage, Tensor } from '../../core/tensor.js';

@@ -1,8 +1,11 @@
 // meanGains: gains (a, b) for each source pixel, with which a * clamp(big, 0, 1) + b has the local means of `small`.
 // big (n, h*s, w*s, 1)   small (n, h, w, 1)   gains (n, h, w, 2)
-//   mean = blur(mean of clamp(big, 0, 1) over s x s pixels), target = blur(small); blur is [1 4 6 4 1] / 16 on both axes, edges replicated
-//   mean > target: a = (target + e) / (mean + e), b = 0; else a = (1 - target + e) / (1 - mean + e), b = 1 - a; e = 1e-3
-// Whatever a network makes of a dither, it stays as bright as it was: darker towards 0, brighter towards 1, so that nothing is clipped. f64.
+//   mean = blur(mean of clamp(big, 0, 1) over s x s pixels), target = blur(small); blur is [1 4 6 4 1] / 16 on both
+//   axes, edges replicated
+//   mean > target: a = (target + e) / (mean + e), b = 0; else a = (1 - target + e) / (1 - mean + e), b = 1 - a; e =
+//   1e-3
+// Whatever a network makes of a dither, it stays as bright as it was: darker towards 0, brighter towards 1, so that
+// nothing is clipped. f64.
 import { meanGainsShape } from '../../core/shapes.js';
 import type { Tensor } from '../../core/tensor.js';
 

@@ -1,4 +1,5 @@
-// meanGains on assembly/mean-gains.ts: means of the enlargement's pixels for a row of source pixels, then gains a row at a time.
+// meanGains on assembly/mean-gains.ts: means of the enlargement's pixels for a row of source pixels, then gains a row
+// at a time.
 import type { Program, Values } from './program.js';
 import { type Input, produce, type Range, type Rows } from './rows.js';
 

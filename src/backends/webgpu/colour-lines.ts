@@ -1,5 +1,6 @@
 // colourLines: along which line the colours around a source pixel lie, and between which bounds.
-// pixels (h, w)   luma (1 or 2, h, w, 1)   chroma (1, h, w, 2) -> slopes (1, h, w, 2), low and high (h, w); the formulas are in the shader.
+// pixels (h, w)   luma (1 or 2, h, w, 1)   chroma (1, h, w, 2) -> slopes (1, h, w, 2), low and high (h, w); the
+// formulas are in the shader.
 import file from '../../../shaders/colour-lines.wgsl';
 import type { ColourLines } from '../backend.js';
 import type { CommandList, GpuPixels, GpuTensor } from './command-list.js';

@@ -1,5 +1,7 @@
-// pixels: RGBA8 <-> planes. Y = 0.299 R + 0.587 G + 0.114 B, Cb = (B - Y) / 1.772, Cr = (R - Y) / 1.402 on values / 255 (full-range BT.601, as JPEG).
-// luma (1, h, w, 1), or (2, h, w, 1) with alpha as the second image; chroma (1, h, w, 2). Back with the gains, slopes and bounds of the source's
+// pixels: RGBA8 <-> planes. Y = 0.299 R + 0.587 G + 0.114 B, Cb = (B - Y) / 1.772, Cr = (R - Y) / 1.402 on values / 255
+// (full-range BT.601, as JPEG).
+// luma (1, h, w, 1), or (2, h, w, 1) with alpha as the second image; chroma (1, h, w, 2). Back with the gains, slopes
+// and bounds of the source's
 // pixels: the formula is in the shader.
 // The bytes stay bytes: a pixel is one u32 of a storage buffer.
 import file from '../../../shaders/pixels.wgsl';

@@ -22,9 +22,15 @@ import { Run } from './run.js';
 import { GpuConv } from './weights.js';
 
 export interface WebgpuBackendOptions {
-  /** The device was opened for this backend alone: dispose() destroys it. By default it is borrowed and stays the caller's. */
+  /**
+   * The device was opened for this backend alone: dispose() destroys it. By default it is borrowed and stays the
+   * caller's.
+   */
   readonly destroyDevice?: boolean;
-  /** Tensors are stored as f16 where the device has `shader-f16`; sums are f32. For programs whose results are bytes. Default false. */
+  /**
+   * Tensors are stored as f16 where the device has `shader-f16`; sums are f32. For programs whose results are bytes.
+   * Default false.
+   */
   readonly half?: boolean;
   /** The kernels of real GPUs, by default on those: loads of vectors, memory shared in a workgroup. */
   readonly hardware?: boolean;
@@ -32,7 +38,10 @@ export interface WebgpuBackendOptions {
 
 export type GpuOps = Ops<GpuTensor, GpuPixels, GpuConv>;
 
-/** 18 ms of `base` on a GPU of 1 TFLOP/s; beside that a submit and the way of a result back to this thread are short. Software adapters have nothing to gain. */
+/**
+ * 18 ms of `base` on a GPU of 1 TFLOP/s; beside that a submit and the way of a result back to this thread are short.
+ * Software adapters have nothing to gain.
+ */
 const TILES_PER_BATCH = 8;
 
 /** @throws {CarafeError} DeviceLost if the device is gone already. */

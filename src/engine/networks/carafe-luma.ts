@@ -1,5 +1,7 @@
-// carafe-luma: the image upscaler. A small convolutional body predicts, for each of `groups` groups, a map at the input's resolution
-// and the kernels that reassemble it; the reassembled maps are summed onto the bicubic enlargement. Luma only; chroma is bicubic.
+// carafe-luma: the image upscaler. A small convolutional body predicts, for each of `groups` groups, a map at the
+// input's resolution
+// and the kernels that reassemble it; the reassembled maps are summed onto the bicubic enlargement. Luma only; chroma
+// is bicubic.
 //   h = act(head(y)); for each body convolution: h = act(body_i(h)) + h
 //   out = bicubic(y) + sum_g reassemble(maps(h)_g, softmax(encode(compress(h)))_g)
 // where compress is CARAFE's, without bias or activation: 1x1 to cMid channels; absent if cMid is 0.
