@@ -30,8 +30,6 @@ export interface SessionInfo<Facts = unknown> {
   readonly rejected: readonly Rejection[];
   /** Milliseconds of a probe of 64x64 pixels, where there was a choice. */
   readonly timings: Readonly<Partial<Record<BackendName, number>>>;
-  /** Tiles that are worth running together. */
-  readonly batch: number;
   readonly facts: Facts;
 }
 
@@ -159,7 +157,7 @@ export class Session {
     }
     const [chosen, ...slower] = opened;
     if (!chosen) throw unavailable(this.#rejected);
-    const { name, details, batch } = chosen.backend;
+    const { name, details } = chosen.backend;
     for (const { backend } of slower) {
       const reason = `slower here: ${timings[backend.name]!.toFixed(1)} ms, ${name} ${timings[name]!.toFixed(1)} ms`;
       this.#rejected.push({ backend: backend.name, reason });
@@ -167,7 +165,7 @@ export class Session {
     }
     if (this.#disposed) chosen.backend.dispose();
     else this.#loaded = chosen;
-    this.#info = { backend: name, details, rejected: [...this.#rejected], timings, batch, facts: chosen.network.facts };
+    this.#info = { backend: name, details, rejected: [...this.#rejected], timings, facts: chosen.network.facts };
   }
 
   /** Whatever fails is why the backend is not taken, unless the options are at fault. */
