@@ -142,8 +142,8 @@ function learningCurve(model) {
   for (const run of readFileSync(join(folder, `../models/${model}.log`), 'utf8')
     .split('# carafe-luma ')
     .slice(1)) {
-    const { batch } = JSON.parse(/# options ({.*})/.exec(run)[1]);
-    if (JSON.parse(run.split(' params')[0]).scale !== scale) continue;
+    const { batch, strong, web } = JSON.parse(/# options ({.*})/.exec(run)[1]);
+    if (strong || web || JSON.parse(run.split(' params')[0]).scale !== scale) continue; // strong ends are measured on worse images
     const steps = [...run.matchAll(/^step (\d+) .* bsds400 ([\d.]+)/gim)].map(([, step, db]) => [
       Number(step),
       Number(db),
