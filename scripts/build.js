@@ -21,6 +21,7 @@ const length = Buffer.alloc(4);
 length.writeUInt32LE(simd.length);
 writeFileSync(join(dist, 'wasm-builds.deflate'), deflateRawSync(Buffer.concat([length, simd, relaxed]), { level: 9 })); // unpacked by src/backends/wasm/builds.ts
 
+/** @type {import('esbuild').BuildOptions} */
 const options = {
   absWorkingDir: root,
   bundle: true,
@@ -66,6 +67,7 @@ run('npx', [
   '-p',
   'scripts/tsconfig.types.json',
 ]);
+writeFileSync(join(dist, 'index.d.ts'), "export * from './types/index.js';\n"); // for those who import the file itself
 for (const name of readdirSync(dist)) {
   // what an earlier build left, last: a process that runs the old files keeps them while this one works
   if (statSync(join(dist, name)).isFile() && statSync(join(dist, name)).mtimeMs < started - 1000)
