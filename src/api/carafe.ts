@@ -1,6 +1,7 @@
 // carafe(), createCarafe(): the operator and the learned module on tensors. listBackends(): what runs here.
 import type { BackendReport } from '../backends/select.js';
 import { unlessAborted } from '../core/abort.js';
+import type { Global } from '../core/platform.js';
 import type { Shape, Tensor } from '../core/tensor.js';
 import type { ConvSpec } from '../engine/carafe.js';
 import type { WorkOf } from '../engine/specs.js';
@@ -55,14 +56,14 @@ function empty(shape: Shape, data: Float32Array = new Float32Array(0)): Tensor {
 export interface CarafeModule extends AsyncDisposable {
   readonly info: PoolInfo;
   /** x (n, c, h, w) -> the normalised kernels (n, groups*kUp^2, h*scale, w*scale) that `upsample` reassembles with. */
-  predictKernels(x: TensorLike, options?: { signal?: AbortSignal }): Promise<Tensor>;
+  predictKernels(x: TensorLike, options?: { signal?: Global<'AbortSignal'> }): Promise<Tensor>;
   /**
    * x (n, c, h, w) -> (n, c, h*scale, w*scale). `into`: an array whose memory takes the result, an earlier result for example; the first touch
    * of new memory is a third of the time of a call whose result is tens of MB. It belongs to the call: a worker has it transferred, so read the tensor that is returned.
    * On SharedArrayBuffers x and `into` are read and written where they are, also by a worker.
    * @throws {CarafeError} InvalidOption, ShapeMismatch, OutOfMemory, DeviceLost, WorkerCrashed, Disposed; the signal's reason
    */
-  upsample(x: TensorLike, options?: { into?: Float32Array; signal?: AbortSignal }): Promise<Tensor>;
+  upsample(x: TensorLike, options?: { into?: Float32Array; signal?: Global<'AbortSignal'> }): Promise<Tensor>;
   /** Frees workers and memory; pending calls reject with Disposed. */
   dispose(): void;
 }
@@ -107,7 +108,7 @@ class PoolModule implements CarafeModule {
     return this.#pool.info;
   }
 
-  async predictKernels(x: TensorLike, options: { signal?: AbortSignal } = {}): Promise<Tensor> {
+  async predictKernels(x: TensorLike, options: { signal?: Global<'AbortSignal'> } = {}): Promise<Tensor> {
     const features = checkFeatures(x, this.#checked);
     checkKernels(features, this.#checked);
     if (features.shape[0] === 0) return empty(kernelsShape(features.shape, this.#checked));
@@ -118,7 +119,10 @@ class PoolModule implements CarafeModule {
     }));
   }
 
-  async upsample(x: TensorLike, options: { into?: Float32Array; signal?: AbortSignal } = {}): Promise<Tensor> {
+  async upsample(
+    x: TensorLike,
+    options: { into?: Float32Array; signal?: Global<'AbortSignal'> } = {},
+  ): Promise<Tensor> {
     const features = checkFeatures(x, this.#checked);
     const into = checkInto(options, features, this.#checked.scale);
     if (features.shape[0] === 0) return empty(upsampledShape(features.shape, this.#checked), into);
@@ -137,7 +141,7 @@ class PoolModule implements CarafeModule {
     this.dispose();
   }
 
-  #run(x: Tensor, options: { signal?: AbortSignal }, prepare: () => WorkOf<'carafeModule'>): Promise<Tensor> {
+  #run(x: Tensor, options: { signal?: Global<'AbortSignal'> }, prepare: () => WorkOf<'carafeModule'>): Promise<Tensor> {
     return this.#pool.queue.call<Tensor>(x.data.length, prepare, checkRun(options).signal);
   }
 }

@@ -7,10 +7,9 @@ import { inSlices } from '../core/turn.js';
 import { pasting } from '../engine/tiles.js';
 import { MOVED, type Progress, type RunOptions, type Tile, upscaleTiles } from '../engine/upscale-image.js';
 import type { UpscalerFacts } from '../engine/upscaler.js';
-import { BUILTIN_MODELS, type ModelName } from '../models/builtin.js';
 import { openPool, type Pool, type PoolInfo } from '../worker/pool.js';
 import { allocateImage, type ImageInput, toRawImage } from './image.js';
-import { loadModel } from './load.js';
+import { type FileSource, loadModel } from './load.js';
 import { checkRun, checkScale, checkThread, checkTiling, resolveBackend, type UpscalerOptions } from './options.js';
 
 export interface UpscalerInfo extends PoolInfo {
@@ -33,23 +32,25 @@ export interface Upscaler extends AsyncDisposable {
   dispose(): void;
 }
 
+/** Options of the entry without models, `carafe-web/core`: the model is the caller's. */
+export interface CoreUpscalerOptions extends Omit<UpscalerOptions, 'model'> {
+  model: FileSource;
+}
+
 /**
  * Loads a network once for many images.
  * @throws {CarafeError} InvalidOption, BackendUnavailable, ModelInvalid, WorkerCrashed; the signal's reason
- * @example
- * const upscaler = await createUpscaler();
- * const big = await upscaler.upscale({ data: new Uint8ClampedArray(32 * 24 * 4), width: 32, height: 24 }); // 64x48
- * upscaler.dispose();
  */
-export async function createUpscaler(options: UpscalerOptions = {}): Promise<Upscaler> {
+export async function createUpscaler(options: CoreUpscalerOptions): Promise<Upscaler> {
   const { signal } = checkRun(options);
   signal?.throwIfAborted();
   return unlessAborted(signal, open(options), (late) => late.dispose());
 }
 
-async function open(options: UpscalerOptions): Promise<Upscaler> {
+async function open(options: CoreUpscalerOptions): Promise<Upscaler> {
   const { workers, tile } = checkTiling(options);
-  const [request, model] = await Promise.all([resolveBackend(options), readModel(options)]);
+  checkScale(options);
+  const [request, model] = await Promise.all([resolveBackend(options), loadModel(options.model)]);
   const threads = checkThread(options, request);
   const { signal } = options;
   const pool = await openPool({ ...request, spec: 'upscaler', options: { model } }, { ...threads, workers, signal });
@@ -69,10 +70,8 @@ async function open(options: UpscalerOptions): Promise<Upscaler> {
 /**
  * One image: createUpscaler, upscale, dispose.
  * @throws as both
- * @example
- * const { width, height } = await upscale({ data: new Uint8ClampedArray(16 * 16 * 4), width: 16, height: 16 }); // 32, 32
  */
-export async function upscale(image: ImageInput, options: UpscalerOptions & RunOptions = {}): Promise<RawImage> {
+export async function upscale(image: ImageInput, options: CoreUpscalerOptions & RunOptions): Promise<RawImage> {
   const upscaler = await createUpscaler(options);
   try {
     return await upscaler.upscale(image, options);
@@ -138,23 +137,6 @@ class PoolUpscaler implements Upscaler {
   #run(image: RawImage, options: RunOptions, only?: BackendName): AsyncGenerator<Tile, void, void> {
     return upscaleTiles(image, this.#pool.queue, this.#tile, options, only);
   }
-}
-
-async function readModel(options: UpscalerOptions): Promise<Uint8Array> {
-  const { model = 'base' } = options;
-  const scale = checkScale(options);
-  if (typeof model !== 'string' || /[./:]/.test(model)) return loadModel(model);
-  const models = BUILTIN_MODELS[scale];
-  if (!models) throw expected('InvalidOption', 'scale', Object.keys(BUILTIN_MODELS).join(' or '), scale);
-  const load = Object.hasOwn(models, model) && models[model as ModelName];
-  if (load) return load();
-  const names = Object.keys(models).map((name) => `"${name}"`);
-  throw expected(
-    'InvalidOption',
-    'model',
-    `${names.join(', ')} (at scale ${scale}), a URL or the bytes of a .safetensors file`,
-    model,
-  );
 }
 
 function inColorSpace(image: RawImage, { colorSpace }: RawImage): RawImage {

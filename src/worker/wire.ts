@@ -8,8 +8,8 @@ import type { OpenRequest } from '../engine/specs.js';
 
 /** The worker's side: one session. */
 export interface Host {
-  /** Answers once the worker's code runs. */
-  ready(): true;
+  /** Answers once the worker's code runs: with HANDSHAKE. */
+  ready(): string;
   open(request: OpenRequest): Promise<Answer<SessionInfo>>;
   /** Also the info, which changes if the session goes on with another backend. `id`: for drop(). */
   run(id: number, job: Job): Promise<Answer<{ outcome: Outcome; info: SessionInfo }>>;

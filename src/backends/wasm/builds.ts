@@ -11,7 +11,8 @@ export type WasmBuild = 'relaxed-simd' | 'simd';
 async function unpackBuilds(): Promise<Record<WasmBuild, Uint8Array<ArrayBuffer>>> {
   const { writable, readable } = new DecompressionStream('deflate-raw');
   const writer = writable.getWriter();
-  void writer.write(packed).then(() => writer.close());
+  const bytesOf = (base64: string) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  void writer.write(bytesOf(packed)).then(() => writer.close());
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   for (const reader = readable.getReader(); ; ) {
     // a Response would read it all, but Node takes 25 ms to load that
