@@ -48,6 +48,7 @@ const models = {
       external: true,
     })),
 };
+/** @type {import('esbuild').BuildOptions} */
 const options = {
   absWorkingDir: root,
   bundle: true,
