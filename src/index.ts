@@ -1,5 +1,14 @@
 // Every public export, nothing else.
 export { carafe, type CarafeModule, createCarafe, listBackends } from './api/carafe.js';
+export {
+  type CarafeLayerInfo,
+  type CheckpointSource,
+  listCarafe,
+  loadCarafe,
+  type LoadCarafeOptions,
+  type LoadedCarafe,
+  type LoadedConv,
+} from './api/checkpoint.js';
 export { type ImageInput, toBlob, toImageBitmap } from './api/image.js';
 export type {
   CarafeModuleOptions,
