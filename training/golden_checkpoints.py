@@ -8,6 +8,7 @@ in float64. The modules are written from the formulas and key names of the imple
 import argparse
 import collections
 import os
+import warnings
 import zlib
 
 import numpy as np
@@ -205,11 +206,47 @@ def families():
     yield 'freqfusion', At(fusion=randomise(FreqFusion(), 'freqfusion')).state_dict(), {}
 
 
+class MmcvCustomOp(torch.autograd.Function):
+    """The node that mmcv's exporter writes."""
+
+    @staticmethod
+    def symbolic(graph, features, masks, kernel_size, group_size, scale_factor):
+        return graph.op('mmcv::MMCVCARAFE', features, masks, kernel_size_i=kernel_size, group_size_i=group_size, scale_factor_f=scale_factor)
+
+    @staticmethod
+    def forward(ctx, features, masks, kernel_size, group_size, scale_factor):
+        return reassemble(features, masks, scale_factor, kernel_size, group_size)
+
+
+class MmcvExported(Mmcv):
+    def forward(self, x):
+        scale, k_up, groups = self.window
+        kernels = softmaxed(self.content_encoder(self.channel_compressor(x)), *self.window)
+        return MmcvCustomOp.apply(F.relu(x), kernels, k_up, groups, scale)
+
+
+class Undilated(CompEnc):
+    def forward(self, x):
+        b, c, h, w = x.shape
+        kernels = F.pixel_shuffle(self.enc(self.comp(x)), 2).softmax(1)
+        windows = F.unfold(F.interpolate(x, scale_factor=2, mode='nearest'), 5, padding=2).view(b, c, -1, 2 * h, 2 * w)
+        return torch.einsum('bkhw,bckhw->bchw', kernels, windows)
+
+
+def exported():
+    """name -> (module, dynamic axes): models as torch.onnx writes them."""
+    yield 'einsum', CompEnc(8, act=nn.SiLU(), eps=1e-3), None
+    yield 'einsum-dynamic', CompEnc(8, k_up=3, act=nn.ReLU()), {'x': {2: 'h', 3: 'w'}}
+    yield 'mmcv', MmcvExported(8, groups=2), None
+    yield 'undilated', Undilated(8, act=nn.SiLU()), None
+
+
 def main():
     arg = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arg.add_argument('--out', default=os.path.join(HERE, '../test/golden/checkpoints'))
     out = arg.parse_args().out
     os.makedirs(out, exist_ok=True)
+    torch.manual_seed(0)  # of the layers beside CARAFE
     for name, saved, layers in families():
         path = os.path.join(out, f'{name}.pth')
         torch.save(saved, path)
@@ -220,6 +257,15 @@ def main():
         if tensors:
             weights.save(os.path.join(out, f'{name}.golden.safetensors'), tensors, {'generator': f'training/golden_checkpoints.py, torch {torch.__version__}'})
         print(f'{name}: {len(layers)} layers, {os.path.getsize(path)} bytes')
+    for name, module, axes in exported():
+        path, x = os.path.join(out, f'{name}.onnx'), torch.randn(1, 8, 6, 5, generator=torch.Generator().manual_seed(zlib.crc32(name.encode())))
+        randomise(module, name)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # mmcv's node has no shape inference
+            torch.onnx.export(module, x, path, opset_version=13, input_names=['x'], output_names=['y'], dynamic_axes=axes, custom_opsets={'mmcv': 1} if name == 'mmcv' else None)
+        with torch.no_grad():
+            weights.save(path.replace('.onnx', '.onnx.golden.safetensors'), {'x': x.numpy(), 'y': module(x).numpy()}, {'generator': f'training/golden_checkpoints.py, torch {torch.__version__}'})
+        print(f'{name}.onnx: {os.path.getsize(path)} bytes')
 
 
 if __name__ == '__main__':
