@@ -5,19 +5,36 @@
 // per group one pass for the maximum and one that sums exp and exp * map, divided once: no kernel is ever stored. Three taps go
 // through exp abreast, since one is a chain of 50 cycles: 170 -> 140 ns a pixel. With the kernels stored in between, encode, softmax and
 // sum of a 144x144 tile (16 channels, 4 groups, kUp 3, s 2) took 18.1 ms, like this 5.7.
-import { gemm } from './gemm';
-import { windowTable } from './reassemble';
+import { gemm, GEMM_SCRATCH } from './gemm';
+import { reassembleScratch, windowTable } from './reassemble';
 import { expAbove, log2e, madd } from './simd';
 
 const SEGMENT: i32 = 40; // pixels; at 144 channels their rows are 23 kB
 
+/** Bytes of scratch: gemm's, SEGMENT rows (vectors are read past the last one), s^2 sums in whole vectors, the table of reassemble. */
+export function reassembleSumScratch(s: i32, kUp: i32, groups: i32): usize {
+  return GEMM_SCRATCH + rowsBytes(groups * kUp * kUp * s * s) + sumsBytes(s) + reassembleScratch(kUp);
+}
+
+// @ts-ignore: decorator
+@inline
+function rowsBytes(rowLength: i32): usize {
+  return <usize>(SEGMENT * rowLength + 4) << 2;
+}
+
+// @ts-ignore: decorator
+@inline
+function sumsBytes(s: i32): usize {
+  return <usize>(s * s + 3 & ~3) << 2;
+}
+
 /**
  * One row of w source pixels -> s rows of the output. `maps` holds kUp addresses: of each row of the window of the first pixel, r pixels
- * left of it; rows of base are `baseRow` bytes apart, of out `outRow`. Scratch: `table` kUp^2 addresses, `rows` SEGMENT rows, `sums` s^2 + 4
- * floats, `spare` that of gemm. Reads up to 4 pixels after the end of x.
+ * left of it; rows of base are `baseRow` bytes apart, of out `outRow`. Reads up
+ * to 4 pixels after the end of x.
  */
 export function reassembleSum(
-  x: usize, weights: usize, bias: usize, maps: usize, base: usize, baseRow: usize, out: usize, outRow: usize, table: usize, rows: usize, sums: usize, spare: usize,
+  x: usize, weights: usize, bias: usize, maps: usize, base: usize, baseRow: usize, out: usize, outRow: usize, scratch: usize,
   w: i32, cIn: i32, s: i32, kUp: i32, groups: i32,
 ): void {
   const subs = s * s;
@@ -25,11 +42,14 @@ export function reassembleSum(
   const pixelBytes: usize = <usize>cIn << 2;
   const rowLength = groups * taps * subs;
   const mapStep: usize = <usize>groups << 2;
+  const rows = scratch + GEMM_SCRATCH;
+  const sums = rows + rowsBytes(rowLength);
+  const table = sums + sumsBytes(s);
   windowTable(table, maps, kUp, mapStep);
   let window: usize = 0;
   for (let first = 0; first < w; first += SEGMENT) {
     const pixels = min(SEGMENT, w - first);
-    gemm(x, weights, bias, 0, rows, spare, pixels, cIn, rowLength, pixelBytes, <usize>rowLength << 2, 1);
+    gemm(x, weights, bias, 0, rows, scratch, pixels, cIn, rowLength, pixelBytes, <usize>rowLength << 2, 1);
     let row = rows;
     for (let p = 0; p < pixels; p++) {
       for (let sub = 0; sub < subs; sub += 4) {

@@ -4,20 +4,27 @@
 // Schedule: the s^2 sub-pixels of a source pixel share one window, so a feature vector is loaded once for several of them: tiles of 2
 // sub-pixels x 5 vectors of channels (10 accumulators, which hide the latency of a multiply-add, 2 splats, 1 feature), what is left in tiles of
 // 4 x 2. Towards planes (NCHW) the accumulators are transposed on their way out, so that nothing is written twice.
+import { REASSEMBLE_CHANNELS } from '../src/backends/wasm/constants';
 import { madd, storeLanes } from './simd';
+
+/** Bytes of scratch: a table of the addresses of all taps. */
+export function reassembleScratch(kUp: i32): usize {
+  return <usize>(kUp * kUp) << 2;
+}
 
 /**
  * One row of source pixels -> s rows of the output, of c channels of one group. `features` holds kUp addresses: of each row of the window of the
  * first pixel, r pixels left of it. Pixels lie `pixelBytes` apart in features, `kernelStep` in kernels; output rows, pixels and channels
- * `outRow`, `outPixel` and `outChannel`, which is 4 in NHWC; `outPixel` is 4 in planes. `table` is scratch for kUp^2 addresses. Reads up to 15 floats after a pixel's channels.
+ * `outRow`, `outPixel` and `outChannel`, which is 4 in NHWC; `outPixel` is 4 in planes. Reads up to 15 floats after a pixel's channels.
  */
 export function reassemble(
-  features: usize, kernels: usize, out: usize, outRow: usize, outPixel: usize, outChannel: usize, table: usize,
+  features: usize, kernels: usize, out: usize, outRow: usize, outPixel: usize, outChannel: usize, scratch: usize,
   w: i32, c: i32, pixelBytes: usize, kernelStep: usize, s: i32, kUp: i32,
 ): void {
   const subs = s * s;
   const tapBytes: usize = <usize>subs << 2;
   const plane: usize = outChannel == 4 ? 0 : outChannel;
+  const table = scratch;
   const end = windowTable(table, features, kUp, pixelBytes);
   let offset: usize = 0;
   for (let x = 0; x < w; x++) {
@@ -28,7 +35,7 @@ export function reassemble(
       if (subs - sub >= 4) {
         const o1 = subPixel(out, outRow, outPixel, sub + 1, s), o2 = subPixel(out, outRow, outPixel, sub + 2, s), o3 = subPixel(out, outRow, outPixel, sub + 3, s);
         const pairs = !plane || (o1 - o0 == 4 && o3 - o2 == 4);
-        for (; pairs && c - ci >= 20 && c - ci != 24; ci += 20) { // 24 are three times 8
+        for (; pairs && c - ci >= REASSEMBLE_CHANNELS && c - ci != 24; ci += REASSEMBLE_CHANNELS) { // 24 are three times 8
           const at = outChannel * ci;
           tile2x5(table, end, kernel, tapBytes, offset + (<usize>ci << 2), o0 + at, o1 + at, plane);
           tile2x5(table, end, kernel + 8, tapBytes, offset + (<usize>ci << 2), o2 + at, o3 + at, plane);
@@ -45,6 +52,49 @@ export function reassemble(
     kernels += kernelStep;
     out += outPixel * s;
   }
+}
+
+/**
+ * The kernels of source pixels left..right-1 of row y of h x w, [pixel][groups][taps][subs], where a tap outside the features counts for
+ * nothing. That is `kernels` itself, since the features are 0 there, unless such a tap is NaN or infinite: then it is `copy`, with a 0 instead.
+ */
+export function insideTaps(kernels: usize, copy: usize, y: i32, left: i32, right: i32, h: i32, w: i32, s: i32, kUp: i32, groups: i32): usize {
+  const r = kUp >> 1;
+  const subs = s * s;
+  const pixelBytes: usize = <usize>(groups * kUp * kUp * subs) << 2;
+  const edge = y < r || y >= h - r;
+  let sum = f32x4.splat(0); // stays 0 while all are finite
+  for (let x = left; x < right; x++) {
+    if (!edge && x >= r && x < w - r) { // on to the other side
+      x = w - r - 1;
+      continue;
+    }
+    sum = f32x4.add(sum, outsideTaps(kernels + pixelBytes * (x - left), y, x, h, w, subs, kUp, groups, false));
+  }
+  if (!v128.any_true(f32x4.ne(sum, f32x4.splat(0)))) return kernels;
+  memory.copy(copy, kernels, pixelBytes * (right - left));
+  for (let x = left; x < right; x++) outsideTaps(copy + pixelBytes * (x - left), y, x, h, w, subs, kUp, groups, true);
+  return copy;
+}
+
+/** The sum of the taps outside times 0, and of up to 3 floats behind each. With `clear` they become 0. */
+function outsideTaps(kernels: usize, y: i32, x: i32, h: i32, w: i32, subs: i32, kUp: i32, groups: i32, clear: bool): v128 {
+  const r = kUp >> 1;
+  const tapBytes: usize = <usize>subs << 2;
+  const zero = f32x4.splat(0);
+  let sum = zero;
+  for (let g = 0; g < groups; g++) {
+    for (let ky = y - r; ky <= y + r; ky++) {
+      for (let kx = x - r; kx <= x + r; kx++) {
+        if (ky < 0 || ky >= h || kx < 0 || kx >= w) {
+          if (clear) memory.fill(kernels, 0, tapBytes);
+          else for (let at: usize = 0; at < tapBytes; at += 16) sum = f32x4.add(sum, f32x4.mul(zero, v128.load(kernels + at)));
+        }
+        kernels += tapBytes;
+      }
+    }
+  }
+  return sum;
 }
 
 /** The addresses of all taps of the first pixel's window, row by row; returns the table's end. */

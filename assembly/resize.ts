@@ -6,17 +6,22 @@ import { madd } from './simd';
 
 const REACH: i32 = 2; // pixels repeated at both ends of the mixed row
 
+/** Bytes of scratch: the mixed row with its repeated pixels, in whole vectors. */
+export function resizeScratch(w: i32, c: i32): usize {
+  return <usize>((w + 2 * REACH) * c + 4) << 2;
+}
+
 /**
  * The output columns left..right-1 of one row. `rows` holds the addresses of column 0 of the source row of each tap; columnIndex and
- * columnWeight [width][taps]; columns from..to-1 of the source are read; `mixed` is scratch for (w + 4) * c + 4 floats. scale is
- * width / w, or 0 if that is no integer. y is the address of column 0. Reads up to 3 floats after the end of a row.
+ * columnWeight [width][taps]; columns from..to-1 of the source are read. scale is width / w, or 0 if that
+ * is no integer. y is the address of column 0. Reads up to 3 floats after the end of a row.
  */
 export function resize(
-  rows: usize, rowWeight: usize, columnIndex: usize, columnWeight: usize, mixed: usize, y: usize,
+  rows: usize, rowWeight: usize, columnIndex: usize, columnWeight: usize, scratch: usize, y: usize,
   w: i32, c: i32, from: i32, to: i32, left: i32, right: i32, taps: i32, scale: i32,
 ): void {
   const pixel: usize = <usize>c << 2;
-  const first = mixed + pixel * REACH; // of column 0
+  const first = scratch + pixel * REACH; // column 0 of the mixed row
   for (let at = pixel * from, end = pixel * to; at < end; at += 16) {
     let sum = f32x4.splat(0);
     for (let tap: usize = 0; tap < <usize>taps; tap++) {

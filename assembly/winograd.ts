@@ -2,27 +2,31 @@
 // x (h, w, cIn)   y (h, w, cOut); blocks of 4x4 output pixels from 6x6 inputs, the grid begins at (0, 0). cIn is a multiple of 4.
 // Points 0, +-5/8, +-3/2, infinity: a third of the error of 0, +-1, +-2, and twice that of plain sums (64 channels: 7.4e-6, 3.7e-6).
 // Weights are G g G^T (f64, pack.ts) as gemm.ts wants them: [point][block][ci][8 or 4]. Lavin and Gray, arXiv:1509.09308; points after Barabasz et al., arXiv:1803.10986.
-// Schedule: 144 products an output pixel and output vector become 36. Five blocks make a group, a GEMM tile's height. A batch of blocks goes
+// Schedule: 144 products an output pixel and output vector become 36. A group of blocks is a GEMM tile. A batch of blocks goes
 // through one row of 6 points at a time: transformed, multiplied (point by point, their weights stay in L1) and transformed half back
 // before the next row. 64 -> 100 channels so: 5 % less of the whole operator than 32 output channels at a time, each with its own transform.
 // 16 -> 16 channels at 144x144, five layers: 11.5 ms direct, 5.7 like this (Node 24, FMA), 25 and 7.6 (Node 20, no FMA).
+import { TILE_CHANNELS, TILE_PIXELS, WINOGRAD_A, WINOGRAD_B } from '../src/backends/wasm/constants';
 import { tile5x1, tile5x2 } from './gemm';
 import { leaky, madd, storeLanes } from './simd';
 
-const BLOCKS: i32 = 5; // in a group
+const BATCH: i32 = 6 * TILE_PIXELS; // blocks at a time: weights are read once for them, and what they become stays in the cache
 const SKEW: usize = 64; // bytes between points, so that they do not fall on the same cache sets
 
 const ZERO = memory.data(32, 16); // the bias of products
 
+const A = <f32>WINOGRAD_A, A2 = A * A, B = <f32>WINOGRAD_B, B2 = B * B;
+
+/** The constants of both transforms, four lanes each. */
 const C = memory.data<f32>([
-  2.640625, 2.640625, 2.640625, 2.640625, // a^2 + b^2
-  0.87890625, 0.87890625, 0.87890625, 0.87890625, // a^2 b^2
-  0.390625, 0.390625, 0.390625, 0.390625, // a^2
-  2.25, 2.25, 2.25, 2.25, // b^2
-  0.625, 0.625, 0.625, 0.625, // a
-  1.5, 1.5, 1.5, 1.5, // b
-  0.244140625, 0.244140625, 0.244140625, 0.244140625, // a^3
-  3.375, 3.375, 3.375, 3.375, // b^3
+  A2 + B2, A2 + B2, A2 + B2, A2 + B2,
+  A2 * B2, A2 * B2, A2 * B2, A2 * B2,
+  A2, A2, A2, A2,
+  B2, B2, B2, B2,
+  A, A, A, A,
+  B, B, B, B,
+  A2 * A, A2 * A, A2 * A, A2 * A,
+  B2 * B, B2 * B, B2 * B, B2 * B,
 ], 16);
 
 // @ts-ignore: decorator
@@ -39,26 +43,37 @@ function nmadd(a: v128, b: v128, c: v128): v128 {
   return f32x4.sub(c, f32x4.mul(a, b));
 }
 
+/** Bytes of scratch: of a batch the columns, a row of 6 points of the inputs and of the products, and the half transformed products. */
+export function winogradScratch(cIn: i32, cOut: i32): usize {
+  const pixelBytes: usize = <usize>cIn << 2;
+  const channelBytes: usize = <usize>(cOut + 3 & ~3) << 2;
+  return pixelBytes * (36 * BATCH) + 6 * (pixelBytes * BATCH + SKEW) + 6 * (channelBytes * BATCH + SKEW) + channelBytes * (24 * BATCH);
+}
+
 /**
  * `height` rows of `w` pixels, beginning on the grid. `rows` holds the addresses of the input rows -1 .. 4*ceil(height/4), of zeros outside x,
  * each 1 pixel left of the first output and readable for 4*ceil(w/4) + 2 pixels. y = v >= 0 ? v : v * slope, + residual unless 0; rows of y are
- * `yRow` bytes apart, of residual `residualRow`. Scratch, for b blocks at a time, b a multiple of 5: `columns` 6 * (6 * b) pixels,
- * `inputs` 6 * (b * cIn * 4 + 64) bytes, `products` the same for channels = cOut rounded up to 4, `halves` 24 * b * channels floats.
+ * `yRow` bytes apart, of residual `residualRow`. Returns whether every input was finite: one that is not spoils its whole block here.
  */
 export function winograd(
-  rows: usize, weights: usize, bias: usize, residual: usize, residualRow: usize, y: usize, yRow: usize, columns: usize, inputs: usize, products: usize, halves: usize,
-  height: i32, w: i32, cIn: i32, cOut: i32, batch: i32, slope: f32,
-): void {
+  rows: usize, weights: usize, bias: usize, residual: usize, residualRow: usize, y: usize, yRow: usize, scratch: usize,
+  height: i32, w: i32, cIn: i32, cOut: i32, slope: f32,
+): bool {
+  let rest = f32x4.splat(0); // stays 0 while all is finite
   const across = (w + 3) >> 2;
   const total = across * ((height + 3) >> 2);
   const pixelBytes: usize = <usize>cIn << 2;
-  const inputStep = pixelBytes * batch + SKEW;
+  const inputStep = pixelBytes * BATCH + SKEW;
   const channels = (cOut + 3) & ~3;
   const channelBytes: usize = <usize>channels << 2;
-  const productStep = channelBytes * batch + SKEW;
+  const productStep = channelBytes * BATCH + SKEW;
   const pointBytes = pixelBytes * channels;
-  for (let first = 0; first < total; first += batch) {
-    const blocks = min(batch, total - first);
+  const columns = scratch;
+  const inputs = columns + pixelBytes * (36 * BATCH);
+  const products = inputs + 6 * inputStep;
+  const halves = products + 6 * productStep;
+  for (let first = 0; first < total; first += BATCH) {
+    const blocks = min(BATCH, total - first);
     let to = columns;
     for (let done = 0; done < blocks;) { // a run is what lies in one row of blocks
       const tx = (first + done) % across;
@@ -76,17 +91,19 @@ export function winograd(
         from += line * 6;
         done += run;
       }
-      multiply(inputs, weights + pointBytes * (6 * i), products, (blocks + BLOCKS - 1) / BLOCKS, cIn, channels, inputStep, productStep, pointBytes);
+      multiply(inputs, weights + pointBytes * (6 * i), products, (blocks + TILE_PIXELS - 1) / TILE_PIXELS, cIn, channels, inputStep, productStep, pointBytes);
       halfBack(products, productStep, halves + (channelBytes << 2) * i, channelBytes, blocks);
     }
     for (let i = 0; i < blocks; i++) {
       const ty = (first + i) / across;
       const tx = (first + i) % across;
       const column: usize = <usize>(4 * tx * cOut) << 2;
+      rest = f32x4.add(rest, spoilt(halves + channelBytes * (24 * i), channelBytes));
       transformBack(halves + channelBytes * (24 * i), channelBytes, bias, residual ? residual + residualRow * (4 * ty) + column : 0, residualRow,
         y + yRow * (4 * ty) + column, yRow, min(4, height - 4 * ty), min(4, w - 4 * tx), <usize>cOut << 2, cOut, slope);
     }
   }
+  return !v128.any_true(f32x4.ne(rest, f32x4.splat(0)));
 }
 
 // @ts-ignore: decorator
@@ -133,7 +150,7 @@ function multiply(inputs: usize, weights: usize, products: usize, groups: i32, c
   const aStep: usize = <usize>cIn << 2, yStep: usize = <usize>channels << 2;
   for (let point = 0; point < 6; point++) {
     let b = weights;
-    for (let co = 0; co < channels; co += 8) {
+    for (let co = 0; co < channels; co += TILE_CHANNELS) {
       const vectors = min(2, (channels - co) >> 2);
       const end = b + (<usize>(cIn * vectors) << 4);
       let from = inputs;
@@ -141,8 +158,8 @@ function multiply(inputs: usize, weights: usize, products: usize, groups: i32, c
       for (let group = 0; group < groups; group++) {
         if (vectors == 2) tile5x2(from, b, end, ZERO, to, aStep, yStep);
         else tile5x1(from, b, end, ZERO, to, aStep, yStep);
-        from += aStep * BLOCKS;
-        to += yStep * BLOCKS;
+        from += aStep * TILE_PIXELS;
+        to += yStep * TILE_PIXELS;
       }
       b = end;
     }
@@ -168,6 +185,16 @@ function halfBack(product: usize, step: usize, to: usize, channelBytes: usize, b
     }
     to += channelBytes * 23;
   }
+}
+
+/** 0 if the block's inputs were finite: each of them is in the first or the last column of the halves, in all channels, hence in the first. */
+function spoilt(halves: usize, channelBytes: usize): v128 {
+  let sum = f32x4.splat(0);
+  for (let row = 0; row < 6; row++) {
+    sum = f32x4.add(sum, f32x4.add(v128.load(halves), v128.load(halves + channelBytes * 3)));
+    halves += channelBytes << 2;
+  }
+  return f32x4.sub(sum, sum);
 }
 
 /** A^T down the halves of one block, then bias, slope and residual; `lanes` channels and width x height pixels are stored. */

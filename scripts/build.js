@@ -1,10 +1,10 @@
 // assembly/ -> dist/*.wasm, src/ -> dist/*.js and dist/types. The worker comes first: its text is also carried inside the package
 // for bundlers that do not find the file.
 import { deflateRawSync, gzipSync } from 'node:zlib';
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, run } from './ensure.js';
-import { minifyWgsl } from './minify-wgsl.js';
+import { esbuildAssets } from './assets.js';
 
 const { build } = await import('esbuild');
 const dist = join(root, 'dist');
@@ -13,6 +13,8 @@ mkdirSync(dist, { recursive: true });
 
 for (const target of ['simd', 'relaxed'])
   run('npx', ['--no-install', 'asc', '--config', 'asconfig.json', '--target', target]);
+renameSync(join(dist, 'carafe-simd.d.ts'), join(dist, 'kernels.d.ts')); // the signatures, for src/backends/wasm/kernels.ts
+rmSync(join(dist, 'carafe-simd.js')); // asc's loader, which nothing uses
 
 const [simd, relaxed] = ['simd', 'relaxed'].map((target) => readFileSync(join(dist, `carafe-${target}.wasm`)));
 const length = Buffer.alloc(4);
@@ -27,27 +29,8 @@ const options = {
   outdir: 'dist',
   entryNames: '[name]',
   legalComments: 'none',
-  loader: { '.deflate': 'binary', '.safetensors': 'binary' },
   external: ['sharp', 'node:*'],
-  plugins: [
-    {
-      name: 'text', // imports that end in ?text are the file's text; shaders come minified
-      setup({ onResolve, onLoad }) {
-        onResolve({ filter: /\?text$/ }, ({ path, resolveDir }) => ({
-          path: join(resolveDir, path.slice(0, -5)),
-          namespace: 'text',
-        }));
-        onLoad({ filter: /.*/, namespace: 'text' }, ({ path }) => ({
-          contents: readFileSync(path, 'utf8'),
-          loader: 'text',
-        }));
-        onLoad({ filter: /\.wgsl$/ }, ({ path }) => ({
-          contents: minifyWgsl(readFileSync(path, 'utf8')),
-          loader: 'text',
-        }));
-      },
-    },
-  ],
+  plugins: [esbuildAssets],
 };
 // The reference never runs in the worker (api/options.ts). A stub stands in for it: bundlers refuse an import of a file that does not exist.
 const noReference = {

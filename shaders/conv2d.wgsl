@@ -4,14 +4,22 @@
 // Schedule: one invocation = a tile of gemm.wgsl, 4 neighbouring pixels x VECTORS vectors of 4 output channels. Neighbouring invocations take
 // neighbouring channels: they share the loads of x, and the loads of weights and the stores of y are contiguous. Bias, activation and
 // residual are fused, so a layer is one dispatch. `staged` holds x in workgroup memory (for real GPUs: each value is fetched once for a
-// workgroup instead of k*k times): a workgroup = 16x8 pixels x 16 output channels, 16 input channels at a time.
+// workgroup instead of k*k times): a workgroup = 16x16 pixels x VECTORS output vectors, 32 bytes of a pixel's input channels at a time.
+// requires: gemm
 
-override VECTORS: u32 = 2;      // output vectors of an invocation, 1 or 2
+override VECTORS: u32 = 2; // output vectors of an invocation, 1 or 2; in staged up to 4
+override K: u32 = 3;       // of staged: taps per axis
+
+const NONE = 0u;
+const RELU = 1u;
+const LEAKY_RELU = 2u;
+const SILU = 3u;
+const HARDSWISH = 4u;
 
 struct Params {
   conv: Conv,
   cOut: u32,       // channels of y, a multiple of 4 in toVec4
-  activation: u32, // 0 none, 1 relu, 2 leaky-relu, 3 silu, 4 hardswish
+  activation: u32, // NONE, RELU, ...
   slope: f32,      // of leaky-relu, for negative values
   residual: u32,   // 1 if there is one
 }
@@ -51,13 +59,13 @@ fn second(first: u32) -> u32 {
 // Stable for every finite value: exp only of what is not positive, and no product of infinity and 0.
 fn activate(v: vec4f) -> vec4f {
   switch (params.activation) {
-    case 1u: { return max(v, vec4f()); }
-    case 2u: { return select(v, v * params.slope, v < vec4f()); }
-    case 3u: {
+    case RELU: { return max(v, vec4f()); }
+    case LEAKY_RELU: { return select(v, v * params.slope, v < vec4f()); }
+    case SILU: {
       let e = exp(-abs(v));
       return v * (select(e, vec4f(1.0), v >= vec4f()) / (1.0 + e));
     }
-    case 4u: { return v * (clamp(v + 3.0, vec4f(), vec4f(6.0)) / 6.0); }
+    case HARDSWISH: { return v * (clamp(v + 3.0, vec4f(), vec4f(6.0)) / 6.0); }
     default: { return v; }
   }
 }
@@ -99,68 +107,102 @@ fn storeOne(at: u32, value: f32) {
   if (params.residual == 1u) { y[at] = Stored(value + f32(residual[at])); } else { y[at] = Stored(value); }
 }
 
-// `staged`: x of the tile with its halo, [4 vectors of input channels][row][column]; zeros outside x.
-const TILE_W = 16u;
-const TILE_H = 8u;
-const CHUNK = 4u;        // vectors of input channels at a time
-var<workgroup> held: array<vec4f, 960>; // CHUNK * (8 + 2 reach) * (16 + 2 reach), reach = r*d up to 2
+// `staged`: x of the workgroup's tile with its halo, [vector of 4 input channels][row][column]; zeros outside x.
+const SIDE = 16u; // pixels of the tile, in each direction
+var<workgroup> held: array<Stored4, SECTOR * 20u * 20u>; // for K = 5
 
-// 64 invocations: each the pixels (column, row), (column, row + 2), + 4, + 6 of the tile x 2 output vectors.
+// 64 invocations: each 4 pixels, one below the other, x VECTORS output vectors. All of them use the same weights at the same time.
 @compute @workgroup_size(64)
 fn staged(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let c = params.conv;
-  let ranges = (c.coVectors + 3u) / 4u; // of 16 output channels
-  let columns = (c.w + TILE_W - 1u) / TILE_W;
-  let rows = (c.h + TILE_H - 1u) / TILE_H;
-  let id = group.y * groups.x + group.x;
-  let tile = id / ranges;
+  let columns = (c.w + SIDE - 1u) / SIDE;
+  let rows = (c.h + SIDE - 1u) / SIDE;
+  let id = workgroupIndex(group, groups);
+  let tile = id / blocks();
   let image = tile / columns / rows; // past the last one in the grid's last row: then nothing is stored
-  let originX = tile % columns * TILE_W;
-  let originY = tile / columns % rows * TILE_H;
-  let first = id % ranges * 4u + local / 32u * 2u;
-  let a = min(first, c.coVectors - 1u);
+  let originX = tile % columns * SIDE;
+  let originY = tile / columns % rows * SIDE;
+  let first = id % blocks() * VECTORS;
   let b = min(first + 1u, c.coVectors - 1u);
-  let column = local % TILE_W;
-  let row = local / TILE_W % 2u;
-  let reach = i32(c.k / 2u * c.dilation);
-  let heldW = TILE_W + 2u * u32(reach);
-  let heldH = TILE_H + 2u * u32(reach);
+  let d = min(first + 2u, c.coVectors - 1u);
+  let e = min(first + 3u, c.coVectors - 1u);
+  let column = local % SIDE;
+  let row = local / SIDE * 4u;
+  let reach = i32(K / 2u);
+  let width = SIDE + K - 1u; // of what is held
   let channels = c.cIn / 4u;
-  var sums = biasOf(a, b);
-  for (var chunk = 0u; chunk < channels; chunk += CHUNK) {
-    let depth = min(CHUNK, channels - chunk);
+  var s0 = fourOf(weights[first]);
+  var s1 = fourOf(weights[b]);
+  var s2 = fourOf(weights[d]);
+  var s3 = fourOf(weights[e]);
+  for (var chunk = 0u; chunk < channels; chunk += SECTOR) {
     workgroupBarrier(); // the chunk before has been read
     // Neighbouring invocations fetch the neighbouring vectors of a pixel.
-    for (var i = local; i < heldW * heldH * depth; i += 64u) {
-      let pixel = i / depth;
-      let iy = i32(originY + pixel / heldW) - reach;
-      let ix = i32(originX + pixel % heldW) - reach;
-      var value = vec4f();
-      if (iy >= 0 && iy < i32(c.h) && ix >= 0 && ix < i32(c.w)) {
-        value = vec4f(xVec4[((image * c.h + u32(iy)) * c.w + u32(ix)) * channels + chunk + i % depth]);
+    for (var i = local; i < width * width * SECTOR; i += 64u) {
+      let pixel = i / SECTOR;
+      let vector = chunk + i % SECTOR;
+      let iy = i32(originY + pixel / width) - reach;
+      let ix = i32(originX + pixel % width) - reach;
+      var value = Stored4();
+      if (iy >= 0 && iy < i32(c.h) && ix >= 0 && ix < i32(c.w) && vector < channels) {
+        value = xVec4[((image * c.h + u32(iy)) * c.w + u32(ix)) * channels + vector];
       }
-      held[i % depth * heldW * heldH + pixel] = value;
+      held[i % SECTOR * width * width + pixel] = value;
     }
     workgroupBarrier();
-    for (var ky = 0u; ky < c.k; ky++) {
-      for (var kx = 0u; kx < c.k; kx++) {
-        for (var ci = 0u; ci < depth; ci++) {
-          let at = (ci * heldH + row + ky * c.dilation) * heldW + column + kx * c.dilation;
-          let w = (1u + (ky * c.k + kx) * c.cIn + (chunk + ci) * 4u) * c.coVectors;
-          sums = plusProducts(sums, w, a, b, true, held[at], held[at + 2u * heldW], held[at + 4u * heldW], held[at + 6u * heldW]);
+    for (var ci = 0u; ci < min(SECTOR, channels - chunk); ci++) {
+      for (var kx = 0u; kx < K; kx++) {
+        let at = (ci * width + row) * width + column + kx;
+        // Going down a column of taps, three of the four values stay.
+        var x0 = vec4f(held[at]);
+        var x1 = vec4f(held[at + width]);
+        var x2 = vec4f(held[at + 2u * width]);
+        for (var ky = 0u; ky < K; ky++) {
+          let x3 = vec4f(held[at + (ky + 3u) * width]);
+          let w = (1u + (ky * K + kx) * c.cIn + (chunk + ci) * 4u) * c.coVectors;
+          s0 = plusFour(s0, w + first, x0, x1, x2, x3);
+          if (VECTORS > 1u) { s1 = plusFour(s1, w + b, x0, x1, x2, x3); }
+          if (VECTORS > 2u) { s2 = plusFour(s2, w + d, x0, x1, x2, x3); }
+          if (VECTORS > 3u) { s3 = plusFour(s3, w + e, x0, x1, x2, x3); }
+          x0 = x1;
+          x1 = x2;
+          x2 = x3;
         }
       }
     }
   }
   if (id >= params.conv.work) { return; }
-  storeBelow(Tile(image, originY + row, originX + column), first, sums.a0, sums.b0);
-  storeBelow(Tile(image, originY + row + 2u, originX + column), first, sums.a1, sums.b1);
-  storeBelow(Tile(image, originY + row + 4u, originX + column), first, sums.a2, sums.b2);
-  storeBelow(Tile(image, originY + row + 6u, originX + column), first, sums.a3, sums.b3);
+  storeBelow(image, originY + row, originX + column, first, s0);
+  if (VECTORS > 1u) { storeBelow(image, originY + row, originX + column, first + 1u, s1); }
+  if (VECTORS > 2u) { storeBelow(image, originY + row, originX + column, first + 2u, s2); }
+  if (VECTORS > 3u) { storeBelow(image, originY + row, originX + column, first + 3u, s3); }
 }
 
-fn storeBelow(tile: Tile, first: u32, a: vec4f, b: vec4f) {
-  if (tile.oy >= params.conv.h) { return; }
-  storeVec4(tile, 0u, first, a);
-  storeVec4(tile, 0u, first + 1u, b);
+// The sums of 4 pixels for one output vector.
+struct Four { p0: vec4f, p1: vec4f, p2: vec4f, p3: vec4f }
+
+fn fourOf(v: vec4f) -> Four {
+  return Four(v, v, v, v);
+}
+
+// s + the products of 4 input channels of 4 pixels; `at` is the weights of the first channel.
+fn plusFour(s: Four, at: u32, x0: vec4f, x1: vec4f, x2: vec4f, x3: vec4f) -> Four {
+  let step = params.conv.coVectors;
+  let v0 = weights[at];
+  let v1 = weights[at + step];
+  let v2 = weights[at + 2u * step];
+  let v3 = weights[at + 3u * step];
+  var p0 = s.p0; var p1 = s.p1; var p2 = s.p2; var p3 = s.p3;
+  p0 += v0 * x0.x; p1 += v0 * x1.x; p2 += v0 * x2.x; p3 += v0 * x3.x;
+  p0 += v1 * x0.y; p1 += v1 * x1.y; p2 += v1 * x2.y; p3 += v1 * x3.y;
+  p0 += v2 * x0.z; p1 += v2 * x1.z; p2 += v2 * x2.z; p3 += v2 * x3.z;
+  p0 += v3 * x0.w; p1 += v3 * x1.w; p2 += v3 * x2.w; p3 += v3 * x3.w;
+  return Four(p0, p1, p2, p3);
+}
+
+fn storeBelow(image: u32, oy: u32, ox: u32, vector: u32, s: Four) {
+  var sums = array<vec4f, 4>(s.p0, s.p1, s.p2, s.p3);
+  for (var i = 0u; i < 4u; i++) {
+    if (oy + i < params.conv.h) { storeVec4(Tile(image, oy + i, ox), 0u, vector, sums[i]); }
+  }
 }

@@ -177,11 +177,16 @@ describe('an op has one name', () => {
   const reference = names('src/backends/reference', /\.ts$/).filter((name) => name !== 'reference-backend');
   const fused = ['carafe-pack']; // runs on other ops' kernels: it has a file in each backend, and need not have one beside the kernels
   const shared = [
+    'prelude',
+    'stored-f32',
+    'stored-f16',
     'gemm',
     'gemm-vec4',
     'gemm-scalar',
     'normalizer',
     'resize-taps',
+    'resize-vec4',
+    'resize-scalar',
     ...['vec4', 'planes', 'scalar', 'even', 'odd'].map((part) => `reassemble-${part}`),
   ]; // texts that several shaders begin with
   const notOps = ['index', 'simd', 'gemm', 'winograd']; // the exports, and what ops share

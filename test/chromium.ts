@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { type BrowserContext, chromium } from 'playwright-core';
+import { esbuildAssets } from '../scripts/assets.js';
 
 const ARGS = [
   '--no-sandbox',
@@ -32,7 +33,7 @@ export async function serveBundles(entryPoints: Record<string, string>): Promise
     write: false,
     outdir: '/',
     logLevel: 'silent',
-    loader: { '.wgsl': 'text', '.deflate': 'binary' },
+    plugins: [esbuildAssets],
   });
   const scripts = new Map(outputFiles.map(({ path, contents }) => [path, contents]));
   const server = createServer((request, response) => {

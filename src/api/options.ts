@@ -2,11 +2,11 @@
 // Every default and every check of the public API's arguments. What comes out is complete and valid; nothing behind it checks again.
 import type { BackendName } from '../backends/backend.js';
 import type { BackendRequest } from '../backends/select.js';
-import { CarafeError, expected } from '../core/errors.js';
+import { expected } from '../core/errors.js';
 import type { Activation, Layout, Normalizer, Padding, Window } from '../core/shapes.js';
 import { rowLength } from '../core/shapes.js';
 import type { RawImage, Shape, Tensor } from '../core/tensor.js';
-import type { CarafeSpec, ConvSpec } from '../engine/carafe-engine.js';
+import type { CarafeOptions as ModuleSpec, ConvSpec } from '../engine/carafe.js';
 import type { RunOptions } from '../engine/upscale-image.js';
 import type { ModelName } from '../models/builtin.js';
 
@@ -27,6 +27,10 @@ export interface ThreadOptions {
   thread?: 'auto' | 'worker' | 'inline';
   /** Where you host the worker's file (`carafe-web/worker`), if your bundler or CSP needs it. */
   workerUrl?: URL | string;
+  /** Workers at most; default one less than the cores, at most 4. They share a call of an upscaler; of a module, they share the calls. */
+  workers?: number;
+  /** Cancels the creation. */
+  signal?: AbortSignal;
 }
 
 export interface UpscalerOptions extends BackendOptions, ThreadOptions {
@@ -36,12 +40,8 @@ export interface UpscalerOptions extends BackendOptions, ThreadOptions {
    * Default 'base'; 'small' costs a third of it, 'large' three times as much; 'small-web', 'base-web' and 'large-web' are for JPEGs with visible compression, scale 2 only (README.md has what each is worth). A URL or the bytes of a .safetensors file of architecture carafe-luma.
    */
   model?: ModelName | URL | ArrayBuffer;
-  /** Workers that share an image; default one less than the cores, at most 4. */
-  workers?: number;
   /** Side of a tile's core in input pixels, 8..2048; default 256, rounded up to a multiple of 4. Any size gives the same pixels. */
   tile?: number;
-  /** Cancels the creation. */
-  signal?: AbortSignal;
 }
 
 export interface CarafeOptions extends BackendOptions {
@@ -164,15 +164,10 @@ export function checkThread(
   };
 }
 
-/** Whether thread 'auto' goes on without a worker: none starts, or the reference is left of the list, which is not part of it. */
-export function mayRunInline(error: unknown, { backend }: BackendRequest): error is CarafeError {
-  return (
-    error instanceof CarafeError &&
-    (error.code === 'WorkerCrashed' || (error.code === 'BackendUnavailable' && backend.includes('reference')))
-  );
-}
-
-export function checkTiling({ workers, tile = 256 }: UpscalerOptions): { workers: number; tile: number } {
+export function checkTiling({ workers, tile = 256 }: Pick<UpscalerOptions, 'workers' | 'tile'>): {
+  workers: number;
+  tile: number;
+} {
   const cores =
     globalThis.navigator?.hardwareConcurrency ??
     globalThis.process?.getBuiltinModule?.('node:os').availableParallelism() ??
@@ -269,7 +264,7 @@ function checkOutput([n, c, h, w]: Shape, scale: number): void {
     throw expected('OutOfMemory', 'features', `an output of at most ${MAX_OUTPUT_BYTES} bytes`, bytes);
 }
 
-export type CheckedModule = Omit<CarafeSpec, keyof BackendRequest>;
+export type CheckedModule = ModuleSpec;
 
 /** @throws {CarafeError} InvalidOption, ShapeMismatch */
 export function checkModule(weights: CarafeWeights, options: CarafeModuleOptions): CheckedModule {

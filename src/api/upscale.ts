@@ -1,38 +1,20 @@
 // upscale(), createUpscaler(): an image in, the image at `scale` times its size out, in workers by default.
 import type { BackendName } from '../backends/backend.js';
-import type { Rejection } from '../backends/select.js';
+import { unlessAborted } from '../core/abort.js';
 import { CarafeError, expected } from '../core/errors.js';
 import type { RawImage } from '../core/tensor.js';
-import { pasteTile } from '../engine/tiles.js';
-import { type RunOptions, type Tile, upscaleTiles } from '../engine/upscale-image.js';
-import type { EngineInfo, TileRunner, UpscalerSpec } from '../engine/upscaler-engine.js';
+import { inSlices } from '../core/turn.js';
+import { pasting } from '../engine/tiles.js';
+import { MOVED, type Progress, type RunOptions, type Tile, upscaleTiles } from '../engine/upscale-image.js';
+import type { UpscalerFacts } from '../engine/upscaler.js';
 import { BUILTIN_MODELS } from '../models/builtin.js';
-import { UpscalerWorker } from '../worker/client.js';
+import { openPool, type Pool, type PoolInfo } from '../worker/pool.js';
 import { type ImageInput, toRawImage } from './image.js';
-import {
-  checkBackend,
-  checkRun,
-  checkThread,
-  checkTiling,
-  mayRunInline,
-  readUrl,
-  type UpscalerOptions,
-} from './options.js';
+import { checkBackend, checkRun, checkThread, checkTiling, readUrl, type UpscalerOptions } from './options.js';
 
-export interface UpscalerInfo {
-  readonly backend: BackendName;
-  /** The wasm build ('relaxed-simd', 'simd') or the GPU adapter. */
-  readonly details: string;
-  /** Backends that were asked for or tried, and why they were not taken. */
-  readonly rejected: readonly Rejection[];
-  /** Milliseconds of one tile on each backend, where there was a choice. */
-  readonly timings: EngineInfo['timings'];
+export interface UpscalerInfo extends PoolInfo {
   readonly model: string;
   readonly scale: number;
-  readonly thread: 'worker' | 'inline';
-  /** Why not in a worker, if 'auto' found none. */
-  readonly threadReason?: string;
-  readonly workers: number;
   /** Side of a tile's core in input pixels. */
   readonly tile: number;
 }
@@ -59,24 +41,28 @@ export interface Upscaler extends AsyncDisposable {
  * upscaler.dispose();
  */
 export async function createUpscaler(options: UpscalerOptions = {}): Promise<Upscaler> {
-  const request = await checkBackend(options);
-  const { thread, workerUrl } = checkThread(options, request);
-  const { workers, tile } = checkTiling(options);
   const { signal } = checkRun(options);
   signal?.throwIfAborted();
-  const spec: UpscalerSpec = { ...request, model: await readModel(options) };
-  const runners = await openRunners(spec, thread, workerUrl, workers);
-  const upscaler = new RunnersUpscaler(runners, tile);
+  return unlessAborted(signal, open(options), (late) => late.dispose());
+}
+
+async function open(options: UpscalerOptions): Promise<Upscaler> {
+  const { workers, tile } = checkTiling(options);
+  const [request, model] = await Promise.all([checkBackend(options), readModel(options)]);
+  const threads = checkThread(options, request);
+  const { signal } = options;
+  const pool = await openPool({ ...request, spec: 'upscaler', options: { model } }, { ...threads, workers, signal });
   try {
-    signal?.throwIfAborted();
-    const { scale } = upscaler.info;
+    const { scale } = pool.facts;
     if (options.scale !== undefined && options.scale !== scale)
       throw expected('ModelInvalid', 'scale', `a model of scale ${options.scale}`, `one of scale ${scale}`);
+    await pool.grow();
+    signal?.throwIfAborted();
   } catch (error) {
-    upscaler.dispose();
+    pool.dispose();
     throw error;
   }
-  return upscaler;
+  return new PoolUpscaler(pool, tile);
 }
 
 /**
@@ -94,100 +80,39 @@ export async function upscale(image: ImageInput, options: UpscalerOptions & RunO
   }
 }
 
-interface Runners {
-  readonly all: readonly TileRunner[];
-  readonly thread: 'worker' | 'inline';
-  readonly threadReason?: string;
-  dispose(): void;
-}
-
-async function openRunners(
-  spec: UpscalerSpec,
-  thread: 'auto' | 'worker' | 'inline',
-  workerUrl: URL | undefined,
-  count: number,
-): Promise<Runners> {
-  if (thread === 'inline') return openInline(spec);
-  try {
-    return await openWorkers(spec, workerUrl, count);
-  } catch (error) {
-    if (thread === 'worker' || !mayRunInline(error, spec)) throw error;
-    return openInline(spec, error.message);
-  }
-}
-
-async function openWorkers(spec: UpscalerSpec, workerUrl: URL | undefined, count: number): Promise<Runners> {
-  const first = await UpscalerWorker.create(spec, workerUrl);
-  const all = [first];
-  const dispose = (): void => all.forEach((worker) => worker.terminate());
-  if (first.info.backend !== 'webgpu') {
-    // one GPU is one GPU, however many workers feed it
-    const more = Array.from({ length: count - 1 }, () =>
-      UpscalerWorker.create({ ...spec, backend: [first.info.backend] }, workerUrl),
-    );
-    const opened = await Promise.allSettled(more);
-    all.push(...opened.filter((o) => o.status === 'fulfilled').map((o) => o.value));
-    const failed = opened.find((o) => o.status === 'rejected');
-    if (failed) {
-      dispose();
-      throw failed.reason;
-    }
-  }
-  return { all, thread: 'worker', dispose };
-}
-
-async function openInline(spec: UpscalerSpec, threadReason?: string): Promise<Runners> {
-  const { UpscalerEngine } = await import('../engine/upscaler-engine.js'); // its own chunk: with workers the page does not need it
-  const engine = await UpscalerEngine.create(spec);
-  const runner: TileRunner = {
-    get info() {
-      return engine.info;
-    },
-    runTiles: async (jobs) => {
-      await new Promise((resolve) => setTimeout(resolve)); // lets timers, events and an abort in between batches
-      return engine.runTiles(jobs);
-    },
-  };
-  return { all: [runner], thread: 'inline', dispose: () => engine.dispose(), ...(threadReason && { threadReason }) };
-}
-
-class RunnersUpscaler implements Upscaler {
-  readonly #runners: Runners;
+class PoolUpscaler implements Upscaler {
+  readonly #pool: Pool<UpscalerFacts>;
   readonly #tile: number;
-  #disposed = false;
 
-  constructor(runners: Runners, tile: number) {
-    this.#runners = runners;
+  constructor(pool: Pool<UpscalerFacts>, tile: number) {
+    this.#pool = pool;
     this.#tile = tile;
   }
 
   get info(): UpscalerInfo {
-    const {
-      all: [{ info }],
-      thread,
-      threadReason,
-    } = this.#runners;
-    const { backend, details, rejected, timings, scale, modelName } = info;
-    return {
-      backend,
-      details,
-      rejected,
-      timings,
-      model: modelName,
-      scale,
-      thread,
-      ...(threadReason && { threadReason }),
-      workers: thread === 'worker' ? this.#runners.all.length : 0,
-      tile: this.#tile,
-    };
+    const { scale, modelName } = this.#pool.facts;
+    return { ...this.#pool.info, model: modelName, scale, tile: this.#tile };
   }
 
   async upscale(image: ImageInput, options: RunOptions = {}): Promise<RawImage> {
-    const { scale } = this.info;
     const input = await this.#begin(image, options);
+    const { scale } = this.info;
     const output = allocate(input.width * scale, input.height * scale);
-    for await (const tile of this.#run(input, options)) pasteTile(output, tile.image, tile.x, tile.y);
-    return output;
+    let reported = 0;
+    const onProgress = (progress: Progress): void => {
+      if (progress.done <= reported) return; // again, on another backend
+      reported = progress.done;
+      options.onProgress?.(progress);
+    };
+    for (;;) {
+      try {
+        const tiles = this.#run(input, { ...options, onProgress }, this.info.backend);
+        for await (const { x, y, image: tile } of tiles) await inSlices(pasting(output, tile, x, y));
+        return output;
+      } catch (error) {
+        if (error !== MOVED) throw error; // else from the start: an image is of one backend
+      }
+    }
   }
 
   async *tiles(image: ImageInput, options: RunOptions = {}): AsyncGenerator<Tile, void, void> {
@@ -195,8 +120,7 @@ class RunnersUpscaler implements Upscaler {
   }
 
   dispose(): void {
-    this.#disposed = true;
-    this.#runners.dispose();
+    this.#pool.dispose();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -204,13 +128,13 @@ class RunnersUpscaler implements Upscaler {
   }
 
   async #begin(image: ImageInput, options: RunOptions): Promise<RawImage> {
-    if (this.#disposed) throw new CarafeError('Disposed', 'Expected a live upscaler, got one that was disposed');
     checkRun(options).signal?.throwIfAborted();
+    this.#pool.queue.assertOpen();
     return toRawImage(image, this.info.scale);
   }
 
-  #run(image: RawImage, options: RunOptions): AsyncGenerator<Tile, void, void> {
-    return upscaleTiles(image, this.#runners.all, this.#tile, options);
+  #run(image: RawImage, options: RunOptions, only?: BackendName): AsyncGenerator<Tile, void, void> {
+    return upscaleTiles(image, this.#pool.queue, this.#tile, options, only);
   }
 }
 
@@ -226,7 +150,7 @@ function allocate(width: number, height: number): RawImage {
 }
 
 async function readModel({ model = 'base', scale = 2 }: UpscalerOptions): Promise<Uint8Array> {
-  if (model instanceof ArrayBuffer) return new Uint8Array(model);
+  if (model instanceof ArrayBuffer) return new Uint8Array(model.slice(0)); // as it is now: a worker that is started again needs it again
   if (model instanceof URL) {
     return new Uint8Array(
       await readUrl(model).catch((cause: Error) => {

@@ -6,16 +6,15 @@
 // input to the result: valid for any order of summation, with or without FMA, hence for SIMD and GPU alike (Higham, Accuracy and
 // Stability of Numerical Algorithms, 2002, lemma 3.1 and section 3.1). On top of it come exp and division, from `ARITHMETIC`, and the
 // reference's and the backend's final rounding to f32. The reason of each entry is beside it.
-import type {
-  Backend,
-  BackendName,
-  ConvOptions,
-  ConvWeights,
-  DeviceConv,
-  DevicePixels,
-  DeviceTensor,
-  Ops,
-  Rectangle,
+import {
+  type Backend,
+  type BackendName,
+  type ConvWeights,
+  type DevicePixels,
+  type DeviceTensor,
+  type Ops,
+  PLAIN,
+  type Rectangle,
 } from '../../src/backends/backend.js';
 import { conv2d } from '../../src/backends/reference/conv2d.js';
 import { nchwToNhwc, nhwcToNchw } from '../../src/backends/reference/layout.js';
@@ -91,26 +90,26 @@ export function bound(program: (ops: Ops) => DeviceTensor, arithmetic: Arithmeti
 }
 
 export function boundPixels(program: (ops: Ops) => DevicePixels, arithmetic: Arithmetic): BoundedPixels {
-  return program(boundedOps(arithmetic)) as BoundedPixels;
+  return program(boundedOps(arithmetic)) as BoundedPixels; // no program's result is the image it was given
 }
 
 /** The bounded side's convolution parameters are the parameters. */
 export const boundConv: Backend['conv'] = (weights) => weights;
 
-export function boundedOps(arithmetic: Arithmetic): Ops {
+export function boundedOps(arithmetic: Arithmetic): Ops<Bounded, RawImage | BoundedPixels, ConvWeights> {
   const { u, divide, exp, winograd = false, parameters = 0, store = 0 } = arithmetic;
   const gamma = (roundings: number): number => (roundings * u) / (1 - roundings * u);
   /** A permutation makes no error and moves the old one along. */
   const permuted =
     (op: (x: Tensor) => Tensor) =>
-    (x: DeviceTensor): Bounded =>
-      bounded(op(of(x).value), op(of(x).error).data);
+    (x: Bounded): Bounded =>
+      bounded(op(x.value), op(x.error).data);
 
   /** What comes out of memory, where a value was stored. */
-  const stored = (x: DeviceTensor): Bounded => {
-    const { value, error } = of(x);
+  const stored = (x: Bounded): Bounded => {
+    const { value, error } = x;
     return store === 0
-      ? of(x)
+      ? x
       : bounded(
           value,
           error.data.map((e, i) => e + store * (Math.abs(value.data[i]) + e) + SMALLEST_HALF),
@@ -118,9 +117,8 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
   };
 
   /** The ops up to the store of their result. */
-  const ops: Ops = {
-    input: (data, shape) =>
-      ({ shape, value: { data, shape }, error: { data: new Float32Array(data.length), shape } }) as Bounded,
+  const ops: ReturnType<typeof boundedOps> = {
+    input: (data, shape) => ({ shape, value: { data, shape }, error: { data: new Float32Array(data.length), shape } }),
     inputPixels: (image) => image,
     free: () => {},
     nchwToNhwc: permuted(nchwToNhwc),
@@ -128,18 +126,17 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
     pixelShuffle: (x, scale) => permuted((t) => pixelShuffle(t, scale))(x),
     pixelUnshuffle: (x, scale) => permuted((t) => pixelUnshuffle(t, scale))(x),
 
-    conv2d(input, conv: DeviceConv, { dilation = 1, activation = 'none', slope = 0.01, residual }: ConvOptions = {}) {
-      const x = of(input);
-      const weights = conv as ConvWeights;
-      const value = conv2d(x.value, weights, dilation, activation, slope, residual && of(residual).value);
-      const sums = conv2d(x.value, weights, dilation, 'none', 0); // before the activation
+    conv2d(x, weights, { dilation, activation, slope, residual }) {
+      const value = conv2d(x.value, weights, { dilation, activation, slope, residual: residual?.value });
+      const plain = { ...PLAIN, dilation };
+      const sums = conv2d(x.value, weights, plain); // before the activation
       const magnitudes: ConvWeights = {
         ...weights,
         weights: weights.weights.map(Math.abs),
         bias: weights.bias?.map(Math.abs),
       };
-      const passed = conv2d(x.error, { ...magnitudes, bias: undefined }, dilation, 'none', 0).data;
-      const total = conv2d(largest(x), magnitudes, dilation, 'none', 0).data;
+      const passed = conv2d(x.error, { ...magnitudes, bias: undefined }, plain).data;
+      const total = conv2d(largest(x), magnitudes, plain).data;
       // K: k^2 cIn products and their sum, and the bias.
       const own = gamma(weights.cIn * weights.k ** 2 + 1) + parameters;
       // K of Winograd: the rounded transformed weight, cIn products and their sum, 4 roundings in each of 2 passes before and after, the bias.
@@ -147,32 +144,33 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
         winograd && weights.k === 3 && dilation === 1 && !weights.exact
           ? winogradMagnitudes(largest(x), weights)
           : undefined;
-      const ownOfBlocks = gamma(1 + weights.cIn + 16 + 1);
+      const ownOfBlocks = gamma(1 + weights.cIn + 16 + 1); // of blocks that are finite: others are plain sums
       return bounded(
         value,
         value.data.map((y, i) => {
           const before =
-            passed[i] + own * total[i] + (blocks ? ownOfBlocks * blocks[i] : 0) + F32 * Math.abs(sums.data[i]);
+            passed[i] +
+            own * total[i] +
+            (blocks && !Number.isNaN(blocks[i]) ? ownOfBlocks * blocks[i] : 0) +
+            F32 * Math.abs(sums.data[i]);
           let error = activationError(sums.data[i], before, activation, slope);
-          if (residual) error += of(residual).error.data[i] + u * (Math.abs(y) + error);
+          if (residual) error += residual.error.data[i] + u * (Math.abs(y) + error);
           return error + F32 * Math.abs(y);
         }),
       );
     },
 
-    normalizeKernels(input, window, normalizer) {
-      const rows = of(input);
+    normalizeKernels(rows, window, normalizer) {
       const value = normalizeKernels(rows.value, window, normalizer);
       return bounded(value, normalizerErrors(rows, value.data, window, normalizer));
     },
 
-    reassemble(input, inputRows, window, padding, layout = 'NHWC') {
-      const features = of(input);
-      const rows = of(inputRows);
-      const value = reassemble(features.value, rows.value, window, padding);
-      const passed = reassemble(features.error, largest(rows), window, padding).data;
-      const passedRows = reassemble(absolute(features.value), rows.error, window, padding).data;
-      const total = reassemble(largest(features), largest(rows), window, padding).data;
+    reassemble(features, rows, window, padding, layout) {
+      const sum = (x: Tensor, kernels: Tensor): Tensor => reassemble(x, kernels, window, padding, 'NHWC');
+      const value = sum(features.value, rows.value);
+      const passed = sum(features.error, largest(rows)).data;
+      const passedRows = sum(absolute(features.value), rows.error).data;
+      const total = sum(largest(features), largest(rows)).data;
       const own = gamma(window.kUp ** 2); // K: kUp^2 products and their sum
       const result = bounded(
         value,
@@ -185,9 +183,11 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       // Fusing the ops saves stores, and rounds no more: the bound of the ops one after the other holds.
       const features = layout === 'NCHW' ? ops.nchwToNhwc(x) : x;
       const compressed = module.compress
-        ? stored(ops.conv2d(features, module.compress, { activation: module.activation, slope: module.slope }))
+        ? stored(
+            ops.conv2d(features, module.compress, { ...PLAIN, activation: module.activation, slope: module.slope }),
+          )
         : features;
-      const rows = ops.conv2d(compressed, module.encode, { dilation: module.dilation });
+      const rows = ops.conv2d(compressed, module.encode, { ...PLAIN, dilation: module.dilation });
       return ops.reassemble(
         features,
         stored(ops.normalizeKernels(rows, module, module.normalizer)),
@@ -197,13 +197,9 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       );
     },
 
-    reassembleSum(inputMaps, x, encode, inputBase, window) {
+    reassembleSum(maps, x, encode, base, window) {
       // Dividing the sums once instead of every kernel makes no rounding more.
-      const [maps, rows, base] = [
-        of(inputMaps),
-        of(ops.normalizeKernels(ops.conv2d(x, encode), window, 'softmax')),
-        of(inputBase),
-      ];
+      const rows = ops.normalizeKernels(ops.conv2d(x, encode, PLAIN), window, 'softmax');
       const value = sumOfKernels(maps.value, rows.value, base.value, window);
       const passed = sumOfKernels(maps.error, largest(rows), base.error, window).data;
       const none: Tensor = { data: new Float32Array(base.value.data.length), shape: base.shape };
@@ -223,8 +219,7 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       );
     },
 
-    resize(input, height, width, mode, cubicA = -0.5) {
-      const x = of(input);
+    resize(x, height, width, mode, cubicA) {
       const value = resize(x.value, height, width, mode, cubicA);
       const passed = resizeMagnitudes(x.error, height, width, mode, cubicA, false);
       const total = resizeMagnitudes(largest(x), height, width, mode, cubicA, arithmetic.weightRoundings > 1);
@@ -255,14 +250,11 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       return { luma: bounded(luma, lumaError), chroma: bounded(chroma, chromaError) };
     },
 
-    planesToPixels(inputLuma, inputChroma, crop): BoundedPixels {
-      const luma = of(inputLuma);
+    planesToPixels(luma, chroma, crop) {
       const [, h, w] = luma.shape;
       const enlarged =
-        inputChroma.shape[1] === h && inputChroma.shape[2] === w
-          ? inputChroma
-          : ops.resize(inputChroma, h, w, 'bicubic', -0.5); // at scale 1 the weights are 0 and 1
-      return pixelIntervals(luma, of(enlarged), crop);
+        chroma.shape[1] === h && chroma.shape[2] === w ? chroma : ops.resize(chroma, h, w, 'bicubic', -0.5); // at scale 1 the weights are 0 and 1
+      return pixelIntervals(luma, enlarged, crop);
     },
   };
   return {
@@ -391,10 +383,6 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
     }
     return { width: crop.width, height: crop.height, low, high };
   }
-}
-
-function of(x: DeviceTensor): Bounded {
-  return x as Bounded;
 }
 
 /** The bounds themselves are sums in f32 of rounded f32 magnitudes: a part in 2^18 on top makes them bounds again. Flushed denormals: the smallest normal. */

@@ -15,7 +15,7 @@ export type ConvCase = {
   k: number;
   dilation: number;
   activation: Activation;
-  slope?: number;
+  slope: number;
   bias: boolean;
   residual: boolean;
   exact?: boolean;
@@ -52,7 +52,7 @@ export type ReassembleCase = {
   scale: number;
   groups: number;
   padding: Padding;
-  layout?: Layout;
+  layout: Layout;
 };
 export type ReassembleSumCase = {
   op: 'reassembleSum';
@@ -73,7 +73,7 @@ export type ResizeCase = {
   height: number;
   width: number;
   mode: ResizeMode;
-  cubicA?: number;
+  cubicA: number;
 };
 export type PixelsToPlanesCase = {
   op: 'pixelsToPlanes';
@@ -163,6 +163,7 @@ const convControl: ConvCase = {
   k: 3,
   dilation: 1,
   activation: 'none',
+  slope: 0.01,
   bias: true,
   residual: false,
   amplitude: 1,
@@ -287,6 +288,7 @@ const reassembleControl: ReassembleCase = {
   scale: 2,
   groups: 1,
   padding: 'zero',
+  layout: 'NHWC',
 };
 const reassemble: ReassembleCase[] = [
   ...sweep(reassembleControl, {
@@ -309,7 +311,6 @@ const reassemble: ReassembleCase[] = [
       scale: [1, 3, 4, 12],
       kUp: [1, 3],
       padding: ['reflect'],
-      layout: ['NHWC'],
     },
   ),
   { ...reassembleControl, layout: 'NCHW', c: 132, groups: 2, w: 3 },
@@ -371,7 +372,17 @@ const reassembleSum: ReassembleSumCase[] = [
   { ...sumControl, h: 2, w: 1, kUp: 5, scale: 3, groups: 3 },
 ];
 
-const resizeControl: ResizeCase = { op: 'resize', n: 1, c: 3, h: 6, w: 7, height: 12, width: 14, mode: 'bilinear' };
+const resizeControl: ResizeCase = {
+  op: 'resize',
+  n: 1,
+  c: 3,
+  h: 6,
+  w: 7,
+  height: 12,
+  width: 14,
+  mode: 'bilinear',
+  cubicA: -0.5,
+};
 const resize: ResizeCase[] = (['bilinear', 'bicubic'] as const).flatMap((mode) => [
   ...sweep<ResizeCase>(
     { ...resizeControl, mode },
@@ -389,10 +400,8 @@ const resize: ResizeCase[] = (['bilinear', 'bicubic'] as const).flatMap((mode) =
   { ...resizeControl, mode, h: 9, w: 11, height: 1, width: 1 },
   { ...resizeControl, mode, height: 6, width: 7 }, // the identity
   { ...resizeControl, mode, c: 1, height: 24, width: 28 },
-  ...[-0.5, -0.75].flatMap((cubicA): ResizeCase[] => [
-    { ...resizeControl, mode, cubicA },
-    { ...resizeControl, mode, cubicA, height: 5, width: 17, c: 4 },
-  ]),
+  { ...resizeControl, mode, cubicA: -0.75 },
+  ...[-0.5, -0.75].map((cubicA): ResizeCase => ({ ...resizeControl, mode, cubicA, height: 5, width: 17, c: 4 })),
 ]);
 
 const toPlanes: PixelsToPlanesCase[] = (['luma', 'chroma'] as const).flatMap((plane) =>

@@ -1,6 +1,14 @@
 // From a case to what runs: its data, its convolution parameters and its program over Ops. The same program runs on a backend
 // and, with bounds, on the reference.
-import type { ConvWeights, DeviceConv, DevicePixels, DeviceTensor, Ops } from '../../src/backends/backend.js';
+import {
+  type ConvOptions,
+  type ConvWeights,
+  type DeviceConv,
+  type DevicePixels,
+  type DeviceTensor,
+  type Ops,
+  PLAIN,
+} from '../../src/backends/backend.js';
 import { rowLength } from '../../src/core/shapes.js';
 import { elements, type RawImage, type Shape } from '../../src/core/tensor.js';
 import { type CarafePackCase, type Case, caseName, type ImageCase, type NormalizeCase } from './cases.js';
@@ -34,11 +42,7 @@ export function programOf(c: Case): Program {
       const outShape: Shape = [c.n, c.h, c.w, c.cOut];
       const residual = c.residual ? data(outShape) : undefined;
       const conv = { ...randomConv(random, c.cIn, c.cOut, c.k, c.bias), ...(c.exact && { exact: true }) };
-      const options = {
-        dilation: c.dilation,
-        activation: c.activation,
-        ...(c.slope === undefined ? {} : { slope: c.slope }),
-      };
+      const options: ConvOptions<never> = { dilation: c.dilation, activation: c.activation, slope: c.slope };
       return {
         convs: [conv],
         tensor: (ops, [device]) =>
@@ -91,10 +95,7 @@ export function programOf(c: Case): Program {
       const { height, width, mode, cubicA } = c;
       return {
         convs: [],
-        tensor: (ops) =>
-          cubicA === undefined
-            ? ops.resize(ops.input(x, shape), height, width, mode)
-            : ops.resize(ops.input(x, shape), height, width, mode, cubicA),
+        tensor: (ops) => ops.resize(ops.input(x, shape), height, width, mode, cubicA),
       };
     }
     case 'pixelsToPlanes': {
@@ -149,16 +150,22 @@ function imageProgram(c: ImageCase, random: Random): PixelsProgram {
     convs: [head, encode, maps, ...body],
     pixels: (ops, [headConv, encodeConv, mapsConv, ...bodyConvs]) => {
       const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels(image), c.alpha);
-      const options = { activation: 'leaky-relu', slope: 0.1 } as const;
+      const options = { ...PLAIN, activation: 'leaky-relu', slope: 0.1 } as const;
       let hidden = ops.conv2d(luma, headConv, options);
       for (const conv of bodyConvs) {
         const next = ops.conv2d(hidden, conv, { ...options, residual: hidden });
         ops.free(hidden);
         hidden = next;
       }
-      const groups = ops.conv2d(hidden, mapsConv);
+      const groups = ops.conv2d(hidden, mapsConv, PLAIN);
       const [width, height] = [c.w * c.scale, c.h * c.scale];
-      const upscaled = ops.reassembleSum(groups, hidden, encodeConv, ops.resize(luma, height, width, 'bicubic'), c);
+      const upscaled = ops.reassembleSum(
+        groups,
+        hidden,
+        encodeConv,
+        ops.resize(luma, height, width, 'bicubic', -0.5),
+        c,
+      );
       return ops.planesToPixels(upscaled, chroma, { x: 0, y: 0, width, height });
     },
   };

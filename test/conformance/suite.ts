@@ -13,6 +13,7 @@ import {
 } from './bounds.js';
 import { type Case, caseName, cases } from './cases.js';
 import { contracts } from './contracts.js';
+import { checkEmpty, emptyCases, spoiltCases } from './nan.js';
 import { type Program, programOf } from './programs.js';
 
 export interface Runner {
@@ -50,6 +51,8 @@ export function conformance(open: () => Promise<Backend>, { test }: Runner): voi
   let opened: Promise<Backend> | undefined;
   const backend = (): Promise<Backend> => (opened ??= open());
   for (const c of cases) test(caseName(c), async () => checkCase(await backend(), c));
+  for (const { name, program } of spoiltCases) test(name, async () => checkProgram(await backend(), program));
+  for (const { name, program } of emptyCases) test(name, async () => checkEmpty(await backend(), program));
   for (const { name, check } of contracts) test(`contract: ${name}`, async () => check(await backend()));
 }
 
@@ -78,6 +81,7 @@ export const halfTestNames: readonly string[] = cases.map((c) => `f16 ${caseName
 /** The name of every test that `conformance` registers. */
 export const testNames: readonly string[] = [
   ...cases.map(caseName),
+  ...[...spoiltCases, ...emptyCases].map(({ name }) => name),
   ...contracts.map(({ name }) => `contract: ${name}`),
 ];
 
@@ -125,6 +129,7 @@ export function assertWithin(got: Float32Array, { value, error, shape }: Bounded
   let worst = -1;
   let worstRatio = 0;
   for (let i = 0; i < got.length; i++) {
+    if (Number.isNaN(value.data[i]) && Number.isNaN(got[i])) continue;
     const difference = Math.abs(got[i] - value.data[i]);
     if (difference <= error.data[i]) continue; // NaN does not pass
     wrong++;

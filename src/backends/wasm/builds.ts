@@ -2,7 +2,7 @@
 // gives the known answer: some report relaxed SIMD and lack an opcode, or compute one wrongly.
 import packed from '../../../dist/wasm-builds.deflate';
 import { CarafeError } from '../../core/errors.js';
-import type { Backend } from '../backend.js';
+import { type Backend, PLAIN } from '../backend.js';
 import { createWasmBackend } from './wasm-backend.js';
 
 export type WasmBuild = 'relaxed-simd' | 'simd';
@@ -55,10 +55,14 @@ export async function openWasmBuild(build: WasmBuild): Promise<Backend> {
   return openWasmModule(module, build);
 }
 
-/** For a module compiled elsewhere (edge runtimes hand out modules, not bytes). */
+/** For a module compiled elsewhere (edge runtimes hand out modules, not bytes). @throws {CarafeError} BackendUnavailable also if it is no build of ours. */
 export async function openWasmModule(module: WebAssembly.Module, details: string): Promise<Backend> {
-  const backend = await createWasmBackend(module, details);
-  if (await knownAnswer(backend)) return backend;
+  try {
+    const backend = await createWasmBackend(module, details);
+    if (await knownAnswer(backend)) return backend;
+  } catch (cause) {
+    throw new CarafeError('BackendUnavailable', `the ${details} build does not run here: ${(cause as Error).message}`);
+  }
   throw new CarafeError('BackendUnavailable', `this engine computes a wrong known answer with the ${details} build`);
 }
 
@@ -71,6 +75,6 @@ async function knownAnswer(backend: Backend): Promise<boolean> {
     cIn: 2,
     k: 1,
   });
-  const y = await backend.run((ops) => ops.conv2d(ops.input(Float32Array.of(1, 2, -3, 4), [1, 1, 2, 2]), conv));
+  const y = await backend.run((ops) => ops.conv2d(ops.input(Float32Array.of(1, 2, -3, 4), [1, 1, 2, 2]), conv, PLAIN));
   return y.join() === '6,13,20,27,34,6,9,12,15,18';
 }
