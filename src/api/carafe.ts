@@ -69,8 +69,13 @@ export interface CarafeModule extends AsyncDisposable {
  * module.dispose();
  */
 export async function createCarafe(weights: CarafeWeights, options: CarafeModuleOptions = {}): Promise<CarafeModule> {
-  const { compress, encode, ...rest } = checkModule(weights, options);
-  const checked = { ...rest, compress: compress && copyWeights(compress), encode: copyWeights(encode) };
+  const { compress, encode, out, ...rest } = checkModule(weights, options);
+  const checked = {
+    ...rest,
+    compress: compress && copyWeights(compress),
+    encode: copyWeights(encode),
+    out: out && copyWeights(out),
+  };
   const { signal } = checkRun(options);
   signal?.throwIfAborted();
   return unlessAborted(signal, open(checked, options), (late) => late.dispose());
@@ -109,8 +114,7 @@ class PoolModule implements CarafeModule {
 
   async upsample(x: TensorLike, options: { into?: Float32Array; signal?: AbortSignal } = {}): Promise<Tensor> {
     const features = checkFeatures(x, this.#checked);
-    const { scale } = this.#checked;
-    const into = options.into && checkInto(options.into, features, scale);
+    const into = options.into && checkInto(options.into, features, this.#checked);
     const values = into?.length;
     return this.#run(features, options, () => {
       const place = into?.length === values ? into : undefined; // gone with a worker that died
@@ -132,8 +136,8 @@ class PoolModule implements CarafeModule {
 }
 
 /** The weights as they are now: a worker that is started again needs them again. */
-function copyWeights({ weights: { data, shape }, bias }: ConvSpec): ConvSpec {
-  return { weights: { data: data.slice(), shape }, bias: bias?.slice() };
+function copyWeights({ weights: { data, shape }, bias, ghost }: ConvSpec): ConvSpec {
+  return { weights: { data: data.slice(), shape }, bias: bias?.slice(), ghost: ghost && copyWeights(ghost) };
 }
 
 /** Tries each backend on this thread: whether it runs here, which build or adapter, or why not. */

@@ -1,5 +1,5 @@
 // loadCarafe and listCarafe: CARAFE layers out of people's checkpoints, for createCarafe.
-import { expected } from '../core/errors.js';
+import { CarafeError, expected } from '../core/errors.js';
 import type { Activation } from '../core/shapes.js';
 import type { CarafeFamily, CarafeLayer, FoldedConv, RefusedLayer, Stage } from '../models/carafe-layers.js';
 import type { StoredTensor } from '../models/stored-tensor.js';
@@ -50,7 +50,7 @@ export async function loadCarafe(source: CheckpointSource, options: LoadCarafeOp
   const wanted = prefix === undefined || prefix === '' || prefix.endsWith('.') ? prefix : `${prefix}.`;
   const no = refused.find((one) => one.prefix === (wanted ?? one.prefix));
   if (layers.length === 0 || (wanted !== undefined && !layers.some((layer) => layer.prefix === wanted))) {
-    if (no) throw expected('ModelInvalid', no.prefix || 'checkpoint', 'a CARAFE layer', no.reason);
+    if (no) throw new CarafeError('ModelInvalid', `Expected a CARAFE layer for "${no.prefix}", got ${no.reason}`, no);
     throw expected(
       'ModelInvalid',
       'prefix',

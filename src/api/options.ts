@@ -4,9 +4,9 @@ import type { BackendName } from '../backends/backend.js';
 import type { BackendRequest } from '../backends/select.js';
 import { expected } from '../core/errors.js';
 import type { Activation, Layout, Normalizer, Padding, Window } from '../core/shapes.js';
-import { rowLength } from '../core/shapes.js';
+import { moduleResultLength, outputChannels, rowLength } from '../core/shapes.js';
 import type { RawImage, Shape, Tensor } from '../core/tensor.js';
-import type { CarafeOptions as ModuleSpec, ConvSpec } from '../engine/carafe.js';
+import type { ConvSpec, CarafeOptions as ModuleSpec } from '../engine/carafe.js';
 import type { RunOptions } from '../engine/upscale-image.js';
 import type { ModelName } from '../models/builtin.js';
 
@@ -79,6 +79,8 @@ export interface CarafeModuleOptions extends CarafeOptions, ThreadOptions {
 export interface ConvParameters {
   weights: TensorLike;
   bias?: TensorLike;
+  /** GhostConv: as many channels again, by this depthwise convolution (cOut, 1, k, k) of the others. Both halves have the activation. */
+  ghost?: ConvParameters;
 }
 
 export interface CarafeWeights {
@@ -86,6 +88,8 @@ export interface CarafeWeights {
   compress?: ConvParameters;
   /** kEnc x kEnc, cMid -> groups * kUp^2 * scale^2, in the order of mmcv's content_encoder. */
   encode: ConvParameters;
+  /** After the reassembly, as in the implementations with `down`, `encoder` and `out`. */
+  out?: ConvParameters;
 }
 
 /** Any number of dimensions. */
@@ -289,14 +293,16 @@ export function checkModule(weights: CarafeWeights, options: CarafeModuleOptions
     throw expected('InvalidOption', 'weights', '{ compress?, encode }', weights);
   const compress = weights.compress && checkConv('compress', weights.compress);
   const encode = checkConv('encode', weights.encode);
-  const [encoded, cMid, kEncWeights] = encode.weights.shape;
+  const out = weights.out && checkConv('out', weights.out);
+  const [, cMid, kEncWeights] = encode.weights.shape;
+  const encoded = outputChannels(encode);
   if (compress && compress.weights.shape[2] !== 1)
     throw expected('ShapeMismatch', 'compress.weights', 'a 1x1 convolution', compress.weights.shape);
-  if (compress && compress.weights.shape[0] !== cMid)
+  if (compress && outputChannels(compress) !== cMid)
     throw expected(
       'ShapeMismatch',
       'encode.weights',
-      `${compress.weights.shape[0]} input channels, as many as compress gives,`,
+      `${outputChannels(compress)} input channels, as many as compress gives,`,
       cMid,
     );
   if (kEnc !== undefined && kEnc !== kEncWeights)
@@ -307,6 +313,14 @@ export function checkModule(weights: CarafeWeights, options: CarafeModuleOptions
       'encode.weights',
       `groups * kUp^2 * scale^2 = ${rowLength(window)} output channels`,
       encoded,
+    );
+  const channels = (compress ?? encode).weights.shape[1];
+  if (out && out.weights.shape[1] !== channels)
+    throw expected(
+      'ShapeMismatch',
+      'out.weights',
+      `${channels} input channels, as many as "x" has,`,
+      out.weights.shape[1],
     );
   return {
     ...window,
@@ -319,6 +333,7 @@ export function checkModule(weights: CarafeWeights, options: CarafeModuleOptions
     precision,
     encode,
     ...(compress && { compress }),
+    ...(out && { out }),
   };
 }
 
@@ -335,11 +350,11 @@ export function checkFeatures(x: TensorLike, { layout, compress, encode, groups,
 }
 
 /** Where a result goes: memory that nothing else is in, because a worker takes all of it, unless it is shared. @throws {CarafeError} InvalidOption, ShapeMismatch */
-export function checkInto(into: Float32Array, x: Tensor, scale: number): Float32Array {
+export function checkInto(into: Float32Array, x: Tensor, module: CheckedModule): Float32Array {
   if (!(into instanceof Float32Array) || into.byteLength !== into.buffer.byteLength || into.buffer === x.data.buffer) {
     throw expected('InvalidOption', 'into', 'a Float32Array that is the whole of its buffer, not that of "x"', into);
   }
-  const length = x.data.length * scale * scale;
+  const length = moduleResultLength(x.data.length, module);
   if (into.length !== length) throw expected('ShapeMismatch', 'into', `${length} values`, into.length);
   return into;
 }
@@ -350,10 +365,19 @@ function checkConv(name: string, conv: ConvParameters): ConvSpec {
   const [cOut, , kh, kw] = weights.shape;
   if (kh !== kw || kh % 2 === 0)
     throw expected('ShapeMismatch', `${name}.weights`, 'a square window of odd size', weights.shape);
-  if (conv.bias === undefined || conv.bias === null) return { weights };
+  const ghost = conv.ghost && checkConv(`${name}.ghost`, conv.ghost);
+  if (ghost && (ghost.weights.shape[0] !== cOut || ghost.weights.shape[1] !== 1 || ghost.ghost))
+    throw expected(
+      'ShapeMismatch',
+      `${name}.ghost.weights`,
+      `a depthwise convolution [${cOut}, 1, k, k]`,
+      ghost.weights.shape,
+    );
+  const rest = ghost && { ghost };
+  if (conv.bias === undefined || conv.bias === null) return { weights, ...rest };
   if (!(conv.bias.data instanceof Float32Array) || conv.bias.data.length !== cOut)
     throw expected('ShapeMismatch', `${name}.bias`, `${cOut} values`, conv.bias.data?.length);
-  return { weights, bias: conv.bias.data };
+  return { weights, bias: conv.bias.data, ...rest };
 }
 
 function isSize(value: unknown): value is number {

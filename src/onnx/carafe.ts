@@ -2,7 +2,7 @@
 // features times that tap's kernels at the input's resolution, the sub-pixels as channels. Any n, h and w. Ten times as quick in ONNX
 // Runtime as the nearest + unfold + einsum of PyTorch implementations (BENCHMARKS.md).
 import type { Activation, Normalizer, Padding, Window } from '../core/shapes.js';
-import type { ConvSpec } from '../engine/carafe-engine.js';
+import type { ConvSpec } from '../engine/carafe.js';
 import type { OnnxGraph } from './graph.js';
 
 const END = 2n ** 63n - 1n; // of a Slice: to the end
@@ -11,6 +11,7 @@ const END = 2n ** 63n - 1n; // of a Slice: to the end
 export interface OnnxModule extends Window {
   readonly compress?: ConvSpec;
   readonly encode: ConvSpec;
+  readonly out?: ConvSpec;
   readonly activation: Activation;
   readonly slope: number;
   readonly dilation: number;
@@ -20,8 +21,15 @@ export interface OnnxModule extends Window {
 
 /** x (n, c, h, w) -> (n, c, h*scale, w*scale): the name of the result. */
 export function carafeModule(g: OnnxGraph, x: string, module: OnnxModule, output?: string): string {
-  const compressed = module.compress ? activate(g, conv(g, x, module.compress, 1), module.activation, module.slope) : x;
-  const encoded = conv(g, compressed, module.encode, module.dilation);
+  const { activation, slope, dilation } = module;
+  const stage = (input: string, spec: ConvSpec, activated: boolean, wide = 1): string => {
+    const act = (y: string): string => (activated || spec.ghost ? activate(g, y, activation, slope) : y);
+    const y = act(conv(g, input, spec, wide));
+    if (!spec.ghost) return y;
+    return g.node('Concat', [y, act(conv(g, y, spec.ghost, 1, spec.ghost.weights.shape[0]))], { axis: 1 });
+  };
+  const compressed = module.compress ? stage(x, module.compress, true) : x;
+  const encoded = stage(compressed, module.encode, false, dilation);
   const { groups, kUp, scale } = module;
   const size = spatial(g, x);
   // The encoder's channels are [group][tap][sub-pixel]: pixel shuffle is never needed before the sum.
@@ -29,7 +37,10 @@ export function carafeModule(g: OnnxGraph, x: string, module: OnnxModule, output
     encoded,
     g.node('Concat', [g.ints(-1, groups, kUp * kUp, scale * scale), size], { axis: 0 }),
   ]);
-  return reassemble(g, x, normalize(g, rows, module.normalizer), module, module.padding, output);
+  const kernels = normalize(g, rows, module.normalizer);
+  if (!module.out) return reassemble(g, x, kernels, module, module.padding, output);
+  const y = stage(reassemble(g, x, kernels, module, module.padding), module.out, false);
+  return g.node('Identity', [y], {}, output);
 }
 
 /** mmcv's operator: kernels (n, groups*kUp^2, h*scale, w*scale) as they are. */
@@ -92,12 +103,13 @@ function spatial(g: OnnxGraph, x: string): string {
   return g.node('Slice', [g.node('Shape', [x]), g.ints(2), g.ints(4), g.ints(0)]);
 }
 
-function conv(g: OnnxGraph, x: string, { weights, bias }: ConvSpec, dilation: number): string {
+function conv(g: OnnxGraph, x: string, { weights, bias }: ConvSpec, dilation: number, group = 1): string {
   const [cOut, , k] = weights.shape;
   const pad = ((k - 1) * dilation) / 2;
   const parameters = [g.constant(weights.data, weights.shape), ...(bias ? [g.constant(bias, [cOut])] : [])];
   return g.node('Conv', [x, ...parameters], {
     dilations: [dilation, dilation],
+    group,
     kernel_shape: [k, k],
     pads: [pad, pad, pad, pad],
   });
