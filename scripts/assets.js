@@ -1,28 +1,30 @@
 // What files become that are no code, in one place for the bundler (esbuild) and the test runner (Vite):
 //   shaders/*.wgsl            a module of one object, see ShaderFile in src/backends/webgpu/shader.ts
 //   *?text                    the file's text
-//   *.deflate, *.safetensors  its bytes
+//   *.deflate                 its bytes in base64: a loader that makes bytes of it brings 300 bytes along
+//   *.safetensors             its bytes
 // A shader says which other files of shaders/ it needs, in lines "// requires: a, b"; those become imports, so that a text that several
 // shaders need is in the package once.
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { extname, join, relative } from 'node:path';
+import { root } from './ensure.js';
 import { minifyWgsl } from './minify-wgsl.js';
 
 const WGSL = /\/shaders\/[^/]+\.wgsl$/;
 const TEXT = /\?text$/;
-const BYTES = ['.deflate', '.safetensors'];
+const LOADERS = { '.deflate': 'base64', '.safetensors': 'binary' };
 
 /** For esbuild. */
 export const esbuildAssets = {
   name: 'assets',
   setup({ initialOptions, onResolve, onLoad }) {
-    initialOptions.loader = { ...initialOptions.loader, ...Object.fromEntries(BYTES.map((name) => [name, 'binary'])) };
+    initialOptions.loader = { ...initialOptions.loader, ...LOADERS };
     onResolve({ filter: TEXT }, ({ path, resolveDir }) => ({
-      path: join(resolveDir, path.replace(TEXT, '')),
+      path: relative(root, join(resolveDir, path.replace(TEXT, ''))), // it is in the bundle's comments
       namespace: 'text',
     }));
     onLoad({ filter: /.*/, namespace: 'text' }, ({ path }) => ({
-      contents: readFileSync(path, 'utf8'),
+      contents: readFileSync(join(root, path), 'utf8').replace(/\n\/\/# sourceMappingURL=.*\s*$/, ''),
       loader: 'text',
     }));
     onLoad({ filter: WGSL }, ({ path }) => ({ contents: shaderModule(readFileSync(path, 'utf8')), loader: 'js' }));
@@ -36,9 +38,10 @@ export const viteAssets = {
   load(id) {
     if (WGSL.test(id)) return shaderModule(readFileSync(id, 'utf8'));
     if (TEXT.test(id)) return `export default ${JSON.stringify(readFileSync(id.replace(TEXT, ''), 'utf8'))};`;
-    if (!BYTES.some((extension) => id.endsWith(extension))) return undefined;
-    const base64 = readFileSync(id).toString('base64');
-    return `export default new Uint8Array(Buffer.from(${JSON.stringify(base64)}, 'base64'));`;
+    const loader = LOADERS[extname(id)];
+    if (!loader) return undefined;
+    const base64 = JSON.stringify(readFileSync(id).toString('base64'));
+    return `export default ${loader === 'base64' ? base64 : `new Uint8Array(Buffer.from(${base64}, 'base64'))`};`;
   },
 };
 

@@ -4,8 +4,8 @@ declare module '*.wgsl' {
   export default file;
 }
 declare module '*.deflate' {
-  const bytes: Uint8Array<ArrayBuffer>;
-  export default bytes;
+  const base64: string;
+  export default base64;
 }
 declare module '*.safetensors' {
   const bytes: Uint8Array<ArrayBuffer>;

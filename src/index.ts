@@ -1,5 +1,5 @@
-// Every public export, nothing else.
-export { carafe, type CarafeModule, createCarafe, listBackends } from './api/carafe.js';
+// Every public export, nothing else: the core, the models by name, and checkpoints.
+export * from './core.js';
 export {
   type CarafeLayerInfo,
   type CheckpointSource,
@@ -9,21 +9,6 @@ export {
   type LoadedCarafe,
   type LoadedConv,
 } from './api/checkpoint.js';
-export { type ImageInput, toBlob, toImageBitmap } from './api/image.js';
-export type {
-  CarafeModuleOptions,
-  CarafeOptions,
-  CarafeWeights,
-  ConvParameters,
-  TensorLike,
-  UpscalerOptions,
-} from './api/options.js';
-export { createUpscaler, upscale, type Upscaler, type UpscalerInfo } from './api/upscale.js';
-export type { BackendName } from './backends/backend.js';
-export type { BackendReport, Rejection } from './backends/select.js';
-export { explainReassembly, type ReassemblyLevel, type SourcePixel } from './core/explain.js';
-export { CarafeError, type ErrorCode } from './core/errors.js';
-export type { Activation, Normalizer, Padding } from './core/shapes.js';
-export type { RawImage, Shape, Tensor } from './core/tensor.js';
-export type { Layout } from './core/shapes.js';
-export type { Progress, RunOptions, Tile } from './engine/upscale-image.js';
+export { createUpscaler, upscale } from './api/named-models.js';
+export type { UpscalerOptions } from './api/options.js';
+export type { CarafeFamily, RefusedLayer } from './models/carafe-layers.js';

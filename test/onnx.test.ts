@@ -3,9 +3,9 @@
 import { readFileSync } from 'node:fs';
 import * as ort from 'onnxruntime-web';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CarafeModuleOptions, CarafeWeights } from '../src/api/options.js';
+import type { CarafeModuleOptions, CarafeWeights } from 'carafe-web';
 import { parseSafetensors } from '../src/models/safetensors.js';
-import { carafeToOnnx, rewriteCarafe } from '../src/onnx/index.js';
+import { carafeToOnnx, rewriteCarafe } from 'carafe-web/onnx';
 import { decode, encode, messages, texts } from '../src/onnx/protobuf.js';
 import { randomTensor } from './api/support.js';
 

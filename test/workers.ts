@@ -26,7 +26,7 @@ export function watchWorkers(): Map<string, threads.Worker[]> {
 
 /** The package's worker. */
 export function workerUrl(name: string): URL {
-  return new URL(`../dist/worker.js?case=${name}`, import.meta.url);
+  return new URL(`../dist/carafe-web-worker.js?case=${name}`, import.meta.url);
 }
 
 /** One that dies of its n-th message: the first two are of its start. */
@@ -40,6 +40,6 @@ export function mortalWorkerUrl(name: string, n: number): URL {
       if (++messages === ${n}) process.exit(3);
       listen(message);
     });
-    await import('${new URL('../dist/worker.js', import.meta.url)}');`)}`,
+    await import('${new URL('../dist/carafe-web-worker.js', import.meta.url)}');`)}`,
   );
 }

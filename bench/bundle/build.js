@@ -89,7 +89,7 @@ async function packCode() {
   mkdirSync(app, { recursive: true });
   cpSync(join(root, 'dist'), join(app, 'dist'), {
     recursive: true,
-    filter: (path) => !path.endsWith('types') && !path.endsWith('.deflate'),
+    filter: (path) => !/\.(d\.ts|map|deflate)$/.test(path),
   });
   copyFileSync(join(root, 'package.json'), join(app, 'package.json')); // so that `carafe-web` is found in its own folder
   await build({

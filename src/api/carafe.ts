@@ -1,7 +1,8 @@
 // carafe(), createCarafe(): the operator and the learned module on tensors. listBackends(): what runs here.
 import type { BackendReport } from '../backends/select.js';
 import { unlessAborted } from '../core/abort.js';
-import type { Tensor } from '../core/tensor.js';
+import type { Global } from '../core/platform.js';
+import type { Shape, Tensor } from '../core/tensor.js';
 import type { ConvSpec } from '../engine/carafe.js';
 import type { WorkOf } from '../engine/specs.js';
 import { openPool, type Pool, type PoolInfo } from '../worker/pool.js';
@@ -10,9 +11,9 @@ import {
   type CarafeModuleOptions,
   type CarafeOptions,
   type CarafeWeights,
-  checkBackend,
   checkFeatures,
   checkInto,
+  checkKernels,
   type CheckedModule,
   checkModule,
   checkReassembly,
@@ -21,7 +22,10 @@ import {
   checkThread,
   checkTiling,
   checkWindow,
+  kernelsShape,
+  resolveBackend,
   type TensorLike,
+  upsampledShape,
 } from './options.js';
 
 /**
@@ -38,22 +42,28 @@ export async function carafe(features: TensorLike, kernels: TensorLike, options:
   const x = checkTensor('features', features);
   const k = checkTensor('kernels', kernels);
   checkReassembly(x, k, window);
-  const request = await checkBackend(options);
+  const request = await resolveBackend(options);
+  if (x.shape[0] === 0) return empty([0, x.shape[1], k.shape[2], k.shape[3]]);
   const { reassemble } = await import('../engine/warm.js'); // its own chunk: with workers the page does not need it
   return reassemble(request, x, k, window, padding);
+}
+
+/** The result of no images. */
+function empty(shape: Shape, data: Float32Array = new Float32Array(0)): Tensor {
+  return { data, shape };
 }
 
 export interface CarafeModule extends AsyncDisposable {
   readonly info: PoolInfo;
   /** x (n, c, h, w) -> the normalised kernels (n, groups*kUp^2, h*scale, w*scale) that `upsample` reassembles with. */
-  predictKernels(x: TensorLike, options?: { signal?: AbortSignal }): Promise<Tensor>;
+  predictKernels(x: TensorLike, options?: { signal?: Global<'AbortSignal'> }): Promise<Tensor>;
   /**
    * x (n, c, h, w) -> (n, c, h*scale, w*scale). `into`: an array whose memory takes the result, an earlier result for example; the first touch
    * of new memory is a third of the time of a call whose result is tens of MB. It belongs to the call: a worker has it transferred, so read the tensor that is returned.
    * On SharedArrayBuffers x and `into` are read and written where they are, also by a worker.
    * @throws {CarafeError} InvalidOption, ShapeMismatch, OutOfMemory, DeviceLost, WorkerCrashed, Disposed; the signal's reason
    */
-  upsample(x: TensorLike, options?: { into?: Float32Array; signal?: AbortSignal }): Promise<Tensor>;
+  upsample(x: TensorLike, options?: { into?: Float32Array; signal?: Global<'AbortSignal'> }): Promise<Tensor>;
   /** Frees workers and memory; pending calls reject with Disposed. */
   dispose(): void;
 }
@@ -82,7 +92,7 @@ export async function createCarafe(weights: CarafeWeights, options: CarafeModule
 }
 
 async function open(checked: CheckedModule, options: CarafeModuleOptions): Promise<CarafeModule> {
-  const request = await checkBackend(options);
+  const request = await resolveBackend(options);
   const threads = checkThread(options, request);
   const { workers } = checkTiling(options);
   const { signal } = options;
@@ -103,8 +113,10 @@ class PoolModule implements CarafeModule {
     return this.#pool.info;
   }
 
-  async predictKernels(x: TensorLike, options: { signal?: AbortSignal } = {}): Promise<Tensor> {
+  async predictKernels(x: TensorLike, options: { signal?: Global<'AbortSignal'> } = {}): Promise<Tensor> {
     const features = checkFeatures(x, this.#checked);
+    checkKernels(features, this.#checked);
+    if (features.shape[0] === 0) return empty(kernelsShape(features.shape, this.#checked));
     return this.#run(features, options, () => ({
       program: 'predictKernels',
       args: [features],
@@ -112,9 +124,13 @@ class PoolModule implements CarafeModule {
     }));
   }
 
-  async upsample(x: TensorLike, options: { into?: Float32Array; signal?: AbortSignal } = {}): Promise<Tensor> {
+  async upsample(
+    x: TensorLike,
+    options: { into?: Float32Array; signal?: Global<'AbortSignal'> } = {},
+  ): Promise<Tensor> {
     const features = checkFeatures(x, this.#checked);
-    const into = options.into && checkInto(options.into, features, this.#checked);
+    const into = checkInto(options, features, this.#checked);
+    if (features.shape[0] === 0) return empty(upsampledShape(features.shape, this.#checked), into);
     const values = into?.length;
     return this.#run(features, options, () => {
       const place = into?.length === values ? into : undefined; // gone with a worker that died
@@ -130,7 +146,7 @@ class PoolModule implements CarafeModule {
     this.dispose();
   }
 
-  #run(x: Tensor, options: { signal?: AbortSignal }, prepare: () => WorkOf<'carafeModule'>): Promise<Tensor> {
+  #run(x: Tensor, options: { signal?: Global<'AbortSignal'> }, prepare: () => WorkOf<'carafeModule'>): Promise<Tensor> {
     return this.#pool.queue.call<Tensor>(x.data.length, prepare, checkRun(options).signal);
   }
 }

@@ -1,12 +1,14 @@
 // loadCarafe and listCarafe: CARAFE layers out of people's checkpoints, for createCarafe.
 import { CarafeError, expected } from '../core/errors.js';
+import type { Global } from '../core/platform.js';
 import type { Activation } from '../core/shapes.js';
+import { bytesOf, isUrl, tagOf } from '../core/tag.js';
 import type { CarafeFamily, CarafeLayer, FoldedConv, RefusedLayer, Stage } from '../models/carafe-layers.js';
 import type { StoredTensor } from '../models/stored-tensor.js';
-import { readUrl } from './options.js';
+import { readUrl } from './load.js';
 
 /** The bytes of a .safetensors, .pth or .pt, or where they are. */
-export type CheckpointSource = Uint8Array | ArrayBuffer | Blob | URL;
+export type CheckpointSource = Uint8Array | ArrayBuffer | Global<'Blob'> | Global<'URL'>;
 
 export interface LoadCarafeOptions {
   /** Which layer, as listCarafe names it; needed if the checkpoint has several. */
@@ -39,8 +41,10 @@ export interface LoadedCarafe {
 export type CarafeLayerInfo = Omit<CarafeLayer, 'stages'>;
 
 /**
- * One CARAFE layer of a checkpoint: `const { weights, options } = await loadCarafe(bytes)`, then `createCarafe(weights, options)`.
- * @throws {CarafeError} ModelInvalid: not a checkpoint, no such layer, several and no prefix, or one that computes something else
+ * One CARAFE layer of a checkpoint: `const { weights, options } = await loadCarafe(bytes)`, then `createCarafe(weights,
+ * options)`.
+ * @throws {CarafeError} ModelInvalid: not a checkpoint, no such layer, several and no prefix, or one that computes
+ * something else
  */
 export async function loadCarafe(source: CheckpointSource, options: LoadCarafeOptions = {}): Promise<LoadedCarafe> {
   const { prefix, ...hints } = options;
@@ -102,14 +106,12 @@ async function open(source: CheckpointSource): Promise<{
 }
 
 async function readSource(source: CheckpointSource): Promise<Uint8Array> {
-  const tag = Object.prototype.toString.call(source);
-  if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
-  if (tag === '[object ArrayBuffer]') return new Uint8Array(source as ArrayBuffer);
-  if (tag === '[object Blob]' || tag === '[object File]') return new Uint8Array(await (source as Blob).arrayBuffer());
-  if (tag !== '[object URL]')
-    throw expected('InvalidOption', 'source', 'bytes, a Blob or a URL of a checkpoint', source);
+  const bytes = bytesOf(source);
+  if (bytes) return bytes;
+  if (['Blob', 'File'].includes(tagOf(source))) return new Uint8Array(await (source as Blob).arrayBuffer());
+  if (!isUrl(source)) throw expected('InvalidOption', 'source', 'bytes, a Blob or a URL of a checkpoint', source);
   try {
-    return new Uint8Array(await readUrl(source as URL));
+    return await readUrl(source);
   } catch (error) {
     throw expected('ModelInvalid', 'source', 'a checkpoint that can be read', (error as Error).message);
   }

@@ -1,16 +1,16 @@
 // upscale(), createUpscaler(): an image in, the image at `scale` times its size out, in workers by default.
 import type { BackendName } from '../backends/backend.js';
 import { unlessAborted } from '../core/abort.js';
-import { CarafeError, expected } from '../core/errors.js';
+import { expected } from '../core/errors.js';
 import type { RawImage } from '../core/tensor.js';
 import { inSlices } from '../core/turn.js';
 import { pasting } from '../engine/tiles.js';
 import { MOVED, type Progress, type RunOptions, type Tile, upscaleTiles } from '../engine/upscale-image.js';
 import type { UpscalerFacts } from '../engine/upscaler.js';
-import { BUILTIN_MODELS } from '../models/builtin.js';
 import { openPool, type Pool, type PoolInfo } from '../worker/pool.js';
-import { type ImageInput, toRawImage } from './image.js';
-import { checkBackend, checkRun, checkThread, checkTiling, readUrl, type UpscalerOptions } from './options.js';
+import { allocateImage, type ImageInput, toRawImage } from './image.js';
+import { type FileSource, loadModel } from './load.js';
+import { checkRun, checkScale, checkThread, checkTiling, resolveBackend, type UpscalerOptions } from './options.js';
 
 export interface UpscalerInfo extends PoolInfo {
   readonly model: string;
@@ -32,23 +32,25 @@ export interface Upscaler extends AsyncDisposable {
   dispose(): void;
 }
 
+/** Options of the entry without models, `carafe-web/core`: the model is the caller's. */
+export interface CoreUpscalerOptions extends Omit<UpscalerOptions, 'model'> {
+  model: FileSource;
+}
+
 /**
  * Loads a network once for many images.
  * @throws {CarafeError} InvalidOption, BackendUnavailable, ModelInvalid, WorkerCrashed; the signal's reason
- * @example
- * const upscaler = await createUpscaler();
- * const big = await upscaler.upscale({ data: new Uint8ClampedArray(32 * 24 * 4), width: 32, height: 24 }); // 64x48
- * upscaler.dispose();
  */
-export async function createUpscaler(options: UpscalerOptions = {}): Promise<Upscaler> {
+export async function createUpscaler(options: CoreUpscalerOptions): Promise<Upscaler> {
   const { signal } = checkRun(options);
   signal?.throwIfAborted();
   return unlessAborted(signal, open(options), (late) => late.dispose());
 }
 
-async function open(options: UpscalerOptions): Promise<Upscaler> {
+async function open(options: CoreUpscalerOptions): Promise<Upscaler> {
   const { workers, tile } = checkTiling(options);
-  const [request, model] = await Promise.all([checkBackend(options), readModel(options)]);
+  checkScale(options);
+  const [request, model] = await Promise.all([resolveBackend(options), loadModel(options.model)]);
   const threads = checkThread(options, request);
   const { signal } = options;
   const pool = await openPool({ ...request, spec: 'upscaler', options: { model } }, { ...threads, workers, signal });
@@ -68,10 +70,8 @@ async function open(options: UpscalerOptions): Promise<Upscaler> {
 /**
  * One image: createUpscaler, upscale, dispose.
  * @throws as both
- * @example
- * const { width, height } = await upscale({ data: new Uint8ClampedArray(16 * 16 * 4), width: 16, height: 16 }); // 32, 32
  */
-export async function upscale(image: ImageInput, options: UpscalerOptions & RunOptions = {}): Promise<RawImage> {
+export async function upscale(image: ImageInput, options: CoreUpscalerOptions & RunOptions): Promise<RawImage> {
   const upscaler = await createUpscaler(options);
   try {
     return await upscaler.upscale(image, options);
@@ -97,7 +97,7 @@ class PoolUpscaler implements Upscaler {
   async upscale(image: ImageInput, options: RunOptions = {}): Promise<RawImage> {
     const input = await this.#begin(image, options);
     const { scale } = this.info;
-    const output = allocate(input.width * scale, input.height * scale);
+    const output = inColorSpace(allocateImage(input.width * scale, input.height * scale), input);
     let reported = 0;
     const onProgress = (progress: Progress): void => {
       if (progress.done <= reported) return; // again, on another backend
@@ -116,7 +116,8 @@ class PoolUpscaler implements Upscaler {
   }
 
   async *tiles(image: ImageInput, options: RunOptions = {}): AsyncGenerator<Tile, void, void> {
-    yield* this.#run(await this.#begin(image, options), options);
+    const input = await this.#begin(image, options);
+    for await (const tile of this.#run(input, options)) yield { ...tile, image: inColorSpace(tile.image, input) };
   }
 
   dispose(): void {
@@ -138,37 +139,6 @@ class PoolUpscaler implements Upscaler {
   }
 }
 
-function allocate(width: number, height: number): RawImage {
-  try {
-    return { data: new Uint8ClampedArray(width * height * 4), width, height };
-  } catch {
-    throw new CarafeError(
-      'OutOfMemory',
-      `Expected ${width * height * 4} bytes for the output to be available, got a refusal`,
-    );
-  }
-}
-
-async function readModel({ model = 'base', scale = 2 }: UpscalerOptions): Promise<Uint8Array> {
-  if (model instanceof ArrayBuffer) return new Uint8Array(model.slice(0)); // as it is now: a worker that is started again needs it again
-  if (model instanceof URL) {
-    return new Uint8Array(
-      await readUrl(model).catch((cause: Error) => {
-        throw expected('ModelInvalid', 'model', 'a URL that can be read', cause.message);
-      }),
-    );
-  }
-  const models = BUILTIN_MODELS[scale];
-  if (!models) throw expected('InvalidOption', 'scale', Object.keys(BUILTIN_MODELS).join(' or '), scale);
-  const load = Object.hasOwn(models, model) && models[model];
-  if (!load)
-    throw expected(
-      'InvalidOption',
-      'model',
-      `${Object.keys(models)
-        .map((name) => `"${name}"`)
-        .join(', ')} (at scale ${scale}), a URL or an ArrayBuffer`,
-      model,
-    );
-  return load();
+function inColorSpace(image: RawImage, { colorSpace }: RawImage): RawImage {
+  return colorSpace ? { ...image, colorSpace } : image;
 }

@@ -1,5 +1,5 @@
-// Which source pixels an output pixel was gathered from (Figures 5 and 6 of the paper), through stacked CARAFE levels as in an FPN: the
-// taps of the last level, each followed down through the level before it.
+// Which source pixels an output pixel was gathered from (Figures 5 and 6 of the paper), through stacked CARAFE levels
+// as in an FPN: the taps of the last level, each followed down through the level before it.
 import { expected } from './errors.js';
 import { borderIndex, type Padding } from './shapes.js';
 import type { Tensor } from './tensor.js';
@@ -22,7 +22,8 @@ export interface SourcePixel {
 
 /**
  * The pixels of the first level's input that made a pixel of the last level's output, the heaviest first.
- * @param levels from the first (the smallest map) to the last; each one's output is as large as the next one's input, or larger (cropped)
+ * @param levels from the first (the smallest map) to the last; each one's output is as large as the next one's input,
+ * or larger (cropped)
  * @param point a pixel of the last output; `group` (default 0) where kernels differ between channels
  * @throws {CarafeError} InvalidOption, ShapeMismatch
  */

@@ -1,6 +1,7 @@
 // One image as a call of the queue: tiles are cut when a runner is free, and handed out as they finish.
 import type { BackendName } from '../backends/backend.js';
 import { unlessAborted } from '../core/abort.js';
+import type { Global } from '../core/platform.js';
 import type { RawImage } from '../core/tensor.js';
 import { inSlices } from '../core/turn.js';
 import type { Call, Queue } from './queue.js';
@@ -16,7 +17,7 @@ export interface Progress {
 
 export interface RunOptions {
   /** Aborting rejects with `signal.reason` at once, and no more tiles are begun. */
-  readonly signal?: AbortSignal;
+  readonly signal?: Global<'AbortSignal'>;
   readonly onProgress?: (progress: Progress) => void;
 }
 

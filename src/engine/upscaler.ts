@@ -1,5 +1,6 @@
 // The image upscaler: tiles through carafe-luma. RGBA8 -> planes -> luma by the network, chroma by bicubic -> RGBA8 of the core.
 import { type Backend, BLOCK, type DevicePixels, type Ops } from '../backends/backend.js';
+import type { ClampedBytes } from '../core/platform.js';
 import type { RawImage } from '../core/tensor.js';
 import { parseSafetensors } from '../models/safetensors.js';
 import { BLEED_RADIUS, bleedColours } from './alpha.js';
@@ -44,7 +45,7 @@ export async function runTiles(backend: Backend, net: CarafeLuma, jobs: readonly
   const ready = jobs.map((job) => (job.alpha ? { ...job, image: bleedColours(job.image) } : job));
   const results = await backend.runPixels((ops) => ready.map((job) => tileProgram(ops, net, job)));
   return results.map((data, i) => ({
-    data,
+    data: data as ClampedBytes,
     width: jobs[i].core.width * net.scale,
     height: jobs[i].core.height * net.scale,
   }));

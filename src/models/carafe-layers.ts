@@ -1,7 +1,8 @@
-// The CARAFE layers of a whole model's state-dict: which implementation each is by its names and shapes, and its weights as
-// createCarafe takes them, batch norm folded into the convolutions. What looks like CARAFE and computes something else is refused with
-// the reason. Families and their sources: mmcv/ops/carafe.py (mmdet's FPN_CARAFE and mask heads too), github.com/XiaLiPKU/CARAFE, its
-// copies in YOLO forks (Conv + BN + SiLU), IntegrateNet and others with down/encoder/out, and the last with GhostConv.
+// The CARAFE layers of a whole model's state-dict: which implementation each is by its names and shapes, and its
+// weights as createCarafe takes them, batch norm folded into the convolutions. What looks like CARAFE and computes
+// something else is refused with the reason. Families and their sources: mmcv/ops/carafe.py (mmdet's FPN_CARAFE and
+// mask heads too), github.com/XiaLiPKU/CARAFE, its copies in YOLO forks (Conv + BN + SiLU), IntegrateNet and others
+// with down/encoder/out, and the last with GhostConv.
 import { type CarafeError, expected } from '../core/errors.js';
 import type { Activation } from '../core/shapes.js';
 import { type StoredTensor, toFloat32 } from './stored-tensor.js';
@@ -213,7 +214,10 @@ function describe(
   };
 }
 
-/** What the encoder's outputs can mean, the likeliest first: one group, the paper's kUp = kEnc + 2 or kUp = kEnc, scale 2. */
+/**
+ * What the encoder's outputs can mean, the likeliest first: one group, the paper's kUp = kEnc + 2 or kUp = kEnc, scale
+ * 2.
+ */
 function possibleWindows(
   encoded: number,
   channels: number,
@@ -236,7 +240,8 @@ function possibleWindows(
 }
 
 /**
- * A stage's convolution with batch norm folded in, in f64: weights * gamma / sqrt(var + eps), bias likewise; zeros where there is none.
+ * A stage's convolution with batch norm folded in, in f64: weights * gamma / sqrt(var + eps), bias likewise; zeros
+ * where there is none.
  * @throws {CarafeError} ModelInvalid naming the tensor
  */
 export function foldConv(tensors: Tensors, { conv, norm }: Pick<Stage, 'conv' | 'norm'>, eps: number): FoldedConv {

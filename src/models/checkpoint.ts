@@ -1,4 +1,5 @@
-// A checkpoint of somebody's training, whatever the format: every tensor by name, its values in the file until they are read.
+// A checkpoint of somebody's training, whatever the format: every tensor by name, its values in the file until they are
+// read.
 import { expected } from '../core/errors.js';
 import { readSafetensors } from './safetensors.js';
 import { DTYPES, type StoredTensor } from './stored-tensor.js';

@@ -1,6 +1,6 @@
-// Reads safetensors: 8 bytes header length (little endian), a JSON header {name: {dtype, shape, data_offsets}}, then the data.
-// Source: github.com/huggingface/safetensors, README "Format". Every number in the header is checked before it is used, so that a
-// truncated or hostile file costs one error and no memory.
+// Reads safetensors: 8 bytes header length (little endian), a JSON header {name: {dtype, shape, data_offsets}}, then
+// the data. Source: github.com/huggingface/safetensors, README "Format". Every number in the header is checked before
+// it is used, so that a truncated or hostile file costs one error and no memory.
 import { type CarafeError, expected } from '../core/errors.js';
 import { type Dtype, type StoredTensor, DTYPE_BYTES, toFloat32 } from './stored-tensor.js';
 
@@ -16,7 +16,10 @@ export interface ModelFile {
 
 const MAX_HEADER_BYTES = 100_000_000; // the format's own limit
 
-/** A file of the package's own models: every tensor as f32. @throws {CarafeError} ModelInvalid with the first thing that is wrong. */
+/**
+ * A file of the package's own models: every tensor as f32. @throws {CarafeError} ModelInvalid with the first thing that
+ * is wrong.
+ */
 export function parseSafetensors(bytes: Uint8Array): ModelFile {
   const { tensors, metadata } = readSafetensors(bytes, ['F32', 'F16', 'BF16']);
   return {
@@ -27,7 +30,10 @@ export function parseSafetensors(bytes: Uint8Array): ModelFile {
   };
 }
 
-/** What the file says, its values where they lie. `dtypes` are those the caller can use. @throws {CarafeError} ModelInvalid. */
+/**
+ * What the file says, its values where they lie. `dtypes` are those the caller can use. @throws {CarafeError}
+ * ModelInvalid.
+ */
 export function readSafetensors(
   bytes: Uint8Array,
   dtypes: readonly Dtype[],

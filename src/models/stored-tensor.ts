@@ -23,7 +23,9 @@ export const DTYPES = Object.keys(DTYPE_BYTES) as Dtype[];
 export interface StoredTensor {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
-  /** Its values in row-major order, little endian. @throws {CarafeError} ModelInvalid if the file does not hold them. */
+  /**
+   * Its values in row-major order, little endian. @throws {CarafeError} ModelInvalid if the file does not hold them.
+   */
   read(): Uint8Array;
 }
 

@@ -1,7 +1,8 @@
-// Reads what torch.save writes since 1.6: a zip of stored entries, `<root>/data.pkl` (a pickle of dictionaries of tensors) and
-// `<root>/data/<key>` (the storages). Nothing of the pickle is executed: its opcodes are read by pickleparser, and only the names of the
-// table below mean anything; any other is refused. Tensors stay in the file until they are read, so a hostile file costs no memory
-// beyond its own size. Source: pytorch/torch/serialization.py, torch/_utils.py.
+// Reads what torch.save writes since 1.6: a zip of stored entries, `<root>/data.pkl` (a pickle of dictionaries of
+// tensors) and `<root>/data/<key>` (the storages). Nothing of the pickle is executed: its opcodes are read by
+// pickleparser, and only the names of the table below mean anything; any other is refused. Tensors stay in the file
+// until they are read, so a hostile file costs no memory beyond its own size. Source: pytorch/torch/serialization.py,
+// torch/_utils.py.
 import { type UnzipFileInfo, unzipSync } from 'fflate';
 import { Parser } from 'pickleparser';
 import { type CarafeError, expected } from '../core/errors.js';
@@ -40,7 +41,10 @@ const IGNORED = [
   'collections.Counter',
 ];
 
-/** Dictionaries that hold the weights, as people's scripts name them: averaged weights first, as they are what is evaluated. */
+/**
+ * Dictionaries that hold the weights, as people's scripts name them: averaged weights first, as they are what is
+ * evaluated.
+ */
 const WRAPPERS = [
   'ema',
   'ema_state_dict',
@@ -239,7 +243,10 @@ function tensor(
   };
 }
 
-/** The tensors of the dictionary that holds the weights, wherever it lies: `state_dict`, `model`, `ema` and the like are unwrapped. */
+/**
+ * The tensors of the dictionary that holds the weights, wherever it lies: `state_dict`, `model`, `ema` and the like are
+ * unwrapped.
+ */
 function stateDict(content: unknown): ReadonlyMap<string, StoredTensor> {
   if (!(content instanceof Map)) throw invalid('data.pkl', 'a dictionary of tensors (a state-dict)', content);
   const own = [...content].filter(([, value]) => value instanceof Unnamed);

@@ -1,6 +1,6 @@
-// CARAFE as ops that every ONNX runtime has (Pad, Slice, Mul, Add, DepthToSpace; opset 13), without unfold: for each tap the shifted
-// features times that tap's kernels at the input's resolution, the sub-pixels as channels. Any n, h and w. Ten times as quick in ONNX
-// Runtime as the nearest + unfold + einsum of PyTorch implementations (BENCHMARKS.md).
+// CARAFE as ops that every ONNX runtime has (Pad, Slice, Mul, Add, DepthToSpace; opset 13), without unfold: for each
+// tap the shifted features times that tap's kernels at the input's resolution, the sub-pixels as channels. Any n, h and
+// w. Ten times as quick in ONNX Runtime as the nearest + unfold + einsum of PyTorch implementations (BENCHMARKS.md).
 import type { Activation, Normalizer, Padding, Window } from '../core/shapes.js';
 import type { ConvSpec } from '../engine/carafe.js';
 import type { OnnxGraph } from './graph.js';

@@ -1,5 +1,6 @@
-// The protobuf wire format, as far as ONNX needs it: a message is a list of fields in the file's order, so that a model can be changed
-// in one place and every byte of the rest stays, known or not. Source: protobuf.dev/programming-guides/encoding.
+// The protobuf wire format, as far as ONNX needs it: a message is a list of fields in the file's order, so that a model
+// can be changed in one place and every byte of the rest stays, known or not. Source:
+// protobuf.dev/programming-guides/encoding.
 import { expected } from '../core/errors.js';
 
 /** Wire types 0 (varint), 1 (8 bytes), 2 (bytes: text, message, packed numbers) and 5 (4 bytes). */

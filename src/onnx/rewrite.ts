@@ -1,5 +1,6 @@
-// Takes CARAFE out of an exported model: mmcv's custom operator, and what PyTorch's exporter makes of the implementations with nearest,
-// unfold and einsum, become the graph of carafe.ts under the same names. Every other byte of the model stays as it is.
+// Takes CARAFE out of an exported model: mmcv's custom operator, and what PyTorch's exporter makes of the
+// implementations with nearest, unfold and einsum, become the graph of carafe.ts under the same names. Every other byte
+// of the model stays as it is.
 import { type CarafeError, expected } from '../core/errors.js';
 import type { Window } from '../core/shapes.js';
 import { carafeOperator } from './carafe.js';
@@ -22,7 +23,10 @@ interface Node {
   readonly attributes: ReadonlyMap<string, Field[]>;
 }
 
-/** The model with every CARAFE replaced, and what was found. @throws {CarafeError} ModelInvalid if there is none, or another operator. */
+/**
+ * The model with every CARAFE replaced, and what was found. @throws {CarafeError} ModelInvalid if there is none, or
+ * another operator.
+ */
 export function rewriteCarafe(bytes: Uint8Array): { model: Uint8Array<ArrayBuffer>; found: FoundCarafe[] } {
   const model = decode(bytes);
   const [graph] = messages(model, 7);

@@ -4,14 +4,15 @@ import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { CarafeError } from '../core/errors.js';
 import type { Job, Run, Session, SessionInfo } from '../engine/session.js';
 import { type OpenRequest, openSession } from '../engine/specs.js';
+import { HANDSHAKE } from './handshake.js';
 import { answer, type Host } from './wire.js';
 
 class SessionHost implements Host {
   #session: Session | undefined;
   readonly #runs = new Map<number, Run>();
 
-  ready(): true {
-    return true;
+  ready(): string {
+    return HANDSHAKE;
   }
 
   open(request: OpenRequest) {

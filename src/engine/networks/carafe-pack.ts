@@ -1,5 +1,6 @@
-// The learned CARAFE module as people train it: compress -> encode -> normalizeKernels -> reassemble, mmcv's CARAFEPack and the variants
-// whose convolutions are GhostConvs or that have one more after the reassembly. Where it is mmcv's it is one op, carafePack.
+// The learned CARAFE module as people train it: compress -> encode -> normalizeKernels -> reassemble, mmcv's CARAFEPack
+// and the variants whose convolutions are GhostConvs or that have one more after the reassembly. Where it is mmcv's it
+// is one op, carafePack.
 import { type CarafePack, type DeviceConv, type DeviceTensor, type Ops, PLAIN } from '../../backends/backend.js';
 import type { Layout } from '../../core/shapes.js';
 
@@ -31,7 +32,10 @@ export function predictKernels(ops: Ops, module: CarafeStages, x: DeviceTensor):
   return kernels;
 }
 
-/** x (n, c, h, w), or (n, h, w, c) in layout NHWC, -> the same with h*scale and w*scale, and out's channels if there is one. */
+/**
+ * x (n, c, h, w), or (n, h, w, c) in layout NHWC, -> the same with h*scale and w*scale, and out's channels if there is
+ * one.
+ */
 export function upsample(ops: Ops, module: CarafeStages, x: DeviceTensor, layout: Layout): DeviceTensor {
   const { compress, encode, out, activation, slope } = module;
   const pack =
