@@ -73,7 +73,7 @@ await minify(join(dist, 'carafe-web-worker.js'));
 
 const entries = await build({
   ...options,
-  entryPoints: { index: 'src/index.ts', core: 'src/core.ts', cli: 'src/cli/main.ts' },
+  entryPoints: { index: 'src/index.ts', core: 'src/core.ts', onnx: 'src/onnx/index.ts', cli: 'src/cli/main.ts' },
   splitting: true,
   chunkNames: 'carafe-web-[name]-[hash]', // known to src/worker/spawn.ts, and beside the worker: it is found relative to the chunk
   plugins: [esbuildAssets, models],
@@ -127,7 +127,11 @@ async function declarations() {
   const { rollup } = await import('rollup');
   const { dts } = await import('rollup-plugin-dts');
   const bundle = await rollup({
-    input: { index: join(root, 'src/index.ts'), core: join(root, 'src/core.ts') },
+    input: {
+      index: join(root, 'src/index.ts'),
+      core: join(root, 'src/core.ts'),
+      onnx: join(root, 'src/onnx/index.ts'),
+    },
     plugins: [dts({ tsconfig: join(root, 'scripts/tsconfig.types.json') })],
   });
   await bundle.write({ dir: dist, format: 'es', entryFileNames: '[name].d.ts', chunkFileNames: 'types.d.ts' });

@@ -12,6 +12,7 @@ export type {
 export { type CoreUpscalerOptions, createUpscaler, upscale, type Upscaler, type UpscalerInfo } from './api/upscale.js';
 export type { BackendName } from './backends/backend.js';
 export type { BackendReport, Rejection } from './backends/select.js';
+export { explainReassembly, type ReassemblyLevel, type SourcePixel } from './core/explain.js';
 export { CarafeError, type ErrorCode } from './core/errors.js';
 export type { Activation, Normalizer, Padding } from './core/shapes.js';
 export type { ColorSpace, RawImage, RgbaPixels, Shape, Tensor } from './core/tensor.js';

@@ -62,7 +62,7 @@ export function toUrl(text: string): URL | string {
 }
 
 /** Node's fetch does not read file: URLs. */
-async function readUrl(url: URL): Promise<Uint8Array> {
+export async function readUrl(url: URL): Promise<Uint8Array> {
   const files = url.protocol === 'file:' ? globalThis.process?.getBuiltinModule?.('node:fs/promises') : undefined;
   if (files) return files.readFile(url);
   const response = await fetch(url);
