@@ -1,12 +1,12 @@
 // The entries `carafe-web/core` (no models: they are the caller's files) and `carafe-web/inline` (nor workers, nor import()): see scripts/build.js.
 export { carafe, type CarafeModule, createCarafe, listBackends } from './api/carafe.js';
-export { type ImageInput, type RgbaPixels, toBlob, toImageBitmap } from './api/image.js';
+export { type ImageInput, toBlob, toImageBitmap } from './api/image.js';
+export type { FileSource } from './api/load.js';
 export type {
   CarafeModuleOptions,
   CarafeOptions,
   CarafeWeights,
   ConvParameters,
-  FileSource,
   TensorLike,
 } from './api/options.js';
 export { type CoreUpscalerOptions, createUpscaler, upscale, type Upscaler, type UpscalerInfo } from './api/upscale.js';
@@ -14,6 +14,6 @@ export type { BackendName } from './backends/backend.js';
 export type { BackendReport, Rejection } from './backends/select.js';
 export { CarafeError, type ErrorCode } from './core/errors.js';
 export type { Activation, Normalizer, Padding } from './core/shapes.js';
-export type { RawImage, Shape, Tensor } from './core/tensor.js';
+export type { ColorSpace, RawImage, RgbaPixels, Shape, Tensor } from './core/tensor.js';
 export type { Layout } from './core/shapes.js';
 export type { Progress, RunOptions, Tile } from './engine/upscale-image.js';

@@ -1,6 +1,5 @@
 // What machine and what adapter this is: everything that its owner would be asked later.
 import { execFileSync } from 'node:child_process';
-import { release } from 'node:os';
 import { openGpu } from './gpu.js';
 import { describeAdapter, isSoftwareAdapter } from './inside.js';
 import type { Part } from './parts.js';
@@ -11,7 +10,6 @@ export const info: Part = {
   untimed: true,
   async run({ put, fail }) {
     const adapter = await (await openGpu()).requestAdapter({ powerPreference: 'high-performance' });
-    put('machine', { what: 'kernel', value: release() });
     put('machine', { what: 'driver file', value: process.env.VK_DRIVER_FILES ?? 'found by the loader' });
     put('machine', {
       what: 'nvidia-smi',

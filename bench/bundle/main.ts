@@ -20,7 +20,7 @@ const { values, positionals } = parseArgs({
     small: { type: 'boolean', default: false },
     brief: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '345' }, // of all parts
-    out: { type: 'string', default: 'results' },
+    out: { type: 'string', default: 'carafe-results' },
     part: { type: 'string' },
     list: { type: 'boolean' },
     adapter: { type: 'boolean' },
@@ -53,8 +53,8 @@ function find(name: string): Part {
 async function runAll(parts: readonly Part[]): Promise<void> {
   const started = performance.now();
   const left = (): number => Number(values.seconds) - (performance.now() - started) / 1000;
-  mkdirSync(out, { recursive: true });
   const work = join(out, 'parts');
+  rmSync(work, { recursive: true, force: true }); // of a run that was cut off
   mkdirSync(work, { recursive: true });
   const results: PartResult[] = [];
   let log = '';

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# run.sh [--small] [--out folder] [part ...]: runs the bundle on this machine. Parts by the beginning of their names (--list names them);
-# without any, all. Results: results.json, results.md, log.txt in the folder ($OUT, else ./carafe-results).
+# run.sh [--small | --brief] [--seconds n] [--out folder] [part ...]: runs the bundle on this machine. Parts by the beginning of their names
+# (--list names them) in the order given; without any, all. --brief: less of each; --small: for software adapters; --seconds: of all parts, 345.
+# Results: results.json, results.md, log.txt in the folder ($OUT, else ./carafe-results).
 # The runtime (heavy/) is unpacked once, into $CARAFE_BUNDLE (else /tmp/carafe-bundle); the code (light/) is copied there each time.
 set -u
 PATH=$PATH:/sbin:/usr/sbin

@@ -1,8 +1,8 @@
 // carafe(), createCarafe(): the operator and the learned module on tensors. listBackends(): what runs here.
+import type { Global } from '../core/platform.js';
 import type { BackendReport } from '../backends/select.js';
 import { unlessAborted } from '../core/abort.js';
-import type { Global } from '../core/platform.js';
-import type { Tensor } from '../core/tensor.js';
+import type { Shape, Tensor } from '../core/tensor.js';
 import type { ConvSpec } from '../engine/carafe.js';
 import type { WorkOf } from '../engine/specs.js';
 import { openPool, type Pool, type PoolInfo } from '../worker/pool.js';
@@ -11,9 +11,9 @@ import {
   type CarafeModuleOptions,
   type CarafeOptions,
   type CarafeWeights,
-  checkBackend,
   checkFeatures,
   checkInto,
+  checkKernels,
   type CheckedModule,
   checkModule,
   checkReassembly,
@@ -22,7 +22,10 @@ import {
   checkThread,
   checkTiling,
   checkWindow,
+  kernelsShape,
+  resolveBackend,
   type TensorLike,
+  upsampledShape,
 } from './options.js';
 
 /**
@@ -39,9 +42,15 @@ export async function carafe(features: TensorLike, kernels: TensorLike, options:
   const x = checkTensor('features', features);
   const k = checkTensor('kernels', kernels);
   checkReassembly(x, k, window);
-  const request = await checkBackend(options);
+  const request = await resolveBackend(options);
+  if (x.shape[0] === 0) return empty([0, x.shape[1], k.shape[2], k.shape[3]]);
   const { reassemble } = await import('../engine/warm.js'); // its own chunk: with workers the page does not need it
   return reassemble(request, x, k, window, padding);
+}
+
+/** The result of no images. */
+function empty(shape: Shape, data: Float32Array = new Float32Array(0)): Tensor {
+  return { data, shape };
 }
 
 export interface CarafeModule extends AsyncDisposable {
@@ -78,7 +87,7 @@ export async function createCarafe(weights: CarafeWeights, options: CarafeModule
 }
 
 async function open(checked: CheckedModule, options: CarafeModuleOptions): Promise<CarafeModule> {
-  const request = await checkBackend(options);
+  const request = await resolveBackend(options);
   const threads = checkThread(options, request);
   const { workers } = checkTiling(options);
   const { signal } = options;
@@ -101,6 +110,8 @@ class PoolModule implements CarafeModule {
 
   async predictKernels(x: TensorLike, options: { signal?: Global<'AbortSignal'> } = {}): Promise<Tensor> {
     const features = checkFeatures(x, this.#checked);
+    checkKernels(features, this.#checked);
+    if (features.shape[0] === 0) return empty(kernelsShape(features.shape, this.#checked));
     return this.#run(features, options, () => ({
       program: 'predictKernels',
       args: [features],
@@ -113,8 +124,8 @@ class PoolModule implements CarafeModule {
     options: { into?: Float32Array; signal?: Global<'AbortSignal'> } = {},
   ): Promise<Tensor> {
     const features = checkFeatures(x, this.#checked);
-    const { scale } = this.#checked;
-    const into = options.into && checkInto(options.into, features, scale);
+    const into = checkInto(options, features, this.#checked.scale);
+    if (features.shape[0] === 0) return empty(upsampledShape(features.shape, this.#checked), into);
     const values = into?.length;
     return this.#run(features, options, () => {
       const place = into?.length === values ? into : undefined; // gone with a worker that died

@@ -1,89 +1,264 @@
 // Images in and out of the API. The only file that touches DOM types; each is looked for before it is used, so that importing the
 // package in Node or on a server touches nothing.
+//
+// A canvas is not believed: beyond a browser's limits (65,535 pixels a side in Chromium, 16.7 megapixels in all on iOS) it is there,
+// takes drawings and reads as zeros. So pixels are read through a small one, and each canvas proves by a probe that it holds what is drawn.
 import { CarafeError, expected } from '../core/errors.js';
-import type { Global } from '../core/platform.js';
-import type { RawImage } from '../core/tensor.js';
-import { checkImage, checkImageSize } from './options.js';
+import type { ClampedBytes, Global } from '../core/platform.js';
+import { tagOf } from '../core/tag.js';
+import type { ColorSpace, RawImage, RgbaPixels } from '../core/tensor.js';
+import { inSlices, turn } from '../core/turn.js';
+import { pasting, planTiles } from '../engine/tiles.js';
+import { checkImageSize, checkPixels } from './options.js';
 
-/** Blob: an encoded image file; browsers only, like the elements and bitmaps. EXIF orientation is applied once, by the browser. */
+/**
+ * Pixels and ImageData are taken as they are, display-p3 included. What else a browser can draw is read in sRGB: an encoded file (a Blob, a
+ * Response; EXIF orientation is applied once, by the browser), elements that have loaded, the frame that a video shows.
+ */
 export type ImageInput =
   | RgbaPixels
   | Global<'ImageData'>
-  | Global<'ImageBitmap'>
   | Global<'Blob'>
+  | Global<'Response'>
+  | Global<'ImageBitmap'>
   | Global<'OffscreenCanvas'>
   | Global<'HTMLCanvasElement'>
   | Global<'HTMLImageElement'>
+  | Global<'HTMLVideoElement'>
   | Global<'VideoFrame'>;
 
-/** RGBA8, straight alpha, sRGB, row-major; `data.length` is width * height * 4. A Buffer will do. */
-export interface RgbaPixels {
-  readonly data: Uint8ClampedArray | Uint8Array;
-  readonly width: number;
-  readonly height: number;
+/** What a canvas draws: the names of its size, and what it has to be to have one. */
+const DRAWABLE: Readonly<Record<string, readonly [width: string, height: string, alive: string]>> = {
+  ImageBitmap: ['width', 'height', 'an ImageBitmap that is not closed'],
+  OffscreenCanvas: ['width', 'height', 'a canvas of at least 1x1 pixels'],
+  HTMLCanvasElement: ['width', 'height', 'a canvas of at least 1x1 pixels'],
+  HTMLImageElement: ['naturalWidth', 'naturalHeight', 'an <img> that has loaded (await image.decode() first)'],
+  HTMLVideoElement: ['videoWidth', 'videoHeight', 'a <video> that shows a frame (wait for its "loadeddata" event)'],
+  VideoFrame: ['displayWidth', 'displayHeight', 'a VideoFrame that is not closed'],
+};
+
+/** What people try, and what to do instead. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  String: 'an image (for a URL: await fetch(url))',
+  URL: 'an image (for a URL: await fetch(url))',
+  ArrayBuffer: 'an image (for the bytes of a file: new Blob([bytes]))',
+  Uint8Array: 'an image (for the bytes of a file: new Blob([bytes]); for RGBA: { data, width, height })',
+  Uint8ClampedArray: 'an image ({ data, width, height })',
+  Promise: 'an image (await it first)',
+};
+
+const STRIP = 512; // side of the canvas that pixels pass through: 1 MB, 2 ms (Chromium; 1024: 10 ms, and no faster in all)
+const FORMAT_LIMITS: Readonly<Record<string, number>> = { 'image/webp': 16383, 'image/jpeg': 65500 }; // WebP's, libjpeg's: Chromium crops beyond them
+
+/** Any input as RGBA8, checked to be enlargeable by `scale`. @throws {CarafeError} UnsupportedImage, ImageTooLarge, OutOfMemory */
+export async function toRawImage(input: ImageInput, scale: number): Promise<RawImage> {
+  const tag = tagOf(input);
+  if (tag === 'Response') return decode(await bodyOf(input as Response), scale);
+  if (tag === 'Blob' || tag === 'File') return decode(input as Blob, scale);
+  if (Object.hasOwn(DRAWABLE, tag)) return read(input as CanvasImageSource, tag, scale);
+  if (typeof input === 'object' && input !== null && 'data' in input)
+    return toBytes(checkPixels(input as RgbaPixels, scale));
+  throw expected('UnsupportedImage', 'image', INSTEAD[tag] ?? 'an image', input);
 }
 
-/** Any input as RGBA8, checked to be enlargeable by `scale`. @throws {CarafeError} UnsupportedImage, ImageTooLarge */
-export async function toRawImage(input: ImageInput, scale: number): Promise<RawImage> {
-  if (typeof input !== 'object' || input === null) throw expected('UnsupportedImage', 'image', 'an image', input);
-  if ('data' in input) return checkImage(input, scale);
-  if (input instanceof Blob) {
-    if (typeof createImageBitmap !== 'function')
-      throw expected('UnsupportedImage', 'image', 'RGBA pixels (this runtime decodes no files)', input);
-    const bitmap = await createImageBitmap(input, { premultiplyAlpha: 'none' }).catch((cause: Error) => {
+/** Room for RGBA8. @throws {CarafeError} OutOfMemory */
+export function allocateImage(width: number, height: number): RawImage {
+  const bytes = width * height * 4;
+  try {
+    return { data: new Uint8ClampedArray(bytes), width, height };
+  } catch {
+    throw new CarafeError(
+      'OutOfMemory',
+      `Expected memory for ${width}x${height} pixels, got none for ${bytes} bytes: free some, or take the result by tiles()`,
+    );
+  }
+}
+
+/** Floats of 0..1 become bytes; bytes stay where they are, which may be shared memory: they are only read. */
+async function toBytes({ data, width, height, colorSpace }: Required<RgbaPixels>): Promise<RawImage> {
+  const space = colorSpace === 'srgb' ? {} : { colorSpace };
+  if (tagOf(data) === 'Uint8ClampedArray') return { data: data as ClampedBytes, width, height, ...space };
+  if (tagOf(data) === 'Uint8Array') {
+    const { buffer, byteOffset, length } = data as Uint8Array;
+    return { data: new Uint8ClampedArray(buffer, byteOffset, length) as ClampedBytes, width, height, ...space };
+  }
+  const image = allocateImage(width, height);
+  for (let start = 0; start < data.length; start += STRIP * STRIP) {
+    if (start > 0) await turn();
+    const end = Math.min(start + STRIP * STRIP, data.length);
+    for (let i = start; i < end; i++) image.data[i] = data[i] * 255; // rounded and clamped by the array
+  }
+  return { ...image, ...space };
+}
+
+async function bodyOf(response: Response): Promise<Blob> {
+  if (!response.ok)
+    throw expected('UnsupportedImage', 'image', 'a Response with an image', `${response.status} of ${response.url}`);
+  return response.blob().catch((cause: Error) => {
+    throw expected('UnsupportedImage', 'image', 'a Response whose body can be read, once', cause.message);
+  });
+}
+
+async function decode(file: Blob, scale: number): Promise<RawImage> {
+  if (typeof createImageBitmap !== 'function')
+    throw expected('UnsupportedImage', 'image', 'RGBA pixels (this runtime decodes no files)', file);
+  const bitmap = await createImageBitmap(file, { premultiplyAlpha: 'none' }).catch((cause: Error) => {
+    throw expected(
+      'UnsupportedImage',
+      'image',
+      'a file that this browser can decode',
+      `${file.type || 'a Blob'} of ${file.size} bytes: ${cause.message}`,
+    );
+  });
+  try {
+    checkImageSize(bitmap.width, bitmap.height, scale);
+    return await readPixels(bitmap, bitmap.width, bitmap.height);
+  } finally {
+    bitmap.close();
+  }
+}
+
+async function read(source: CanvasImageSource, tag: string, scale: number): Promise<RawImage> {
+  if (typeof OffscreenCanvas !== 'function')
+    throw expected('UnsupportedImage', 'image', 'RGBA pixels (this runtime has no canvas)', source);
+  const [widthName, heightName, alive] = DRAWABLE[tag];
+  const { [widthName]: width, [heightName]: height } = source as unknown as Record<string, number>;
+  if (!width || !height || !isReady(source, tag)) throw expected('UnsupportedImage', 'image', alive, source);
+  checkImageSize(width, height, scale); // before anything is allocated
+  if (tag === 'ImageBitmap') return readPixels(source, width, height);
+  // What the source shows now: a video plays on, and a canvas is drawn on, while strips are read. An SVG without a size refuses; it does not change.
+  const shown = await createImageBitmap(source as ImageBitmapSource).catch(() => undefined);
+  try {
+    return await readPixels(shown ?? source, width, height);
+  } finally {
+    shown?.close();
+  }
+}
+
+/** An element may know its size before it has pixels, and draws nothing then. */
+function isReady(source: unknown, tag: string): boolean {
+  if (tag === 'HTMLImageElement') return (source as HTMLImageElement).complete;
+  return tag !== 'HTMLVideoElement' || (source as HTMLVideoElement).readyState >= 2; // HAVE_CURRENT_DATA
+}
+
+/** @throws {CarafeError} UnsupportedImage for pixels of another site, ImageTooLarge for a canvas that holds nothing, OutOfMemory */
+async function readPixels(source: CanvasImageSource, width: number, height: number): Promise<RawImage> {
+  const image = allocateImage(width, height);
+  const tiles = planTiles(width, height, STRIP);
+  const context = openCanvas(Math.min(width, STRIP), Math.min(height, STRIP) + 1); // below the pixels a row for the probe
+  context.imageSmoothingEnabled = false;
+  for (const [i, tile] of tiles.entries()) {
+    if (i > 0) await turn();
+    const { x, y, width: w, height: h } = tile;
+    context.clearRect(0, 0, w, h);
+    context.fillRect(0, h, 1, 1);
+    const data = drawAndRead(context, source, tile);
+    if (data[4 * w * h + 3] !== 255) throw blank(w, h);
+    await inSlices(pasting(image, { data: data.subarray(0, 4 * w * h), width: w, height: h }, x, y));
+  }
+  return image;
+}
+
+/** The pixels of a part of the source, and a row of the canvas below them. */
+function drawAndRead(
+  context: OffscreenCanvasRenderingContext2D,
+  source: CanvasImageSource,
+  { x, y, width, height }: { x: number; y: number; width: number; height: number },
+): ClampedBytes {
+  try {
+    context.drawImage(source, x, y, width, height, 0, 0, width, height);
+    return context.getImageData(0, 0, width, height + 1).data as ClampedBytes;
+  } catch (cause) {
+    const { name, message } = cause as Error;
+    if (name === 'SecurityError')
       throw expected(
         'UnsupportedImage',
         'image',
-        'a file this browser can decode',
-        `${input.type || 'a blob'}: ${cause.message}`,
+        'pixels that this page may read (its own site, or crossorigin="anonymous" and a server that allows it)',
+        'those of another site',
       );
-    });
-    try {
-      return readPixels(bitmap, bitmap.width, bitmap.height, scale);
-    } finally {
-      bitmap.close();
-    }
+    throw expected('UnsupportedImage', 'image', 'an image that can be drawn (was it closed?)', message);
   }
-  const { width, height } = sizeOf(input);
-  return readPixels(input as CanvasImageSource, width, height, scale);
 }
 
-function sizeOf(input: object): { width: number; height: number } {
-  const { naturalWidth, naturalHeight, displayWidth, displayHeight, width, height } = input as Record<
-    string,
-    number | undefined
-  >;
-  return { width: naturalWidth ?? displayWidth ?? width ?? 0, height: naturalHeight ?? displayHeight ?? height ?? 0 };
+/** A canvas that has been seen to hold a pixel in its last corner. @throws {CarafeError} ImageTooLarge */
+function openCanvas(width: number, height: number, colorSpace: ColorSpace = 'srgb'): OffscreenCanvasRenderingContext2D {
+  try {
+    const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true, colorSpace })!;
+    context.fillRect(width - 1, height - 1, 1, 1);
+    const holds = context.getImageData(width - 1, height - 1, 1, 1).data[3] === 255;
+    context.clearRect(width - 1, height - 1, 1, 1);
+    if (holds) return context;
+  } catch {
+    // no context, or one that refuses: too large too
+  }
+  throw blank(width, height);
 }
 
-function readPixels(source: CanvasImageSource, width: number, height: number, scale: number): RawImage {
-  if (typeof OffscreenCanvas !== 'function')
-    throw expected('UnsupportedImage', 'image', 'RGBA pixels (this runtime has no canvas)', source);
-  checkImageSize(width, height, scale); // before anything is allocated
-  const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
-  if (!context)
-    throw new CarafeError(
-      'ImageTooLarge',
-      `Expected a canvas of ${width}x${height} for "image", got none from this browser`,
-    );
-  context.drawImage(source, 0, 0);
-  return checkImage(context.getImageData(0, 0, width, height), scale);
+function blank(width: number, height: number): CarafeError {
+  return expected(
+    'ImageTooLarge',
+    'image',
+    `at most what a canvas of this browser holds`,
+    `${width}x${height}, which it leaves blank`,
+  );
 }
 
-/** Encodes an image; browsers only. `type` as for canvases: 'image/png' (default), 'image/jpeg', 'image/webp'. @throws {CarafeError} UnsupportedImage */
-export async function toBlob(image: RawImage, type = 'image/png', quality?: number): Promise<Global<'Blob'>> {
+/**
+ * Encodes an image; browsers only. `type`: 'image/png' (default), 'image/jpeg' (transparent parts become white), 'image/webp' where the browser
+ * writes it. `quality`: 0..1, of JPEG and WebP. The file says its colour space.
+ * @throws {CarafeError} InvalidOption for a type that this browser does not write, UnsupportedImage, ImageTooLarge
+ */
+export async function toBlob(image: RgbaPixels, type = 'image/png', quality?: number): Promise<Global<'Blob'>> {
+  const { data, width, height, colorSpace } = await toBytes(checkPixels(image, 1));
   if (typeof OffscreenCanvas !== 'function')
     throw expected('UnsupportedImage', 'image', 'a runtime with OffscreenCanvas', 'none');
-  const canvas = new OffscreenCanvas(image.width, image.height);
-  canvas.getContext('2d')!.putImageData(toImageData(image), 0, 0);
-  return canvas.convertToBlob({ type, quality });
+  if (quality !== undefined && !(typeof quality === 'number' && quality >= 0 && quality <= 1))
+    throw expected('InvalidOption', 'quality', 'a number of 0..1', quality);
+  if (!(await writes(type))) {
+    const types = ['image/png', 'image/jpeg', 'image/webp'];
+    const written = await Promise.all(types.map(writes));
+    const known = types.filter((_, i) => written[i]).map((each) => `"${each}"`);
+    throw expected('InvalidOption', 'type', `a type that this browser writes (${known.join(', ')})`, type);
+  }
+  const limit = FORMAT_LIMITS[type];
+  if (Math.max(width, height) > limit)
+    throw expected('ImageTooLarge', 'image', `at most ${limit} pixels a side in ${type}`, `${width}x${height}`);
+  const context = openCanvas(width, height, colorSpace);
+  context.globalCompositeOperation = 'destination-over'; // of the white below a JPEG
+  context.fillStyle = 'white';
+  for (let y = 0, rows = Math.max(1, Math.floor(STRIP ** 2 / width)); y < height; y += rows) {
+    if (y > 0) await turn();
+    const strip = new Uint8ClampedArray(data.subarray(4 * width * y, 4 * width * (y + rows))); // a copy: ImageData takes no shared memory
+    context.putImageData(toImageData(strip, width, colorSpace), 0, y);
+    if (type === 'image/jpeg') context.fillRect(0, y, width, rows);
+  }
+  return context.canvas.convertToBlob({ type, quality }).catch((cause: Error) => {
+    throw expected('ImageTooLarge', 'image', `${width}x${height} pixels that this browser can encode`, cause.message);
+  });
 }
 
-/** For drawing; browsers only. */
-export function toImageBitmap(image: RawImage): Promise<Global<'ImageBitmap'>> {
-  return createImageBitmap(toImageData(image));
+/** Browsers write a PNG for a type that they do not know. */
+async function writes(type: string): Promise<boolean> {
+  const canvas = new OffscreenCanvas(1, 1);
+  canvas.getContext('2d');
+  return (await canvas.convertToBlob({ type })).type === type;
 }
 
-function toImageData({ data, width, height }: RawImage): ImageData {
-  return new ImageData(data, width, height);
+/** For drawing, in the image's colour space; browsers only. @throws {CarafeError} UnsupportedImage, ImageTooLarge */
+export async function toImageBitmap(image: RgbaPixels): Promise<Global<'ImageBitmap'>> {
+  const { data, width, height, colorSpace } = await toBytes(checkPixels(image, 1));
+  if (typeof createImageBitmap !== 'function')
+    throw expected('UnsupportedImage', 'image', 'a runtime with createImageBitmap', 'none');
+  const own = tagOf(data.buffer) === 'ArrayBuffer' ? data : new Uint8ClampedArray(data); // ImageData takes no shared memory
+  return createImageBitmap(toImageData(own, width, colorSpace)).catch((cause: Error) => {
+    throw expected('ImageTooLarge', 'image', `an ImageBitmap of ${width}x${height}`, cause.message);
+  });
+}
+
+function toImageData(data: Uint8ClampedArray, width: number, colorSpace: ColorSpace = 'srgb'): ImageData {
+  const image = new ImageData(data as Uint8ClampedArray<ArrayBuffer>, width, data.length / (4 * width), { colorSpace });
+  if (image.colorSpace !== colorSpace)
+    throw expected('UnsupportedImage', 'image', 'a browser that knows its colorSpace', colorSpace);
+  return image;
 }

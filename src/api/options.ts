@@ -2,13 +2,15 @@
 import type { BackendName } from '../backends/backend.js';
 import type { BackendRequest } from '../backends/select.js';
 import { expected } from '../core/errors.js';
-import type { ClampedBytes, Global, WasmModule } from '../core/platform.js';
+import type { Global, WasmModule } from '../core/platform.js';
 import type { Activation, Layout, Normalizer, Padding, Window } from '../core/shapes.js';
 import { rowLength } from '../core/shapes.js';
-import type { RawImage, Shape, Tensor } from '../core/tensor.js';
+import { isFloat32Array, isUrl, tagOf } from '../core/tag.js';
+import { elements, type RgbaPixels, type Shape, type Tensor } from '../core/tensor.js';
 import type { CarafeOptions as ModuleSpec, ConvSpec } from '../engine/carafe.js';
 import type { RunOptions } from '../engine/upscale-image.js';
 import type { ModelName } from '../models/builtin.js';
+import { type FileSource, loadWasm, toUrl } from './load.js';
 
 const BACKENDS: readonly BackendName[] = ['webgpu', 'wasm', 'reference'];
 const MAX_OUTPUT_BYTES = 2 ** 31; // of one image or tensor
@@ -17,7 +19,7 @@ export interface BackendOptions {
   /** Default 'auto': the fastest of webgpu and wasm. A name never falls back; a list is tried in order. */
   backend?: 'auto' | BackendName | readonly BackendName[];
   /** The wasm build to use instead of the built-in ones: where code generation from bytes is forbidden, or to serve the file yourself. */
-  wasm?: Global<'URL'> | ArrayBuffer | WasmModule;
+  wasm?: FileSource | WasmModule;
   /** A device to run on; it is borrowed, and keeps the work on this thread. Where `navigator.gpu` is missing (Node), the way to webgpu. */
   device?: Global<'GPUDevice', object>;
 }
@@ -33,14 +35,11 @@ export interface ThreadOptions {
   signal?: Global<'AbortSignal'>;
 }
 
-/** A .safetensors file: where it is (strings are relative to the page), or its bytes. */
-export type FileSource = Global<'URL'> | (string & {}) | ArrayBuffer | Uint8Array;
-
 export interface UpscalerOptions extends BackendOptions, ThreadOptions {
   /** Default 2; the built-in models do 2, 3 and 4. A model of your own has to be of this scale if it is given. */
   scale?: 2 | 3 | 4;
   /**
-   * Default 'base'; 'small' costs a third of it, 'large' three times as much; 'small-web', 'base-web' and 'large-web' are for JPEGs with visible compression, scale 2 only (README.md has what each is worth). A URL or the bytes of a .safetensors file of architecture carafe-luma.
+   * Default 'base'; 'small' costs a third of it, 'large' three times as much; 'small-web', 'base-web' and 'large-web' are for JPEGs with visible compression, scale 2 only (README.md has what each is worth). Or a .safetensors file of architecture carafe-luma: a URL (a string with a '/', '.' or ':' is one) or its bytes.
    */
   model?: ModelName | FileSource;
   /** Side of a tile's core in input pixels, 8..2048; default 256, rounded up to a multiple of 4. Any size gives the same pixels. */
@@ -97,7 +96,9 @@ export interface TensorLike {
   readonly shape: readonly number[];
 }
 
-export async function checkBackend({ backend = 'auto', wasm, device }: BackendOptions): Promise<BackendRequest> {
+/** @throws {CarafeError} InvalidOption */
+export async function resolveBackend(options: BackendOptions): Promise<BackendRequest> {
+  const { backend = 'auto', wasm, device } = checkOptions(options);
   const names = typeof backend === 'string' ? [backend] : backend;
   if (
     !Array.isArray(names) ||
@@ -115,34 +116,9 @@ export async function checkBackend({ backend = 'auto', wasm, device }: BackendOp
     throw expected('InvalidOption', 'device', 'a GPUDevice', device);
   return {
     backend: names[0] === 'auto' ? 'auto' : (names as BackendName[]),
-    ...(wasm !== undefined && { wasm: await compileWasm(wasm) }),
+    ...(wasm !== undefined && { wasm: await loadWasm(wasm) }),
     ...(device && { device }),
   };
-}
-
-async function compileWasm(wasm: URL | ArrayBuffer | WebAssembly.Module): Promise<WebAssembly.Module> {
-  if (wasm instanceof WebAssembly.Module) return wasm;
-  if (!(wasm instanceof URL) && !(wasm instanceof ArrayBuffer))
-    throw expected('InvalidOption', 'wasm', 'a URL, an ArrayBuffer or a WebAssembly.Module', wasm);
-  try {
-    return await WebAssembly.compile(wasm instanceof URL ? await readUrl(wasm) : wasm);
-  } catch (cause) {
-    throw expected(
-      'InvalidOption',
-      'wasm',
-      'a WebAssembly binary that can be read and compiled',
-      (cause as Error).message,
-    );
-  }
-}
-
-/** The bytes behind a URL; Node's fetch does not read file: URLs. */
-export async function readUrl(url: URL): Promise<ArrayBuffer> {
-  const files = url.protocol === 'file:' ? globalThis.process?.getBuiltinModule?.('node:fs/promises') : undefined;
-  if (files) return new Uint8Array(await files.readFile(url)).buffer;
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
-  return response.arrayBuffer();
 }
 
 export interface CheckedThread {
@@ -150,27 +126,25 @@ export interface CheckedThread {
   readonly workerUrl: URL | undefined;
 }
 
-export function checkThread(
-  { thread = 'auto', workerUrl }: ThreadOptions,
-  { device, backend }: BackendRequest,
-): CheckedThread {
+export function checkThread(options: ThreadOptions, { device, backend }: BackendRequest): CheckedThread {
+  const { thread = 'auto', workerUrl } = checkOptions(options);
   oneOf('thread', thread, ['auto', 'worker', 'inline']);
   const stays = device
     ? 'a GPUDevice cannot leave its thread'
     : backend[0] === 'reference' && 'the worker has no reference';
   if (stays && thread === 'worker') throw expected('InvalidOption', 'thread', `"inline" or "auto" (${stays})`, thread);
-  if (workerUrl !== undefined && !(workerUrl instanceof URL) && typeof workerUrl !== 'string')
-    throw expected('InvalidOption', 'workerUrl', 'a URL', workerUrl);
-  return {
-    thread: stays ? 'inline' : thread,
-    workerUrl: typeof workerUrl === 'string' ? new URL(workerUrl, globalThis.location?.href) : workerUrl,
-  };
+  const url = typeof workerUrl === 'string' ? toUrl(workerUrl) : workerUrl;
+  if (url !== undefined && !isUrl(url)) throw expected('InvalidOption', 'workerUrl', 'a URL', workerUrl);
+  return { thread: stays ? 'inline' : thread, workerUrl: url };
 }
 
-export function checkTiling({ workers, tile = 256 }: Pick<UpscalerOptions, 'workers' | 'tile'>): {
-  workers: number;
-  tile: number;
-} {
+export function checkScale(options: UpscalerOptions): number {
+  const { scale = 2 } = checkOptions(options);
+  return integer('scale', scale, 1, 8);
+}
+
+export function checkTiling(options: Pick<UpscalerOptions, 'workers' | 'tile'>): { workers: number; tile: number } {
+  const { workers, tile = 256 } = checkOptions(options);
   const cores =
     globalThis.navigator?.hardwareConcurrency ??
     globalThis.process?.getBuiltinModule?.('node:os').availableParallelism() ??
@@ -181,7 +155,8 @@ export function checkTiling({ workers, tile = 256 }: Pick<UpscalerOptions, 'work
   };
 }
 
-export function checkRun({ signal, onProgress }: RunOptions): RunOptions {
+export function checkRun(options: RunOptions): RunOptions {
+  const { signal, onProgress } = checkOptions(options);
   if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== 'function')
     throw expected('InvalidOption', 'signal', 'an AbortSignal', signal);
   if (onProgress !== undefined && typeof onProgress !== 'function')
@@ -189,23 +164,25 @@ export function checkRun({ signal, onProgress }: RunOptions): RunOptions {
   return { signal, onProgress };
 }
 
-/** RGBA8 of the right length, and small enough to be enlarged. @throws {CarafeError} UnsupportedImage, ImageTooLarge */
-export function checkImage(
-  { data, width, height }: { data: Uint8ClampedArray | Uint8Array; width: number; height: number },
-  scale: number,
-): RawImage {
+/** Pixels of the right length, and few enough to be enlarged. @throws {CarafeError} UnsupportedImage, ImageTooLarge */
+export function checkPixels(image: RgbaPixels, scale: number): Required<RgbaPixels> {
+  if (typeof image !== 'object' || image === null)
+    throw expected('UnsupportedImage', 'image', '{ data, width, height }', image);
+  const { data, width, height, colorSpace = 'srgb' } = image;
   checkImageSize(width, height, scale);
-  if (!(data instanceof Uint8ClampedArray) && !(data instanceof Uint8Array))
-    throw expected('UnsupportedImage', 'data', 'a Uint8ClampedArray of RGBA', data);
-  if (data.length !== width * height * 4)
-    throw expected('UnsupportedImage', 'data', `${width * height * 4} bytes, width * height * 4,`, data.length);
-  return {
-    data: (data instanceof Uint8ClampedArray
-      ? data
-      : new Uint8ClampedArray(data.buffer, data.byteOffset, data.length)) as ClampedBytes, // or shared: it is only read
-    width,
-    height,
-  };
+  if (!['Uint8ClampedArray', 'Uint8Array', 'Float16Array'].includes(tagOf(data)))
+    throw expected('UnsupportedImage', 'data', 'RGBA in a Uint8ClampedArray, a Uint8Array or a Float16Array', data);
+  const values = width * height * 4;
+  if (data.length !== values)
+    throw expected(
+      'UnsupportedImage',
+      'data',
+      `${values} values, width * height * 4,`,
+      data.length === 0 ? 'none (was its buffer transferred?)' : data.length,
+    );
+  if (colorSpace !== 'srgb' && colorSpace !== 'display-p3')
+    throw expected('UnsupportedImage', 'colorSpace', '"srgb" or "display-p3"', colorSpace);
+  return { data, width, height, colorSpace };
 }
 
 export function checkImageSize(width: number, height: number, scale: number): void {
@@ -221,18 +198,23 @@ export function checkImageSize(width: number, height: number, scale: number): vo
     );
 }
 
-/** A tensor of four dimensions whose sizes are positive and multiply to its length. @throws {CarafeError} ShapeMismatch */
+/** A tensor of four dimensions whose sizes multiply to its length; only the first, the number of images, may be 0. @throws {CarafeError} ShapeMismatch */
 export function checkTensor(name: string, tensor: TensorLike): Tensor {
-  if (typeof tensor !== 'object' || tensor === null)
-    throw expected('ShapeMismatch', name, 'a tensor {data, shape}', tensor);
-  const { data, shape } = tensor;
-  if (!Array.isArray(shape) || shape.length !== 4 || !shape.every(isSize))
+  const { data, shape } = checkValues(name, tensor);
+  if (shape.length !== 4 || !shape.every((size, i) => isSize(size) || (i === 0 && size === 0)))
     throw expected('ShapeMismatch', `${name}.shape`, 'four positive integers', shape);
-  if (!(data instanceof Float32Array)) throw expected('ShapeMismatch', `${name}.data`, 'a Float32Array', data);
-  const length = shape.reduce((product: number, size: number) => product * size, 1);
+  const length = elements(shape as unknown as Shape);
   if (data.length !== length)
     throw expected('ShapeMismatch', `${name}.data`, `${length} values, the product of its shape,`, data.length);
   return { data, shape: shape as unknown as Shape };
+}
+
+function checkValues(name: string, tensor: TensorLike): TensorLike {
+  if (typeof tensor !== 'object' || tensor === null || ArrayBuffer.isView(tensor) || Array.isArray(tensor))
+    throw expected('ShapeMismatch', name, 'a tensor { data: Float32Array, shape: [...] }', tensor);
+  if (!isFloat32Array(tensor.data)) throw expected('ShapeMismatch', `${name}.data`, 'a Float32Array', tensor.data);
+  if (!Array.isArray(tensor.shape)) throw expected('ShapeMismatch', `${name}.shape`, 'an array of sizes', tensor.shape);
+  return tensor;
 }
 
 export interface CheckedWindow {
@@ -240,7 +222,8 @@ export interface CheckedWindow {
   readonly padding: Padding;
 }
 
-export function checkWindow({ scale = 2, kUp = 5, groups = 1, padding = 'zero' }: CarafeOptions): CheckedWindow {
+export function checkWindow(options: CarafeOptions): CheckedWindow {
+  const { scale = 2, kUp = 5, groups = 1, padding = 'zero' } = checkOptions(options);
   oneOf('padding', padding, ['zero', 'replicate', 'reflect']);
   return {
     window: {
@@ -260,18 +243,18 @@ export function checkReassembly(features: Tensor, kernels: Tensor, { scale, kUp,
   const want = [n, groups * kUp * kUp, h * scale, w * scale];
   if (kernels.shape.join() !== want.join())
     throw expected('ShapeMismatch', 'kernels', `shape [${want.join(', ')}]`, kernels.shape);
-  checkOutput(features.shape, scale);
+  checkOutput('features', elements(features.shape) * scale * scale);
 }
 
-function checkOutput([n, c, h, w]: Shape, scale: number): void {
-  const bytes = n * c * h * w * scale * scale * 4;
+function checkOutput(name: string, values: number): void {
+  const bytes = values * 4;
   if (bytes > MAX_OUTPUT_BYTES)
-    throw expected('OutOfMemory', 'features', `an output of at most ${MAX_OUTPUT_BYTES} bytes`, bytes);
+    throw expected('OutOfMemory', name, `an output of at most ${MAX_OUTPUT_BYTES} bytes (split the input)`, bytes);
 }
 
 export type CheckedModule = ModuleSpec;
 
-/** @throws {CarafeError} InvalidOption, ShapeMismatch */
+/** @throws {CarafeError} InvalidOption, ShapeMismatch, ModelInvalid for weights that are not finite */
 export function checkModule(weights: CarafeWeights, options: CarafeModuleOptions): CheckedModule {
   const { window, padding } = checkWindow(options);
   const {
@@ -335,13 +318,33 @@ export function checkFeatures(x: TensorLike, { layout, compress, encode, groups,
   if (channels !== want) throw expected('ShapeMismatch', 'x', `${want} channels in layout ${layout}`, channels);
   if (channels % groups !== 0)
     throw expected('ShapeMismatch', 'groups', `a divisor of the ${channels} channels of "x"`, groups);
-  checkOutput(tensor.shape, scale);
+  checkOutput('x', elements(tensor.shape) * scale * scale);
   return tensor;
 }
 
+/** That the kernels of `x` fit into memory: they may be larger than what is reassembled with them. @throws {CarafeError} OutOfMemory */
+export function checkKernels(x: Tensor, module: CheckedModule): void {
+  checkOutput('x', elements(kernelsShape(x.shape, module)));
+}
+
+/** Of `upsample`'s result, in the layout of x. */
+export function upsampledShape(x: Shape, { layout, scale }: CheckedModule): Shape {
+  const [n, c, h, w] = layout === 'NCHW' ? x : [x[0], x[3], x[1], x[2]];
+  return layout === 'NCHW' ? [n, c, h * scale, w * scale] : [n, h * scale, w * scale, c];
+}
+
+/** Of `predictKernels`' result, in the layout of x. */
+export function kernelsShape(x: Shape, module: CheckedModule): Shape {
+  const [n, a, b, c] = upsampledShape(x, module);
+  const taps = module.groups * module.kUp * module.kUp;
+  return module.layout === 'NCHW' ? [n, taps, b, c] : [n, a, b, taps];
+}
+
 /** Where a result goes: memory that nothing else is in, because a worker takes all of it, unless it is shared. @throws {CarafeError} InvalidOption, ShapeMismatch */
-export function checkInto(into: Float32Array, x: Tensor, scale: number): Float32Array {
-  if (!(into instanceof Float32Array) || into.byteLength !== into.buffer.byteLength || into.buffer === x.data.buffer) {
+export function checkInto(options: { into?: Float32Array }, x: Tensor, scale: number): Float32Array | undefined {
+  const { into } = checkOptions(options);
+  if (into === undefined) return undefined;
+  if (!isFloat32Array(into) || into.byteLength !== into.buffer.byteLength || into.buffer === x.data.buffer) {
     throw expected('InvalidOption', 'into', 'a Float32Array that is the whole of its buffer, not that of "x"', into);
   }
   const length = x.data.length * scale * scale;
@@ -355,10 +358,23 @@ function checkConv(name: string, conv: ConvParameters): ConvSpec {
   const [cOut, , kh, kw] = weights.shape;
   if (kh !== kw || kh % 2 === 0)
     throw expected('ShapeMismatch', `${name}.weights`, 'a square window of odd size', weights.shape);
+  checkFinite(`${name}.weights`, weights.data);
   if (conv.bias === undefined || conv.bias === null) return { weights };
-  if (!(conv.bias.data instanceof Float32Array) || conv.bias.data.length !== cOut)
-    throw expected('ShapeMismatch', `${name}.bias`, `${cOut} values`, conv.bias.data?.length);
-  return { weights, bias: conv.bias.data };
+  const { data: bias } = checkValues(`${name}.bias`, conv.bias);
+  if (bias.length !== cOut) throw expected('ShapeMismatch', `${name}.bias`, `${cOut} values`, bias.length);
+  checkFinite(`${name}.bias`, bias);
+  return { weights, bias };
+}
+
+function checkFinite(name: string, values: Float32Array): void {
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  if (at >= 0) throw expected('ModelInvalid', name, 'finite values', `${values[at]} at ${at}`);
+}
+
+/** null and '2x' are no options; undefined never comes here, every call has a default. */
+function checkOptions<T extends object>(options: T): T {
+  if (typeof options !== 'object' || options === null) throw expected('InvalidOption', 'options', 'an object', options);
+  return options;
 }
 
 function isSize(value: unknown): value is number {

@@ -1,23 +1,16 @@
 // upscale(), createUpscaler(): an image in, the image at `scale` times its size out, in workers by default.
 import type { BackendName } from '../backends/backend.js';
 import { unlessAborted } from '../core/abort.js';
-import { CarafeError, expected } from '../core/errors.js';
+import { expected } from '../core/errors.js';
 import type { RawImage } from '../core/tensor.js';
 import { inSlices } from '../core/turn.js';
 import { pasting } from '../engine/tiles.js';
 import { MOVED, type Progress, type RunOptions, type Tile, upscaleTiles } from '../engine/upscale-image.js';
 import type { UpscalerFacts } from '../engine/upscaler.js';
 import { openPool, type Pool, type PoolInfo } from '../worker/pool.js';
-import { type ImageInput, toRawImage } from './image.js';
-import {
-  checkBackend,
-  checkRun,
-  checkThread,
-  checkTiling,
-  readUrl,
-  type FileSource,
-  type UpscalerOptions,
-} from './options.js';
+import { allocateImage, type ImageInput, toRawImage } from './image.js';
+import { type FileSource, loadModel } from './load.js';
+import { checkRun, checkScale, checkThread, checkTiling, resolveBackend, type UpscalerOptions } from './options.js';
 
 export interface UpscalerInfo extends PoolInfo {
   readonly model: string;
@@ -56,7 +49,8 @@ export async function createUpscaler(options: CoreUpscalerOptions): Promise<Upsc
 
 async function open(options: CoreUpscalerOptions): Promise<Upscaler> {
   const { workers, tile } = checkTiling(options);
-  const [request, model] = await Promise.all([checkBackend(options), readModel(options.model)]);
+  checkScale(options);
+  const [request, model] = await Promise.all([resolveBackend(options), loadModel(options.model)]);
   const threads = checkThread(options, request);
   const { signal } = options;
   const pool = await openPool({ ...request, spec: 'upscaler', options: { model } }, { ...threads, workers, signal });
@@ -103,7 +97,7 @@ class PoolUpscaler implements Upscaler {
   async upscale(image: ImageInput, options: RunOptions = {}): Promise<RawImage> {
     const input = await this.#begin(image, options);
     const { scale } = this.info;
-    const output = allocate(input.width * scale, input.height * scale);
+    const output = inColorSpace(allocateImage(input.width * scale, input.height * scale), input);
     let reported = 0;
     const onProgress = (progress: Progress): void => {
       if (progress.done <= reported) return; // again, on another backend
@@ -122,7 +116,8 @@ class PoolUpscaler implements Upscaler {
   }
 
   async *tiles(image: ImageInput, options: RunOptions = {}): AsyncGenerator<Tile, void, void> {
-    yield* this.#run(await this.#begin(image, options), options);
+    const input = await this.#begin(image, options);
+    for await (const tile of this.#run(input, options)) yield { ...tile, image: inColorSpace(tile.image, input) };
   }
 
   dispose(): void {
@@ -144,24 +139,6 @@ class PoolUpscaler implements Upscaler {
   }
 }
 
-function allocate(width: number, height: number): RawImage {
-  try {
-    return { data: new Uint8ClampedArray(width * height * 4), width, height };
-  } catch {
-    throw new CarafeError(
-      'OutOfMemory',
-      `Expected ${width * height * 4} bytes for the output to be available, got a refusal`,
-    );
-  }
-}
-
-async function readModel(model: FileSource): Promise<Uint8Array> {
-  if (model instanceof ArrayBuffer || model instanceof Uint8Array) return new Uint8Array(model.slice(0)); // as it is now: a worker that is started again needs it again
-  if (!(model instanceof URL) && typeof model !== 'string')
-    throw expected('InvalidOption', 'model', 'a URL or the bytes of a .safetensors file', model);
-  try {
-    return new Uint8Array(await readUrl(new URL(model, globalThis.location?.href)));
-  } catch (cause) {
-    throw expected('ModelInvalid', 'model', 'a URL that can be read', `${model}: ${(cause as Error).message}`);
-  }
+function inColorSpace(image: RawImage, { colorSpace }: RawImage): RawImage {
+  return colorSpace ? { ...image, colorSpace } : image;
 }

@@ -39,7 +39,7 @@ export function asCarafeError(error: unknown, code: ErrorCode, what: string): Ca
 }
 
 function describe(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value);
+  if (typeof value === 'string') return JSON.stringify(value.length > 120 ? `${value.slice(0, 120)}...` : value);
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'bigint') return `${value}n`;
   if (Array.isArray(value) && value.length <= 8 && value.every((v) => typeof v !== 'object'))

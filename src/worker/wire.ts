@@ -2,6 +2,7 @@
 // transfer; so an answer is {value} or {error: {code, message, details}}, and buffers are found here.
 import * as Comlink from 'comlink';
 import { asCarafeError, CarafeError, type ErrorCode } from '../core/errors.js';
+import { tagOf } from '../core/tag.js';
 import type { Job, Outcome, SessionInfo } from '../engine/session.js';
 import type { OpenRequest } from '../engine/specs.js';
 
@@ -28,7 +29,7 @@ interface WireError {
 /** The buffers in a value of plain objects, arrays and typed arrays. Shared memory does not move: it is seen from both sides. */
 export function transferables(value: unknown, found = new Set<ArrayBuffer>()): ArrayBuffer[] {
   if (ArrayBuffer.isView(value)) {
-    if (value.buffer instanceof ArrayBuffer) found.add(value.buffer);
+    if (tagOf(value.buffer) === 'ArrayBuffer') found.add(value.buffer as ArrayBuffer);
   } else if (typeof value === 'object' && value !== null) {
     for (const part of Object.values(value)) transferables(part, found);
   }

@@ -36,6 +36,21 @@ add('image data of another type', 'UnsupportedImage', () =>
 );
 add('no image', 'UnsupportedImage', () => upscale(any(null), { backend: 'wasm' }));
 add('a string', 'UnsupportedImage', () => upscale(any('photo.jpg'), { backend: 'wasm' }));
+add('a URL', 'UnsupportedImage', () => upscale(any(new URL('https://example.com/a.jpg')), { backend: 'wasm' }));
+add('the bytes of a file', 'UnsupportedImage', () => upscale(any(modelBytes), { backend: 'wasm' }));
+add('the ArrayBuffer of a file', 'UnsupportedImage', () => upscale(any(new ArrayBuffer(8)), { backend: 'wasm' }));
+add('an image not awaited', 'UnsupportedImage', () => upscale(any(Promise.resolve(image)), { backend: 'wasm' }));
+add('a Response that failed', 'UnsupportedImage', () =>
+  upscale(new Response('not here', { status: 404 }), { backend: 'wasm' }),
+);
+add('an image whose buffer was transferred', 'UnsupportedImage', () => {
+  const data = image.data.slice();
+  structuredClone(data.buffer, { transfer: [data.buffer] });
+  return upscale({ ...image, data }, { backend: 'wasm' });
+});
+add('a colour space that is none', 'UnsupportedImage', () =>
+  upscale({ ...image, colorSpace: any('rec2020') }, { backend: 'wasm' }),
+);
 add('an encoded file where nothing decodes', 'UnsupportedImage', () =>
   upscale(new Blob([modelBytes]), { backend: 'wasm' }),
 );
@@ -67,6 +82,18 @@ for (const groups of [0, -1, 1.5])
 add('padding', 'InvalidOption', () => carafe(features, kernels, { padding: any('wrap'), backend: 'wasm' }));
 add('backend', 'InvalidOption', () => carafe(features, kernels, { backend: any('cuda') }));
 add('an empty list of backends', 'InvalidOption', () => carafe(features, kernels, { backend: [] }));
+for (const [name, call] of Object.entries({
+  createUpscaler: () => createUpscaler(any(null)),
+  upscale: () => upscale(image, any(null)),
+  carafe: () => carafe(features, kernels, any(null)),
+  createCarafe: () => createCarafe({ encode }, any(null)),
+}))
+  add(`null options of ${name}`, 'InvalidOption', call);
+add('options that are a number', 'InvalidOption', () => createUpscaler(any(2)));
+add("another package's wasm module", 'InvalidOption', () =>
+  createUpscaler({ wasm: new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0)) }),
+);
+add('wasm that is null', 'InvalidOption', () => createUpscaler({ wasm: any(null) }));
 add('a wasm binary that is none', 'InvalidOption', () => carafe(features, kernels, { wasm: new ArrayBuffer(8) }));
 add('a device that is none', 'InvalidOption', () => createUpscaler({ device: any({}) }));
 add('no weights', 'InvalidOption', () => createCarafe(any(undefined)));
@@ -80,11 +107,30 @@ add('a compressor that does not fit', 'ShapeMismatch', () =>
 add('a bias that does not fit', 'ShapeMismatch', () =>
   createCarafe({ encode: { ...encode, bias: { data: new Float32Array(7), shape: [7] } } }),
 );
+add('a bare Float32Array as bias', 'ShapeMismatch', () =>
+  createCarafe({ encode: { ...encode, bias: any(new Float32Array(100)) } }),
+);
+add('a bare Float32Array as weights', 'ShapeMismatch', () =>
+  createCarafe({ encode: { weights: any(new Float32Array(3600)) } }),
+);
+add('a bare array as features', 'ShapeMismatch', () => carafe(any([1, 2]), kernels));
+add('NaN among the weights', 'ModelInvalid', () =>
+  createCarafe({ encode: { weights: { ...encode.weights, data: encode.weights.data.with(7, NaN) } } }),
+);
+add('infinity in the bias', 'ModelInvalid', () =>
+  createCarafe({ encode: { ...encode, bias: { data: new Float32Array(100).fill(Infinity), shape: [100] } } }),
+);
 add('normalizer', 'InvalidOption', () => createCarafe({ encode }, { normalizer: any('max') }));
 add('slope', 'InvalidOption', () => createCarafe({ encode }, { slope: NaN }));
 add('dilation', 'InvalidOption', () => createCarafe({ encode }, { dilation: 0 }));
 add('a scale no model has', 'InvalidOption', () => createUpscaler({ scale: any(5) }));
+add("scale '2'", 'InvalidOption', () => createUpscaler({ scale: any('2') }));
+add("scale '2' of a module", 'InvalidOption', () => createCarafe({ encode }, { scale: any('2') }));
 add('model', 'InvalidOption', () => createUpscaler({ model: any('huge') }));
+add('model null', 'InvalidOption', () => createUpscaler({ model: any(null) }));
+add('a relative URL where there is no page', 'InvalidOption', () =>
+  createUpscaler({ model: 'models/base-x2.safetensors' }),
+);
 add('tile', 'InvalidOption', () => createUpscaler({ tile: 0 }));
 add('workers', 'InvalidOption', () => createUpscaler({ workers: 1.5 }));
 add('thread', 'InvalidOption', () => createUpscaler({ thread: any('main') }));
@@ -126,6 +172,54 @@ test('a module refuses features that do not fit, and goes on', async () => {
   const module = await createCarafe({ encode }, { backend: 'wasm', thread: 'inline' });
   expect((await rejection(module.upsample(randomTensor([1, 5, 3, 3], 7)))).code).toBe('ShapeMismatch');
   expect((await module.upsample(features)).shape).toEqual([1, 4, 6, 6]);
+  for (const [options, code] of [
+    [null, 'InvalidOption'],
+    [{ into: null }, 'InvalidOption'],
+    [{ into: [] }, 'InvalidOption'],
+    [{ into: new Float32Array(5) }, 'ShapeMismatch'],
+  ])
+    expect((await rejection(module.upsample(features, any(options)))).code).toBe(code);
   module.dispose();
   expect((await rejection(module.upsample(features))).code).toBe('Disposed');
+});
+
+test('null options of a call: an error, and the next call works', async () => {
+  const upscaler = await createUpscaler({ backend: 'wasm', thread: 'inline', model: 'small' });
+  expect((await rejection(upscaler.upscale(image, any(null)))).code).toBe('InvalidOption');
+  expect((await upscaler.upscale(image)).width).toBe(16);
+  upscaler.dispose();
+});
+
+test('kernels larger than memory', async () => {
+  const one = { weights: randomTensor([100, 1, 1, 1], 8) };
+  const module = await createCarafe({ encode: one }, { backend: 'wasm', thread: 'inline' });
+  const x = { data: new Float32Array(3000 * 3000), shape: [1, 1, 3000, 3000] };
+  expect((await rejection(module.predictKernels(x))).code).toBe('OutOfMemory'); // 25 * 4 * 36 MB; its upsampled features have 144
+  module.dispose();
+});
+
+test('a result that memory is refused for: OutOfMemory, and the next call works', async () => {
+  const upscaler = await createUpscaler({ backend: 'wasm', thread: 'inline', model: 'small' });
+  const real = globalThis.Uint8ClampedArray;
+  globalThis.Uint8ClampedArray = class {
+    constructor() {
+      throw new RangeError('Array buffer allocation failed');
+    }
+  } as unknown as Uint8ClampedArrayConstructor;
+  const error = await rejection(upscaler.upscale(image)).finally(() => {
+    globalThis.Uint8ClampedArray = real;
+  });
+  expect([error.code, error.message]).toEqual(['OutOfMemory', expect.stringContaining('tiles()')]);
+  expect((await upscaler.upscale(image)).width).toBe(16);
+  upscaler.dispose();
+});
+
+test.each([
+  ['https://example.com/a.jpg', 'fetch(url)'],
+  [new URL('https://example.com/a.jpg'), 'fetch(url)'],
+  [new ArrayBuffer(8), 'new Blob([bytes])'],
+  [Buffer.alloc(8), '{ data, width, height }'],
+  [Promise.resolve(), 'await it'],
+])('the message for %s says what to do', async (value, hint) => {
+  expect((await rejection(upscale(any(value)))).message).toContain(hint);
 });
