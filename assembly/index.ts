@@ -1,5 +1,6 @@
-// Every export of the wasm builds, nothing else. Stateless: exports take byte pointers into the imported memory and sizes;
-// backends/wasm/arena.ts owns that memory. Two builds come from this source (asconfig.json): simd and relaxed-simd.
+// Every export of the wasm builds, nothing else. Stateless: exports take byte pointers into the imported memory and
+// sizes; backends/wasm/arena.ts owns that memory. Two builds come from this source (asconfig.json): simd and
+// relaxed-simd.
 export { nchwToNhwc, nhwcToNchw } from './layout';
 export { activate, conv2d, conv2dScratch, copy } from './conv2d';
 export { winograd, winogradScratch } from './winograd';

@@ -62,7 +62,10 @@ function sigmoids(x: usize, y: usize, taps: i32, tapBytes: usize, lanes: i32): v
   }
 }
 
-/** All sigmoids times exp(-m), m = min(0, max x): the quotient is the same, and taps that are all very negative do not underflow. */
+/**
+ * All sigmoids times exp(-m), m = min(0, max x): the quotient is the same, and taps that are all very negative do not
+ * underflow.
+ */
 function normalizedSigmoids(x: usize, y: usize, taps: i32, tapBytes: usize, lanes: i32): void {
   const zero = f32x4.splat(0);
   const one = f32x4.splat(1);

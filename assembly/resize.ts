@@ -1,7 +1,9 @@
 // resize: separable interpolation with `taps` taps an axis (2 bilinear, 4 bicubic), clamped to the edge.
-// x (h, w, c) -> y (height, width, c). Indices and weights come from core/resize-taps.ts. Reference: src/backends/reference/resize.ts
-// Schedule: an output row first mixes its `taps` source rows lane by lane, with its edge pixels repeated, then gathers along the mixed
-// row. Where width is a multiple of w, the taps of every s-th output pixel are one run apart from the next one's: four floats at a time.
+// x (h, w, c) -> y (height, width, c). Indices and weights come from core/resize-taps.ts. Reference:
+// src/backends/reference/resize.ts
+// Schedule: an output row first mixes its `taps` source rows lane by lane, with its edge pixels repeated, then gathers
+// along the mixed row. Where width is a multiple of w, the taps of every s-th output pixel are one run apart from the
+// next one's: four floats at a time.
 import { madd } from './simd';
 
 const REACH: i32 = 2; // pixels repeated at both ends of the mixed row
@@ -12,9 +14,9 @@ export function resizeScratch(w: i32, c: i32): usize {
 }
 
 /**
- * The output columns left..right-1 of one row. `rows` holds the addresses of column 0 of the source row of each tap; columnIndex and
- * columnWeight [width][taps]; columns from..to-1 of the source are read. scale is width / w, or 0 if that
- * is no integer. y is the address of column 0. Reads up to 3 floats after the end of a row.
+ * The output columns left..right-1 of one row. `rows` holds the addresses of column 0 of the source row of each tap;
+ * columnIndex and columnWeight [width][taps]; columns from..to-1 of the source are read. scale is width / w, or 0 if
+ * that is no integer. y is the address of column 0. Reads up to 3 floats after the end of a row.
  */
 export function resize(
   rows: usize, rowWeight: usize, columnIndex: usize, columnWeight: usize, scratch: usize, y: usize,
@@ -34,7 +36,9 @@ export function resize(
       for (let ci = 0; ci < c; ci++) {
         let sum: f32 = 0;
         for (let tap = 0; tap < taps; tap++) {
-          sum += f32.load(columnWeight + (<usize>(ox * taps + tap) << 2)) * f32.load(first + pixel * i32.load(columnIndex + (<usize>(ox * taps + tap) << 2)) + (<usize>ci << 2));
+          const at: usize = <usize>(ox * taps + tap) << 2;
+          const source = first + pixel * i32.load(columnIndex + at) + (<usize>ci << 2);
+          sum += f32.load(columnWeight + at) * f32.load(source);
         }
         f32.store(y + pixel * ox + (<usize>ci << 2), sum);
       }
@@ -49,7 +53,8 @@ export function resize(
   const count = (right + scale - 1) / scale - start;
   for (let phase = 0; phase < scale; phase++) {
     const weight = columnWeight + (<usize>(phase * taps) << 2);
-    const shift = 2 * phase + 1 < scale ? -(taps >> 1) : 1 - (taps >> 1); // of the first tap: the phase lies left of its source pixel, or right of it
+    // of the first tap: the phase lies left of its source pixel, or right of it
+    const shift = 2 * phase + 1 < scale ? -(taps >> 1) : 1 - (taps >> 1);
     runPhase(first + pixel * (start + shift), weight, y + pixel * (start * scale + phase), taps, count, c, scale);
   }
 }
@@ -59,7 +64,8 @@ function runPhase(from: usize, weight: usize, y: usize, taps: i32, count: i32, c
   const pixel: usize = <usize>c << 2;
   const step: usize = pixel * scale;
   const w0 = v128.load32_splat(weight), w1 = v128.load32_splat(weight, 4);
-  const w2 = taps > 2 ? v128.load32_splat(weight, 8) : f32x4.splat(0), w3 = taps > 2 ? v128.load32_splat(weight, 12) : f32x4.splat(0);
+  const w2 = taps > 2 ? v128.load32_splat(weight, 8) : f32x4.splat(0);
+  const w3 = taps > 2 ? v128.load32_splat(weight, 12) : f32x4.splat(0);
   const perVector = 4 / c;
   for (let i = 0; i < count; i += perVector) {
     let sum = madd(w1, v128.load(from + pixel), f32x4.mul(w0, v128.load(from)));

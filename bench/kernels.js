@@ -1,5 +1,5 @@
-// The kernels of assembly/ alone, on one row (or block of rows) whose data is in the cache: what is left when memory costs nothing. Sums
-// are checked against plain loops.
+// The kernels of assembly/ alone, on one row (or block of rows) whose data is in the cache: what is left when memory
+// costs nothing. Sums are checked against plain loops.
 import { readFileSync } from 'node:fs';
 import { values } from './data.js';
 import { interleave, summary } from './measure.js';
@@ -20,7 +20,9 @@ export async function benchKernels({ timing }) {
   return results;
 }
 
-/** @typedef {Awaited<ReturnType<typeof import('../dist/kernels.js').instantiate>>} Kernels the compiler's own signatures */
+/**
+ * @typedef {Awaited<ReturnType<typeof import('../dist/kernels.js').instantiate>>} Kernels the compiler's own signatures
+ */
 
 async function openKernels(build) {
   const memory = new WebAssembly.Memory({ initial: 600 });
@@ -31,7 +33,8 @@ async function openKernels(build) {
   const place = (data) => {
     const pointer = top;
     new data.constructor(memory.buffer, pointer, data.length).set(data);
-    top += Math.ceil(data.byteLength / 64) * 64 + 4096 + 64; // rows may be read past their end, and should not share cache sets
+    // rows may be read past their end, and should not share cache sets
+    top += Math.ceil(data.byteLength / 64) * 64 + 4096 + 64;
     return pointer;
   };
   const room = (length) => place(new Float32Array(length));

@@ -10,7 +10,7 @@ override NORMALIZER: u32 = SOFTMAX;
 // What is divided by its sum over the taps; softmax and sigmoid-normalized are scaled so that the largest is at least 1/2 and no sum underflows.
 fn weight(v: vec4f, largest: vec4f) -> vec4f {
   switch (NORMALIZER) {
-    case SOFTMAX: { return exp(v - largest); }
+    case SOFTMAX: { return orNaN(v - largest, exp(v - largest)); }
     case SIGMOID: { return sigmoid(v, vec4f()); }
     default: { return sigmoid(v, min(largest, vec4f())); }
   }
@@ -24,5 +24,5 @@ fn normalized(weight: vec4f, sum: vec4f) -> vec4f {
 // sigmoid(v) * exp(-offset), offset <= 0 and not below a negative v: exp only of what is not positive.
 fn sigmoid(v: vec4f, offset: vec4f) -> vec4f {
   let e = exp(-abs(v));
-  return select(exp(min(v - offset, vec4f())), vec4f(1.0), v >= vec4f()) / (1.0 + e);
+  return orNaN(v, select(exp(min(v - offset, vec4f())), vec4f(1.0), v >= vec4f()) / (1.0 + e));
 }

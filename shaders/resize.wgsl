@@ -31,12 +31,14 @@ fn resize(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: 
   let image = row / params.height;
   let vertical = tapsOf(row % params.height, params.fractionH, params.a);
   let horizontal = tapsOf(pixel % params.width, params.fractionW, params.a);
-  let count = select(2, 4, BICUBIC);
+  // A loop whose end is no constant is not unrolled, and its weights are then indexed in memory.
   var sum = Value();
-  for (var ky = 0; ky < count; ky++) {
+  for (var ky = 0; ky < 4; ky++) {
+    if (ky > 1 && !BICUBIC) { break; }
     let iy = u32(clamp(vertical.first + ky, 0, i32(params.h) - 1));
     var line = Value();
-    for (var kx = 0; kx < count; kx++) {
+    for (var kx = 0; kx < 4; kx++) {
+      if (kx > 1 && !BICUBIC) { break; }
       let ix = u32(clamp(horizontal.first + kx, 0, i32(params.w) - 1));
       line += horizontal.weights[kx] * Value(x[((image * params.h + iy) * params.w + ix) * params.c + channel]);
     }

@@ -1,6 +1,6 @@
-// Programs by rows (src/backends/wasm/plan.ts) with producers that only keep books: every row is computed once, in order, before it is read
-// and is still there when it is; memory does not grow with the height; rows and columns that nobody needs are not computed; programs that
-// are alike are planned once.
+// Programs by rows (src/backends/wasm/plan.ts) with producers that only keep books: every row is computed once, in
+// order, before it is read and is still there when it is; memory does not grow with the height; rows and columns that
+// nobody needs are not computed; programs that are alike are planned once.
 import { describe, expect, test, vi } from 'vitest';
 import { PLAIN } from '../src/backends/backend.js';
 import { Arena } from '../src/backends/wasm/arena.js';
@@ -23,7 +23,10 @@ interface Books {
 
 const all: Range = [0, Infinity];
 
-/** A producer of [1, height, width, 1] that reads `radius` rows and columns around its own of each input, and checks that they are there. */
+/**
+ * A producer of [1, height, width, 1] that reads `radius` rows and columns around its own of each input, and checks
+ * that they are there.
+ */
 function booked(
   height: number,
   width: number,

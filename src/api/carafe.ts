@@ -1,7 +1,7 @@
 // carafe(), createCarafe(): the operator and the learned module on tensors. listBackends(): what runs here.
-import type { Global } from '../core/platform.js';
 import type { BackendReport } from '../backends/select.js';
 import { unlessAborted } from '../core/abort.js';
+import type { Global } from '../core/platform.js';
 import type { Shape, Tensor } from '../core/tensor.js';
 import type { ConvSpec } from '../engine/carafe.js';
 import type { WorkOf } from '../engine/specs.js';

@@ -1,13 +1,16 @@
-// The list of ops, and what each computes. A network is a plain function over `Ops`; a backend runs it. Values stay with the backend
-// (arrays, wasm memory, GPU buffers) from upload to download: tensors are f32 [n, h, w, c] unless an op says otherwise.
+// The list of ops, and what each computes. A network is a plain function over `Ops`; a backend runs it. Values stay
+// with the backend (arrays, wasm memory, GPU buffers) from upload to download: tensors are f32 [n, h, w, c] unless an
+// op says otherwise.
 //
-// An op returns at once. Some backends only note what is to be done and do it all when the program's result is asked for.
+// An op returns at once. Some backends only note what is to be done and do it all when the program's result is asked
+// for.
 // Arguments are complete and were checked (api/options.ts, engine/networks): an op has no defaults and checks nothing.
 // n may be 0: the result is empty.
 //
-// NaN: every op is its formula in IEEE arithmetic, on every backend. A NaN reaches the values whose sum it is part of, also with a factor of 0,
-// and no others. A tap outside the tensor is no part of a sum (padding 'zero', conv2d), and neither is the weight or kernel value that it
-// would have had. Images hold bytes: planesToPixels takes finite values only.
+// NaN: every op is its formula in IEEE arithmetic, on every backend. A NaN reaches the values whose sum it is part of,
+// also with a factor of 0, and no others. A tap outside the tensor is no part of a sum (padding 'zero', conv2d), and
+// neither is the weight or kernel value that it would have had. Images hold bytes: planesToPixels takes finite values
+// only.
 import type { Activation, Layout, Normalizer, Padding, ResizeMode, Window } from '../core/shapes.js';
 import type { RawImage, Shape } from '../core/tensor.js';
 
@@ -41,8 +44,9 @@ export interface DeviceConv {
   readonly cIn: number;
   readonly k: number;
   /**
-   * An output's bits depend on inputs up to this many pixels away (dilation 1), where that is more than (k-1)/2: such outputs are computed in
-   * blocks of BLOCK x BLOCK pixels, counted from the tensor's corner. Two tensors agree where their blocks begin on the same pixels.
+   * An output's bits depend on inputs up to this many pixels away (dilation 1), where that is more than (k-1)/2: such
+   * outputs are computed in blocks of BLOCK x BLOCK pixels, counted from the tensor's corner. Two tensors agree where
+   * their blocks begin on the same pixels.
    */
   readonly reach?: number;
 }
@@ -60,7 +64,10 @@ export interface ConvOptions<Tensor = DeviceTensor> {
 /** The sum alone. */
 export const PLAIN: ConvOptions<never> = { dilation: 1, activation: 'none', slope: 1 };
 
-/** The learned CARAFE module: mmcv's CARAFEPack, XiaLiPKU's and the YOLO forks' (BN folded, `activation` after compress). CARAFE, arXiv:1905.02188, figure 2. */
+/**
+ * The learned CARAFE module: mmcv's CARAFEPack, XiaLiPKU's and the YOLO forks' (BN folded, `activation` after
+ * compress). CARAFE, arXiv:1905.02188, figure 2.
+ */
 export interface CarafePack<Conv = DeviceConv> extends Window {
   readonly compress?: Conv; // 1x1, c -> cMid; without it the encoder reads the features themselves
   readonly encode: Conv; // kEnc x kEnc, cMid -> groups * kUp^2 * scale^2
@@ -78,7 +85,10 @@ export interface Rectangle {
   readonly height: number;
 }
 
-/** Tensor, Pixels and Conv are what one backend holds. A network takes `Ops` as it is, and hands on what the ops return without looking inside. */
+/**
+ * Tensor, Pixels and Conv are what one backend holds. A network takes `Ops` as it is, and hands on what the ops return
+ * without looking inside.
+ */
 export interface Ops<
   Tensor extends DeviceTensor = DeviceTensor,
   Pixels extends DevicePixels = DevicePixels,
@@ -95,35 +105,55 @@ export interface Ops<
   /** [n, h, w, c] -> [n, c, h, w]: moves the last axis second. */
   nhwcToNchw(x: Tensor): Tensor;
 
-  /** y = activation(bias + sum_{ky,kx,ci} x[oy + (ky-r)*dilation, ox + (kx-r)*dilation, ci] * weights) + residual, r = (k-1)/2. Taps outside x are left out. */
+  /**
+   * y = activation(bias + sum_{ky,kx,ci} x[oy + (ky-r)*dilation, ox + (kx-r)*dilation, ci] * weights) + residual,
+   * r = (k-1)/2. Taps outside x are left out.
+   */
   conv2d(x: Tensor, conv: Conv, options: ConvOptions<Tensor>): Tensor;
   /** out[n, y*s+sy, x*s+sx, c] = x[n, y, x, (c*s+sy)*s+sx] (torch.nn.PixelShuffle). */
   pixelShuffle(x: Tensor, scale: number): Tensor;
   /** The inverse of pixelShuffle. */
   pixelUnshuffle(x: Tensor, scale: number): Tensor;
   /**
-   * rows [n, h, w, groups*kUp^2*s^2] normalised over the kUp^2 taps of each group and sub-pixel: softmax; sigmoid of each; or
-   * sigmoid-normalized, sigmoid / (sum of the sigmoids), which adds up to 1 for any finite logits, as softmax does.
+   * rows [n, h, w, groups*kUp^2*s^2] normalised over the kUp^2 taps of each group and sub-pixel: softmax; sigmoid of
+   * each; or sigmoid-normalized, sigmoid / (sum of the sigmoids), which adds up to 1 for any finite logits, as softmax
+   * does.
    */
   normalizeKernels(rows: Tensor, window: Window, normalizer: Normalizer): Tensor;
   /**
-   * out[n, y*s+sy, x*s+sx, c] = sum_{ky,kx} features[n, y+ky-r, x+kx-r, c] * rows[n, y, x, ((g*kUp^2 + ky*kUp+kx)*s + sy)*s + sx],
-   * g = floor(c / (C/groups)). Taps outside are left out (padding 'zero') or read the border. In layout NCHW the result is [n, c, h*s, w*s].
+   * out[n, y*s+sy, x*s+sx, c] =
+   *   sum_{ky,kx} features[n, y+ky-r, x+kx-r, c] * rows[n, y, x, ((g*kUp^2 + ky*kUp+kx)*s + sy)*s + sx],
+   * g = floor(c / (C/groups)). Taps outside are left out (padding 'zero') or read the border. In layout
+   * NCHW the result is [n, c, h*s, w*s].
    */
   reassemble(features: Tensor, rows: Tensor, window: Window, padding: Padding, layout: Layout): Tensor;
-  /** The learned module whole: reassemble(x, normalizeKernels(conv2d(activation(conv2d(x, compress)), encode, dilation)), window, padding); x and the result in `layout`. */
+  /**
+   * The learned module whole:
+   *   reassemble(x, normalizeKernels(conv2d(activation(conv2d(x, compress)), encode, dilation)), window, padding);
+   * x and the result in `layout`.
+   */
   carafePack(x: Tensor, module: CarafePack<Conv>, layout: Layout): Tensor;
   /**
-   * base + the sum over groups of reassemble(maps, softmax of the rows conv2d(x, encode), padding 'zero'), one map for each group:
+   * base + the sum over groups of reassemble(maps, softmax of the rows conv2d(x, encode), padding 'zero'), one map for
+   * each group:
    * maps [n, h, w, groups], x [n, h, w, c], encode 1x1 to groups*kUp^2*s^2 channels, base [n, h*s, w*s, 1].
    */
   reassembleSum(maps: Tensor, x: Tensor, encode: Conv, base: Tensor, window: Window): Tensor;
-  /** Half-pixel centres, edges replicated, no antialiasing (torch F.interpolate, align_corners=False). `cubicA`: -0.5 Keys/MATLAB/PIL, -0.75 torch. */
+  /**
+   * Half-pixel centres, edges replicated, no antialiasing (torch F.interpolate, align_corners=False). `cubicA`: -0.5
+   * Keys/MATLAB/PIL, -0.75 torch.
+   */
   resize(x: Tensor, height: number, width: number, mode: ResizeMode, cubicA: number): Tensor;
 
-  /** RGBA8 -> luma [1, h, w, 1], or [2, h, w, 1] with alpha as the second image, and chroma [1, h, w, 2]; full-range BT.601: Y in 0..1, Cb and Cr in -0.5..0.5. */
+  /**
+   * RGBA8 -> luma [1, h, w, 1], or [2, h, w, 1] with alpha as the second image, and chroma [1, h, w, 2]; full-range
+   * BT.601: Y in 0..1, Cb and Cr in -0.5..0.5.
+   */
   pixelsToPlanes(pixels: Pixels, alpha: boolean): { luma: Tensor; chroma: Tensor };
-  /** The inverse, of the rectangle `crop` of luma only; smaller chroma is enlarged to luma's size by bicubic (a = -0.5); clamped, rounded half up; alpha 255 where luma has one image. */
+  /**
+   * The inverse, of the rectangle `crop` of luma only; smaller chroma is enlarged to luma's size by bicubic (a = -0.5);
+   * clamped, rounded half up; alpha 255 where luma has one image.
+   */
   planesToPixels(luma: Tensor, chroma: Tensor, crop: Rectangle): Pixels;
 }
 
@@ -135,10 +165,16 @@ export interface Backend<
   readonly name: BackendName;
   /** Which build or adapter: 'simd', 'relaxed-simd', or the adapter's description. */
   readonly details: string;
-  /** Tiles that are worth running as one program: more than one only where starting it and reading it back take long beside computing it. */
+  /**
+   * Tiles that are worth running as one program: more than one only where starting it and reading it back take long
+   * beside computing it.
+   */
   readonly batch: number;
   conv(weights: ConvWeights): Conv;
-  /** Runs one program and downloads its result, into `into` where given; everything else it made is released. The values are the caller's. */
+  /**
+   * Runs one program and downloads its result, into `into` where given; everything else it made is released. The values
+   * are the caller's.
+   */
   run(program: (ops: Ops<Tensor, Pixels, Conv>) => Tensor, into?: Float32Array): Promise<Float32Array>;
   /** The same for a program that makes several images, which need not depend on one another. */
   runPixels(program: (ops: Ops<Tensor, Pixels, Conv>) => readonly Pixels[]): Promise<Uint8ClampedArray[]>;

@@ -1,5 +1,5 @@
-// Which backends run here, and why the others do not. `auto` never takes a software adapter over wasm; an explicit backend never
-// falls back. Choosing between two that run is done by measurement (engine/session.ts).
+// Which backends run here, and why the others do not. `auto` never takes a software adapter over wasm; an explicit
+// backend never falls back. Choosing between two that run is done by measurement (engine/session.ts).
 import { CarafeError } from '../core/errors.js';
 import type { Backend, BackendName } from './backend.js';
 import { openWasmBackend, openWasmModule } from './wasm/builds.js';

@@ -1,5 +1,6 @@
-// Output shapes of every op, all NHWC but for reassemble's NCHW. Arguments were checked where they came in (api/options.ts, the loaders of
-// engine/networks), so a shape that does not fit here is a network that is put together wrongly: an Error, not one of the public API's.
+// Output shapes of every op, all NHWC but for reassemble's NCHW. Arguments were checked where they came in
+// (api/options.ts, the loaders of engine/networks), so a shape that does not fit here is a network that is put together
+// wrongly: an Error, not one of the public API's.
 import type { Shape } from './tensor.js';
 
 export type Activation = 'none' | 'relu' | 'leaky-relu' | 'silu' | 'hardswish';
@@ -8,7 +9,10 @@ export type Padding = 'zero' | 'replicate' | 'reflect';
 export type ResizeMode = 'bilinear' | 'bicubic';
 export type Layout = 'NCHW' | 'NHWC';
 
-/** How a reassembly is laid out: kernels are rows [g][tap][sub-pixel] of groups * kUp^2 * scale^2 values per source pixel. */
+/**
+ * How a reassembly is laid out: kernels are rows [g][tap][sub-pixel] of groups * kUp^2 * scale^2 values per source
+ * pixel.
+ */
 export interface Window {
   readonly scale: number;
   readonly kUp: number;
@@ -46,7 +50,10 @@ export function reassembleShape(features: Shape, rows: Shape, window: Window, la
   return layout === 'NHWC' ? [n, h * window.scale, w * window.scale, c] : [n, c, h * window.scale, w * window.scale];
 }
 
-/** maps [n, h, w, groups], rows as in reassembleShape (of the encoder, not stored), base [n, h*s, w*s, 1] -> the shape of base. */
+/**
+ * maps [n, h, w, groups], rows as in reassembleShape (of the encoder, not stored), base [n, h*s, w*s, 1] -> the shape
+ * of base.
+ */
 export function reassembleSumShape(maps: Shape, rows: Shape, base: Shape, window: Window): Shape {
   const out = reassembleShape(maps, rows, window, 'NHWC');
   const fits = base[0] === out[0] && base[1] === out[1] && base[2] === out[2] && base[3] === 1;
@@ -59,7 +66,10 @@ function assertFits(fits: boolean, op: string, ...sizes: readonly (readonly numb
   if (!fits) throw new Error(`${op} of shapes that do not fit: ${JSON.stringify(sizes)}`);
 }
 
-/** The source index for a tap at `i`, possibly outside 0..size-1; -1 where the tap reads zero. Source: numpy.pad's edge and reflect. */
+/**
+ * The source index for a tap at `i`, possibly outside 0..size-1; -1 where the tap reads zero. Source: numpy.pad's edge
+ * and reflect.
+ */
 export function borderIndex(i: number, size: number, padding: Padding): number {
   if (i >= 0 && i < size) return i;
   if (padding === 'zero') return -1;

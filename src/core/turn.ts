@@ -24,7 +24,10 @@ const SLICE = 8; // ms: half a frame
 /** The task that runs on this thread now, if it does work in slices. */
 let task: { readonly begun: number; readonly over: Promise<void> } | undefined;
 
-/** Does `work`, which yields where it may be interrupted, so that all such work together holds the thread for SLICE ms at a time. */
+/**
+ * Does `work`, which yields where it may be interrupted, so that all such work together holds the thread for SLICE ms
+ * at a time.
+ */
 export async function inSlices<T>(work: Generator<void, T, void>): Promise<T> {
   for (;;) {
     const now = performance.now();

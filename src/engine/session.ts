@@ -66,7 +66,7 @@ export class Session {
   readonly #options: unknown;
   readonly #rejected: Rejection[] = [];
   #loaded: Loaded | undefined;
-  #info!: SessionInfo;
+  #info?: SessionInfo;
   #moving: Promise<void> | undefined;
   #resting: Promise<void> | undefined;
   #disposed = false;
@@ -85,7 +85,7 @@ export class Session {
   }
 
   get info(): SessionInfo {
-    return this.#info;
+    return this.#info!;
   }
 
   /** Runs begin in order, each in a task of its own: so a long row of them lets messages in, and what was dropped meanwhile never begins. */
@@ -148,7 +148,7 @@ export class Session {
       if (loaded) opened.push(loaded);
       if (loaded && this.#request.backend !== 'auto') break;
     }
-    const timings: Partial<Record<BackendName, number>> = {};
+    const timings: Partial<Record<BackendName, number>> = { ...this.#info?.timings };
     if (opened.length > 1) {
       for (const loaded of [...opened]) {
         const { name } = loaded.backend;

@@ -1,4 +1,5 @@
 // The upscaler as users call it: the built package, by its name, in Node.
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CarafeError, createUpscaler, type RawImage, type Tile, upscale, type Upscaler } from 'carafe-web';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -174,6 +175,45 @@ describe('the caller’s thread stays free', () => {
     expect(ticks).toBeGreaterThanOrEqual(20); // a blocked thread fires none
   });
 });
+
+test.skipIf(process.platform !== 'linux')(
+  'no task of the caller’s thread takes over 16 ms, in a large image at an odd address',
+  async () => {
+    // of the processor, as Linux counts it: the machine may be busy
+    const thread = `/proc/self/task/${process.pid}/schedstat`;
+    const used = (): number => Number(readFileSync(thread, 'latin1').split(' ')[0]) / 1e6;
+    const [width, height] = [8000, 5000];
+    const data = new Uint8ClampedArray(new ArrayBuffer(width * height * 4 + 1), 1).fill(255);
+    const own = await createUpscaler({ backend: 'wasm', model: 'small', workers: 2 });
+    await own.upscale(testImage(8, 8));
+    let watching = true;
+    let longest = 0;
+    const watch = (before: number): void => {
+      const now = used();
+      longest = Math.max(longest, now - before);
+      if (watching) setImmediate(watch, now);
+    };
+    await sleep(100); // what is compiled and collected after the preparations
+    setImmediate(watch, used());
+    let tiles = 0;
+    const controller = new AbortController();
+    const pending = rejection(
+      own.upscale(
+        { data, width, height },
+        {
+          signal: controller.signal,
+          onProgress: () => {
+            if (++tiles === 6) controller.abort('enough');
+          },
+        },
+      ),
+    );
+    expect(await pending).toBe('enough');
+    watching = false;
+    expect(longest).toBeLessThanOrEqual(16);
+    own.dispose();
+  },
+);
 
 describe('abort', () => {
   test('rejects with the reason within a tile, and the next call works', async () => {

@@ -1,5 +1,6 @@
-// What is tested, as data: for each op a control case, then one axis off it at a time, at the boundaries +-1 of what the
-// kernels are built from: vectors of 4 and 8 channels, the conv tile of 5 pixels, workgroups of 8, 16 and 64 invocations.
+// What is tested, as data: for each op a control case, then one axis off it at a time, at the boundaries +-1 of what
+// the kernels are built from: vectors of 4 and 8 channels, the conv tile of 5 pixels, workgroups of 8, 16 and 64
+// invocations.
 // Full products are left out on purpose: they cost much and find little that the axes do not. What interacts (window
 // larger than the image, groups with narrow channels) has cases of its own. A case's data is seeded by its name.
 import type { Activation, Layout, Normalizer, Padding, ResizeMode } from '../../src/core/shapes.js';
@@ -39,7 +40,10 @@ export type NormalizeCase = {
   scale: number;
   groups: number;
   normalizer: Normalizer;
-  /** usual: uniform in +-4; wide: also +-90, where exp leaves f32's range; low: all within -91..-89; equal: every tap the same. */
+  /**
+   * usual: uniform in +-4; wide: also +-90, where exp leaves f32's range; low: all within -91..-89; equal: every tap
+   * the same.
+   */
   logits: 'usual' | 'wide' | 'low' | 'equal';
 };
 export type ReassembleCase = {
@@ -108,7 +112,9 @@ export type CarafePackCase = {
   padding: Padding;
   layout: Layout;
 };
-/** RGBA8 -> luma network (head, residual body, encode, maps, reassembleSum over bicubic) and bicubic chroma -> RGBA8. */
+/**
+ * RGBA8 -> luma network (head, residual body, encode, maps, reassembleSum over bicubic) and bicubic chroma -> RGBA8.
+ */
 export type ImageCase = {
   op: 'image';
   w: number;
@@ -347,7 +353,8 @@ const reassemble: ReassembleCase[] = [
       [3, 2],
       [1, 9],
       [9, 1],
-    ].map(([h, w]): ReassembleCase => ({ ...reassembleControl, h, w, kUp: 7, padding })), // window larger than the image
+      // window larger than the image
+    ].map(([h, w]): ReassembleCase => ({ ...reassembleControl, h, w, kUp: 7, padding })),
     ...[1, 3, 4].flatMap((scale) =>
       [1, 4, 8].map((c): ReassembleCase => ({ ...reassembleControl, scale, c, h: 4, w: 5, padding })),
     ),

@@ -1,5 +1,6 @@
-// Golden vectors from PyTorch in f64 (training/golden.py), independent of our reference. They are stored as f32: to each computed bound
-// comes the rounding of the expected value. Like suite.ts it knows no test runner and no platform; files come as bytes.
+// Golden vectors from PyTorch in f64 (training/golden.py), independent of our reference. They are stored as f32: to
+// each computed bound comes the rounding of the expected value. Like suite.ts it knows no test runner and no platform;
+// files come as bytes.
 import {
   type Backend,
   type ConvWeights,
@@ -244,8 +245,9 @@ export interface NetworkParams {
 }
 
 /**
- * Registers a test for each case of the networks, on their shipped weights: rounding errors bounded at their worst double with each layer,
- * but a pixel may not be off by `most` in any case. Only the middle is compared: the border of `halo` pixels is a tile's to cut off.
+ * Registers a test for each case of the networks, on their shipped weights: rounding errors bounded at their worst
+ * double with each layer, but a pixel may not be off by `most` in any case. Only the middle is compared: the border of
+ * `halo` pixels is a tile's to cut off.
  */
 export function goldenNetworks(
   bytes: Uint8Array,

@@ -1,9 +1,9 @@
-// Where NaN goes (src/backends/backend.ts): a few values of one input are replaced, and what comes out has to be NaN exactly where the
-// reference's is, and right everywhere else. And tensors of no images at all, on every op.
+// Where NaN goes (src/backends/backend.ts): a few values of one input are replaced, and what comes out has to be NaN
+// exactly where the reference's is, and right everywhere else. And tensors of no images at all, on every op.
 import type { Backend, DeviceConv, DeviceTensor, Ops } from '../../src/backends/backend.js';
 import { type Case, caseName, cases } from './cases.js';
 import { programOf, type TensorProgram } from './programs.js';
-import { Random, seedOf } from './random.js';
+import { Random, seedOf } from '../random.js';
 
 /** A program whose input number `input` has `value` in some places. */
 export interface SpoiltCase {

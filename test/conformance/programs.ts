@@ -1,5 +1,5 @@
-// From a case to what runs: its data, its convolution parameters and its program over Ops. The same program runs on a backend
-// and, with bounds, on the reference.
+// From a case to what runs: its data, its convolution parameters and its program over Ops. The same program runs on a
+// backend and, with bounds, on the reference.
 import {
   type ConvOptions,
   type ConvWeights,
@@ -12,7 +12,7 @@ import {
 import { rowLength } from '../../src/core/shapes.js';
 import { elements, type RawImage, type Shape } from '../../src/core/tensor.js';
 import { type CarafePackCase, type Case, caseName, type ImageCase, type NormalizeCase } from './cases.js';
-import { Random, seedOf } from './random.js';
+import { Random, seedOf } from '../random.js';
 
 export interface TensorProgram {
   readonly convs: readonly ConvWeights[];
@@ -136,10 +136,14 @@ function packProgram(c: CarafePackCase, random: Random): TensorProgram {
   };
 }
 
-/** An upscaler in the small: luma through a network that ends in reassembleSum over a bicubic base, chroma and alpha bicubic. */
+/**
+ * An upscaler in the small: luma through a network that ends in reassembleSum over a bicubic base, chroma and alpha
+ * bicubic.
+ */
 function imageProgram(c: ImageCase, random: Random): PixelsProgram {
   const image = randomImage(random, c.w, c.h);
-  // The sum of magnitudes of a filter is about 1/2: worst-case bounds grow by it with every layer, and are to stay far below 1 / 255.
+  // The sum of magnitudes of a filter is about 1/2: worst-case bounds grow by it with every layer, and are to stay far
+  // below 1 / 255.
   const conv = (cIn: number, cOut: number, k: number): ConvWeights =>
     randomConv(random, cIn, cOut, k, true, 1 / (cIn * k * k));
   const head = conv(1, c.channels, 3);

@@ -1,4 +1,5 @@
-// What holds for every input, by fast-check, on every backend. A failure prints its seed and path: run again with FC_SEED=<seed>.
+// What holds for every input, by fast-check, on every backend. A failure prints its seed and path: run again with
+// FC_SEED=<seed>.
 // Where a property is not exact, its tolerance is the computed bound of the very program (conformance/bounds.ts).
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -14,10 +15,11 @@ import { rowLength, type Window } from '../../src/core/shapes.js';
 import { elements, type Shape, type Tensor } from '../../src/core/tensor.js';
 import { allBackends } from '../backends.js';
 import { ARITHMETIC, bound, boundConv } from '../conformance/bounds.js';
-import { Random } from '../conformance/random.js';
+import { Random } from '../random.js';
 
 const seed = Number(process.env.FC_SEED ?? 20260);
-const RUNS: Record<Backend['name'], number> = { reference: 60, wasm: 60, webgpu: 12 }; // a program on a software GPU costs milliseconds
+// a program on a software GPU costs milliseconds
+const RUNS: Record<Backend['name'], number> = { reference: 60, wasm: 60, webgpu: 12 };
 
 type Program = (ops: Ops, convs: readonly DeviceConv[]) => DeviceTensor;
 
@@ -108,7 +110,8 @@ for (const { name, open } of allBackends) {
             'NHWC',
           ),
         );
-        got.forEach((v, i) => within(v, level, 2 * error[i])); // of the backend and of the reference, from the exact value
+        // of the backend and of the reference, from the exact value
+        got.forEach((v, i) => within(v, level, 2 * error[i]));
       },
     );
 

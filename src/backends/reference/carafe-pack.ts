@@ -1,5 +1,7 @@
-// carafePack: the learned module whole: reassemble(x, normalizeKernels(conv2d(activation(conv2d(x, compress)), encode, dilation)), window, padding)
-// x (n, c, h, w) -> (n, c, h*s, w*s), or (n, h, w, c) -> (n, h*s, w*s, c); compress is optional, a 1x1 convolution c -> cMid.
+// carafePack: the learned module whole:
+//   reassemble(x, normalizeKernels(conv2d(activation(conv2d(x, compress)), encode, dilation)), window, padding)
+// x (n, c, h, w) -> (n, c, h*s, w*s), or (n, h, w, c) -> (n, h*s, w*s, c); compress is
+// optional, a 1x1 convolution c -> cMid.
 // CARAFE, arXiv:1905.02188, figure 2; mmcv ops/carafe CARAFEPack. Composed of the other ops, each stored as f32.
 import { type CarafePack, type ConvWeights, PLAIN } from '../backend.js';
 import type { Layout } from '../../core/shapes.js';

@@ -1,4 +1,5 @@
-// conv2d: y[n, oy, ox, co] = act(bias[co] + sum_{ky,kx,ci} x[n, oy+(ky-r)d, ox+(kx-r)d, ci] * weights[co, ci, ky, kx]) + residual
+// conv2d: y[n, oy, ox, co] =
+//   act(bias[co] + sum_{ky,kx,ci} x[n, oy+(ky-r)d, ox+(kx-r)d, ci] * weights[co, ci, ky, kx]) + residual
 // x (n, h, w, cIn)   weights (cOut, cIn, k, k)   y (n, h, w, cOut); r = (k-1)/2, d = dilation; taps outside x read 0.
 // torch.nn.functional.conv2d with padding = r*d. Sums in f64.
 import type { ConvOptions, ConvWeights } from '../backend.js';

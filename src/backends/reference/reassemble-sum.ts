@@ -1,6 +1,8 @@
-// reassembleSum: out[n, oy, ox] = base[n, oy, ox] + sum_g reassemble(maps, softmax(encode(x)))[n, oy, ox, g], encode a 1x1 convolution
-// x (n, h, w, cIn)   maps (n, h, w, groups)   encode: cIn -> groups*kUp^2*s^2   base, out (n, h*s, w*s, 1); taps outside maps read 0.
-// The last step of the carafe-luma network: several one-channel CARAFEs, each with its own kernels, summed into an image.
+// reassembleSum: out[n, oy, ox] = base[n, oy, ox] + sum_g reassemble(maps, softmax(encode(x)))[n, oy, ox, g]
+// x (n, h, w, cIn)   maps (n, h, w, groups)   base, out (n, h*s, w*s, 1); encode is a 1x1 convolution
+// cIn -> groups*kUp^2*s^2; taps outside maps read 0.
+// The last step of the carafe-luma network: several one-channel CARAFEs, each with its own kernels, summed into an
+// image.
 import { type ConvWeights, PLAIN } from '../backend.js';
 import { reassembleSumShape, type Window } from '../../core/shapes.js';
 import type { Tensor } from '../../core/tensor.js';

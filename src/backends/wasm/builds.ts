@@ -1,5 +1,5 @@
-// The two builds of assembly/, and which of them this engine runs. An engine has a build if it accepts the build's own opcodes and
-// gives the known answer: some report relaxed SIMD and lack an opcode, or compute one wrongly.
+// The two builds of assembly/, and which of them this engine runs. An engine has a build if it accepts the build's own
+// opcodes and gives the known answer: some report relaxed SIMD and lack an opcode, or compute one wrongly.
 import packed from '../../../dist/wasm-builds.deflate';
 import { CarafeError } from '../../core/errors.js';
 import { type Backend, PLAIN } from '../backend.js';
@@ -56,7 +56,10 @@ export async function openWasmBuild(build: WasmBuild): Promise<Backend> {
   return openWasmModule(module, build);
 }
 
-/** For a module compiled elsewhere (edge runtimes hand out modules, not bytes). @throws {CarafeError} BackendUnavailable also if it is no build of ours. */
+/**
+ * For a module compiled elsewhere (edge runtimes hand out modules, not bytes). @throws {CarafeError} BackendUnavailable
+ * also if it is no build of ours.
+ */
 export async function openWasmModule(module: WebAssembly.Module, details: string): Promise<Backend> {
   try {
     const backend = await createWasmBackend(module, details);

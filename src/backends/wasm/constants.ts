@@ -1,9 +1,12 @@
-// What the kernels and their callers must agree on. One text, compiled twice: by TypeScript into the package, and by asc into the wasm builds.
+// What the kernels and their callers must agree on. One text, compiled twice: by TypeScript into the package, and by
+// asc into the wasm builds.
 
 /** Pixels of a GEMM tile, and blocks of a Winograd tile. A tile at the end of a row reads pixels past it. */
 export const TILE_PIXELS = 5;
 
-/** Output channels of a GEMM tile: weights come in blocks of so many (pack.ts), or half so many where no more are left. */
+/**
+ * Output channels of a GEMM tile: weights come in blocks of so many (pack.ts), or half so many where no more are left.
+ */
 export const TILE_CHANNELS = 8;
 
 /** Channels of the widest tile of reassemble. */

@@ -1,4 +1,5 @@
-// conv2d on assembly/conv2d.ts, and on assembly/winograd.ts where that pays: places their weights, and says which rows they read.
+// conv2d on assembly/conv2d.ts, and on assembly/winograd.ts where that pays: places their weights, and says which rows
+// they read.
 import type { Activation } from '../../core/shapes.js';
 import { BLOCK, type ConvWeights, type DeviceConv } from '../backend.js';
 import type { Arena } from './arena.js';
@@ -42,7 +43,10 @@ function winogradPays({ k, cIn, cOut, exact = false }: ConvWeights): boolean {
   return !exact && k === 3 && cIn % 4 === 0 && cIn >= 8 && cOut >= 4;
 }
 
-/** What is done to a sum when it is complete: by the tile itself, or, with a `curve`, by assembly's activate(), residual included. */
+/**
+ * What is done to a sum when it is complete: by the tile itself, or, with a `curve`, by assembly's activate(), residual
+ * included.
+ */
 interface Epilogue {
   readonly slope: number;
   readonly curve?: number;
@@ -189,7 +193,10 @@ function finish(
   wasm.activate(y.at(image, row, left), address, size, curve, slope);
 }
 
-/** How many rows of blocks are computed together: GEMM tiles are TILE_PIXELS blocks high, and narrow images would leave them half empty. */
+/**
+ * How many rows of blocks are computed together: GEMM tiles are TILE_PIXELS blocks high, and narrow images would leave
+ * them half empty.
+ */
 function blockRows(across: number, down: number): number {
   let best = { rows: 1, waste: Infinity };
   for (let rows = 1; rows <= Math.min(MAX_BLOCK_ROWS, down); rows++) {

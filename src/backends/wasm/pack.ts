@@ -3,8 +3,9 @@ import type { ConvWeights } from '../backend.js';
 import { TILE_CHANNELS, WINOGRAD_A, WINOGRAD_B } from './constants.js';
 
 /**
- * weights (cOut, cIn, k, k) -> blocks of TILE_CHANNELS = 8 output channels, 4 in the last block if no more are left: [block][kx][ky][ci][8 or 4],
- * zeros where channels are missing; bias is padded to the same channels (zeros if there is none).
+ * weights (cOut, cIn, k, k) -> blocks of TILE_CHANNELS = 8 output channels, 4 in the last block if no more are left:
+ * [block][kx][ky][ci][8 or 4], zeros where channels are missing; bias is padded to the same channels (zeros if there is
+ * none).
  */
 export function packConv({ weights, bias, cOut, cIn, k }: ConvWeights): { weights: Float32Array; bias: Float32Array } {
   const taps = k * k;
@@ -39,7 +40,9 @@ const G = [
   [0, 0, 1],
 ];
 
-/** Weights (cOut, cIn, 3, 3) as winograd.ts reads them: G g G^T, each of the 36 points packed like a 1x1 convolution. */
+/**
+ * Weights (cOut, cIn, 3, 3) as winograd.ts reads them: G g G^T, each of the 36 points packed like a 1x1 convolution.
+ */
 export function packWinograd({ weights, cOut, cIn }: ConvWeights): Float32Array {
   const points = Array.from({ length: 36 }, (_, point) => {
     const [gy, gx] = [G[Math.floor(point / 6)], G[point % 6]];

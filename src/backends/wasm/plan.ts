@@ -1,5 +1,5 @@
-// A plan: which rows and columns of every tensor are computed, in which order, and where they lie. It is made before anything runs, depends
-// on nothing but the producers, and is carried out as often as one likes.
+// A plan: which rows and columns of every tensor are computed, in which order, and where they lie. It is made before
+// anything runs, depends on nothing but the producers, and is carried out as often as one likes.
 import type { Shape } from '../../core/tensor.js';
 import type { Arena } from './arena.js';
 import { TILE_PIXELS } from './constants.js';

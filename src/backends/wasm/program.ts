@@ -1,6 +1,7 @@
-// What the ops of one program become: tensors and images as they are computed, and a plan for everything that is written to the caller's
-// memory. Inputs are read from the caller's memory row by row, so that none of them is whole in wasm memory (one in NCHW is, since each of
-// its rows is spread over all planes). Nothing here depends on the values, so one program serves all calls that are alike (trace.ts).
+// What the ops of one program become: tensors and images as they are computed, and a plan for everything that is
+// written to the caller's memory. Inputs are read from the caller's memory row by row, so that none of them is whole in
+// wasm memory (one in NCHW is, since each of its rows is spread over all planes). Nothing here depends on the values,
+// so one program serves all calls that are alike (trace.ts).
 import { elements, type Shape } from '../../core/tensor.js';
 import type { Arena } from './arena.js';
 import type { Kernels } from './kernels.js';
@@ -25,7 +26,8 @@ export class Machine {
 
   /** Where `count` addresses lie, until the next call. */
   addresses(count: number, address: (i: number) => number): number {
-    if (this.#view.length === 0) this.#view = this.arena.i32(this.#table, MAX_ADDRESSES); // memory that grew has detached it
+    // memory that grew has detached it
+    if (this.#view.length === 0) this.#view = this.arena.i32(this.#table, MAX_ADDRESSES);
     for (let i = 0; i < count; i++) this.#view[i] = address(i);
     return this.#table;
   }

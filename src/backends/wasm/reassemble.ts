@@ -7,7 +7,8 @@ import { ceilTo, type Input, produce, type Rows, type Work } from './rows.js';
 import { Planes } from './sinks.js';
 
 const SLICE = 80; // channels at most, whose windows stay in L1 from pixel to pixel
-const WIDE = 128; // channels; slices of wider pixels are copied to lie together: 80 out of 256 share cache sets and foil the prefetcher
+// channels; slices of wider pixels are copied to lie together: 80 out of 256 share cache sets and foil the prefetcher
+const WIDE = 128;
 
 /** Channels of one group. */
 interface Slice {
@@ -112,7 +113,10 @@ function sliceChannels(c: number, groups: number): Slice[] {
   return slices;
 }
 
-/** x [n, h, w, c] -> [n * slices, h, w + 2*sides, channels of a slice], with the border's values where there are no zeros to be. */
+/**
+ * x [n, h, w, c] -> [n * slices, h, w + 2*sides, channels of a slice], with the border's values where there are no
+ * zeros to be.
+ */
 function copySlices({ wasm }: Program, x: Rows, slices: readonly Slice[], sides: number, padding: Padding): Rows {
   const [n, h, w, c] = x.shape;
   const width = ceilTo(slices[0].channels, 4);

@@ -1,7 +1,10 @@
 // Where the rows of a tensor lie while a plan is carried out.
 import type { Shape } from '../../core/tensor.js';
 
-/** What is left of a tensor [n, h, w, c] in memory: the newest `slots` rows of each image, each with `margin` zero columns on both sides. */
+/**
+ * What is left of a tensor [n, h, w, c] in memory: the newest `slots` rows of each image, each with `margin` zero
+ * columns on both sides.
+ */
 export class Ring {
   /** Bytes from a row to the next. */
   readonly rowBytes: number;

@@ -1,7 +1,7 @@
-// Programs run by rows: an op is a producer that computes a few rows of its output from a few rows of its inputs, and what consumes the
-// result pulls. So the stages of a network follow one another through the image a stripe behind each other, every tensor between them
-// is a ring of the rows that are still needed, all of them lie in the L2 cache, and rows and columns that nobody needs (a tile's halo,
-// further and further in) are never computed.
+// Programs run by rows: an op is a producer that computes a few rows of its output from a few rows of its inputs, and
+// what consumes the result pulls. So the stages of a network follow one another through the image a stripe behind each
+// other, every tensor between them is a ring of the rows that are still needed, all of them lie in the L2 cache, and
+// rows and columns that nobody needs (a tile's halo, further and further in) are never computed.
 // This is what ops are made of. What is computed when, and where it lies, is the plan's (plan.ts).
 import type { Shape } from '../../core/tensor.js';
 import type { Ring } from './ring.js';

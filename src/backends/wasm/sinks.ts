@@ -1,4 +1,5 @@
-// How values leave a program: producers that write to the caller's memory as rows are made, so that no result is ever whole in wasm memory.
+// How values leave a program: producers that write to the caller's memory as rows are made, so that no result is ever
+// whole in wasm memory.
 import type { Shape } from '../../core/tensor.js';
 import type { Arena } from './arena.js';
 import { ceilTo, type Input, Producer, type ProducerOptions, type Range, type Rows, same, type Work } from './rows.js';
@@ -6,7 +7,10 @@ import { ceilTo, type Input, Producer, type ProducerOptions, type Range, type Ro
 const PART_BYTES = 512 * 1024; // of planes at a time: they stay in the L2 cache until they are copied out
 const PLANE_SKEW = 64; // bytes between planes, so that they do not fall on the same cache sets
 
-/** Rows y..y+block-1, columns left..right-1 of an image: to be written to `address`, rows `row` and channels `plane` bytes apart. */
+/**
+ * Rows y..y+block-1, columns left..right-1 of an image: to be written to `address`, rows `row` and channels `plane`
+ * bytes apart.
+ */
 export interface PlanesPart {
   readonly image: number;
   readonly y: number;
@@ -40,7 +44,9 @@ export function rowsSink(arena: Arena, rows: Rows, slot: number): Producer {
   });
 }
 
-/** Writes all of x [n, c, h, w] to a slot of the call, in parts of whole rows, or of some columns of one block of rows. */
+/**
+ * Writes all of x [n, c, h, w] to a slot of the call, in parts of whole rows, or of some columns of one block of rows.
+ */
 export function planesSink(arena: Arena, x: Planes, slot: number): Producer {
   const [n, c, h, w] = x.shape;
   const { inputs: sources, block: unit = 1, grid = 1, scratchBytes = 0 } = x.options;
@@ -76,7 +82,10 @@ export function planesSink(arena: Arena, x: Planes, slot: number): Producer {
   });
 }
 
-/** The pieces of a part that lie in one run in the result, plane by plane. Most parts are alike, and views take longer to make than to copy. */
+/**
+ * The pieces of a part that lie in one run in the result, plane by plane. Most parts are alike, and views take longer
+ * to make than to copy.
+ */
 class PartViews {
   #pieces: readonly Float32Array[] = [];
   #scratch = 0;
@@ -98,7 +107,8 @@ class PartViews {
   of(scratch: number, height: number, width: number): readonly Float32Array[] {
     const known = this.#scratch === scratch && this.#height === height && this.#width === width;
     if (known && this.#pieces[0].length > 0) return this.#pieces; // empty: memory has grown, and they are detached
-    const [perPlane, length] = width === this.#fullWidth ? [1, height * width] : [height, width]; // whole rows are one piece
+    // whole rows are one piece
+    const [perPlane, length] = width === this.#fullWidth ? [1, height * width] : [height, width];
     this.#pieces = Array.from({ length: this.#planes * perPlane }, (_, i) =>
       this.#arena.f32(scratch + Math.floor(i / perPlane) * this.#plane + (i % perPlane) * width * 4, length),
     );

@@ -1,4 +1,5 @@
-// What a program called, op by op, with everything that its computation depends on but the values. Calls that are alike share one program:
+// What a program called, op by op, with everything that its computation depends on but the values. Calls that are alike
+// share one program:
 // the rows of an op's result are worked out (`lower`) for the first of them only.
 import type { RawImage, Shape } from '../../core/tensor.js';
 import type { DevicePixels, DeviceTensor } from '../backend.js';
@@ -110,7 +111,10 @@ export class Trace implements Call {
     return copy;
   }
 
-  /** A result is known by its number. An argument's place says what it is, since the same function takes the same kinds of arguments. */
+  /**
+   * A result is known by its number. An argument's place says what it is, since the same function takes the same kinds
+   * of arguments.
+   */
   #note(call: unknown, args: readonly unknown[]): number {
     this.#calls.push(call, args.length);
     for (const value of args) this.#calls.push(value instanceof Traced ? value.number : value);

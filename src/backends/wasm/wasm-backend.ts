@@ -1,5 +1,6 @@
-// Ops on AssemblyScript SIMD kernels. A program is traced (trace.ts); if it is not like one of the last, its ops become producers of rows
-// (one file each) and these a plan (plan.ts); then the plan is carried out, start to end without yielding. The arithmetic is in assembly/<op>.ts.
+// Ops on AssemblyScript SIMD kernels. A program is traced (trace.ts); if it is not like one of the last, its ops become
+// producers of rows (one file each) and these a plan (plan.ts); then the plan is carried out, start to end without
+// yielding. The arithmetic is in assembly/<op>.ts.
 import { CarafeError } from '../../core/errors.js';
 import {
   convShape,

@@ -38,20 +38,29 @@ export function convolve(
   // Uniforms, not constants: a network's layers are one pipeline.
   const epilogue = { cOut, activation: work.shader.constant(activation), slope, residual: residual ? 1 : 0 };
   if (stagedPays(input, conv, cOut, dilation)) {
-    const vectors = stagedVectors(coVectors);
+    const schedule = stagedSchedule(coVectors);
     const side = work.shader.constant('SIDE');
-    const workgroups = n * Math.ceil(h / side) * Math.ceil(w / side) * Math.ceil(coVectors / vectors);
+    const { PIXELS, VECTORS, PARTS } = schedule;
+    const workgroups = n * Math.ceil(h / side) * Math.ceil(w / side) * Math.ceil(coVectors / (PARTS * VECTORS));
     list.dispatch({
       ...work,
       entryPoint: 'staged',
-      constants: { VECTORS: vectors, K: k },
+      constants: {
+        ...schedule,
+        WORKGROUP: ((side * side) / PIXELS) * PARTS,
+        CHANNELS: input.c / 4,
+        OUTPUTS: coVectors,
+        ACTIVATION: epilogue.activation,
+        RESIDUAL: epilogue.residual,
+      },
       params: { conv: convParams(input, conv, weights, dilation, workgroups), ...epilogue },
       workgroups,
     });
     return y;
   }
-  // Two vectors share each load of x; not where that would compute 4 vectors instead of 3. On a software adapter another pipeline costs more.
-  const vectors = list.hardware && (coVectors === 1 || coVectors === 3) ? 1 : 2;
+  // Two vectors share each load of x. Where there are few, more invocations are worth more (1 to 16 channels, 976x556, H100: 30 and 35 us;
+  // 1x1 from 16 to 8: 30 and 52). On a software adapter another pipeline costs more.
+  const vectors = list.hardware && coVectors <= 4 ? 1 : 2;
   // A 1x1 convolution sees no neighbours: all pixels of an image are one row, with one tail instead of one for each row.
   const rows: ConvInput = k === 1 ? { ...input, h: 1, w: h * w } : input;
   const invocations = rows.n * rows.h * rowTiles(rows.w) * Math.ceil(coVectors / vectors);
@@ -65,13 +74,19 @@ export function convolve(
   return y;
 }
 
-/** Where pixels are fetched for several taps, as vectors, and a tile with its halo fits the workgroup's memory. */
+/** Where pixels are fetched for several taps, as vectors: the taps of a 3x3. */
 function stagedPays(input: ConvInput, { k }: GpuConv, cOut: number, dilation: number): boolean {
-  return input.vectors && cOut % 4 === 0 && (k === 3 || k === 5) && dilation === 1;
+  return input.vectors && cOut % 4 === 0 && k === 3 && dilation === 1;
 }
 
-/** Output vectors of an invocation: as many as share its loads of x, so that the fewest are computed in vain. */
-function stagedVectors(coVectors: number): number {
-  const computed = (vectors: number): number => Math.ceil(coVectors / vectors) * vectors;
-  return [4, 3, 2, 1].reduce((best, vectors) => (computed(vectors) < computed(best) ? vectors : best));
+/**
+ * Of 20 ways to share 16x16 pixels and 4 output vectors among invocations, the quickest on an H100 was 4 pixels x 2 vectors, in two parts
+ * of a workgroup; for 1 vector 2 pixels (bench/results). More vectors are up to 4 parts: as many as compute the fewest in vain.
+ */
+function stagedSchedule(coVectors: number): { PIXELS: number; VECTORS: number; PARTS: number } {
+  if (coVectors === 1) return { PIXELS: 2, VECTORS: 1, PARTS: 1 };
+  if (coVectors <= 3) return { PIXELS: 4, VECTORS: 1, PARTS: coVectors };
+  const computed = (parts: number): number => Math.ceil(coVectors / (2 * parts)) * 2 * parts;
+  const PARTS = [4, 3, 2].reduce((best, parts) => (computed(parts) < computed(best) ? parts : best));
+  return { PIXELS: 4, VECTORS: 2, PARTS };
 }

@@ -5,6 +5,7 @@ import file from '../../../shaders/reassemble-sum.wgsl';
 import { convShape, reassembleSumShape, type Window } from '../../core/shapes.js';
 import { convFlops, convInput, convParams, rowTiles, tileShaders } from './gemm.js';
 import type { CommandList, GpuTensor } from './command-list.js';
+import type { Shader } from './shader.js';
 import type { GpuConv } from './weights.js';
 
 const shaderFor = tileShaders('reassemble-sum', file);
@@ -29,13 +30,20 @@ export function reassembleSum(
     outputs: [y],
     flops: convFlops(input, encode) + 2 * shape[0] * shape[1] * shape[2] * groups * kUp * kUp,
   };
-  if (input.vectors && (kUp === 3 || kUp === 5)) {
-    const [columns, rows] = [work.shader.constant('COLUMNS'), work.shader.constant('ROWS')];
-    const workgroups = input.n * Math.ceil(input.h / rows) * Math.ceil(input.w / columns);
+  const together = heldTogether(work.shader, input.c, groups);
+  if (input.vectors && kUp === 3 && together > 0) {
+    const side = work.shader.constant('SIDE');
+    const workgroups = input.n * Math.ceil(input.h / side) * Math.ceil(input.w / side);
     list.dispatch({
       ...work,
       entryPoint: 'staged',
-      constants: { SCALE: scale, K_UP: kUp, CHUNK_TAPS: kUp === 3 ? 9 : kUp },
+      constants: {
+        SCALE: scale,
+        WORKGROUP: (side * side) / 2,
+        CHANNELS: input.c / 4,
+        OUTPUTS: weights.coVectors,
+        TOGETHER: together,
+      },
       params: { conv: convParams(input, encode, weights, 1, workgroups), groups, kUp },
       workgroups,
     });
@@ -50,4 +58,10 @@ export function reassembleSum(
     invocations,
   });
   return y;
+}
+
+/** Groups whose maps and weights fit a workgroup's memory; 0 where not even one does. */
+function heldTogether(shader: Shader, cIn: number, groups: number): number {
+  const fit = Math.floor(shader.constant('MAX_WEIGHTS') / ((1 + cIn) * 9));
+  return Math.min(groups, shader.constant('MAX_GROUPS'), fit);
 }
