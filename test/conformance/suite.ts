@@ -185,7 +185,7 @@ export function assertPixelsWithin(
   if (wrong > 0) {
     const at = position(first, [1, height, width, 4]).slice(1).join(', ');
     const message = `the first, at [${at}], is ${got[first]}, expected ${low[first]}..${high[first]}`;
-    const pictures = { got: { data: got, width, height }, want: { data: low, width, height } };
+    const pictures = { got: { data: got.slice(), width, height }, want: { data: low.slice(), width, height } };
     throw new PictureError(`${wrong} of ${got.length} bytes are wrong; ${message}`, pictures);
   }
   // The intervals test something only while they are narrow: bytes at a rounding tie, for which two values are right,
