@@ -30,7 +30,7 @@ export async function loadWasm(wasm: FileSource | WasmModule): Promise<WebAssemb
     throw expected(
       'InvalidOption',
       'wasm',
-      'a build of this package (carafe-web/wasm/simd or /relaxed)',
+      'a build of this package (carafe-web/simd.wasm or relaxed.wasm)',
       `a module that exports ${exported.slice(0, 5).join(', ') || 'nothing'}`,
     );
   return module;

@@ -152,7 +152,7 @@ describe('the packed tarball', () => {
       'small-x3',
       'small-x3',
       'InvalidOption: Expected a URL or the bytes of a .safetensors file for "model", got undefined',
-      'ModelInvalid',
+      'InvalidOption',
     ]);
   });
 
