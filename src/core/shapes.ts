@@ -85,6 +85,11 @@ function assertFits(fits: boolean, op: string, ...sizes: readonly (readonly numb
   if (!fits) throw new Error(`${op} of shapes that do not fit: ${JSON.stringify(sizes)}`);
 }
 
+/** small [n, h, w, 1] -> [n, h, w, 2]. */
+export function meanGainsShape([n, h, w]: Shape): Shape {
+  return [n, h, w, 2];
+}
+
 /**
  * The source index for a tap at `i`, possibly outside 0..size-1; -1 where the tap reads zero. Source: numpy.pad's edge
  * and reflect.

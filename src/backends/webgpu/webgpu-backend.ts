@@ -6,10 +6,12 @@ import { elements } from '../../core/tensor.js';
 import { describeAdapter, isSoftwareAdapter } from './adapter.js';
 import { BufferPool } from './buffer-pool.js';
 import { carafePack } from './carafe-pack.js';
+import { colourLines } from './colour-lines.js';
 import type { CommandList, GpuPixels, GpuTensor, Resident } from './command-list.js';
 import { conv2d } from './conv2d.js';
 import { type GpuContext, SharedDevice } from './device.js';
 import { nchwToNhwc, nhwcToNchw } from './layout.js';
+import { meanGains } from './mean-gains.js';
 import { normalizeKernels } from './normalize-kernels.js';
 import { pixelShuffle, pixelUnshuffle } from './pixel-shuffle.js';
 import { pixelsToPlanes, planesToPixels } from './pixels.js';
@@ -20,9 +22,15 @@ import { Run } from './run.js';
 import { GpuConv } from './weights.js';
 
 export interface WebgpuBackendOptions {
-  /** The device was opened for this backend alone: dispose() destroys it. By default it is borrowed and stays the caller's. */
+  /**
+   * The device was opened for this backend alone: dispose() destroys it. By default it is borrowed and stays the
+   * caller's.
+   */
   readonly destroyDevice?: boolean;
-  /** Tensors are stored as f16 where the device has `shader-f16`; sums are f32. For programs whose results are bytes. Default false. */
+  /**
+   * Tensors are stored as f16 where the device has `shader-f16`; sums are f32. For programs whose results are bytes.
+   * Default false.
+   */
   readonly half?: boolean;
   /** The kernels of real GPUs, by default on those: loads of vectors, memory shared in a workgroup. */
   readonly hardware?: boolean;
@@ -157,6 +165,8 @@ export function createOps(list: CommandList): GpuOps {
     reassembleSum: (...args) => reassembleSum(list, ...args),
     resize: (...args) => resize(list, ...args),
     pixelsToPlanes: (...args) => pixelsToPlanes(list, ...args),
+    meanGains: (...args) => meanGains(list, ...args),
+    colourLines: (...args) => colourLines(list, ...args),
     planesToPixels: (...args) => planesToPixels(list, ...args),
   };
 }
