@@ -28,7 +28,7 @@ const options = {
   entryNames: '[name]',
   legalComments: 'none',
   loader: { '.deflate': 'binary', '.safetensors': 'binary' },
-  external: ['sharp', 'node:*'],
+  external: ['sharp', 'node:*', 'fs', 'module', 'path', 'url'], // the last four: as the command line's packages name them
   plugins: [
     {
       name: 'text', // imports that end in ?text are the file's text; shaders come minified

@@ -130,11 +130,11 @@ describe('imports', () => {
     ).toEqual([]);
   });
 
-  it('of packages are of comlink, which is bundled, or of declared dependencies', () => {
+  it('of packages are of comlink and tinyglobby, which are bundled, or of declared dependencies', () => {
     const { dependencies = {}, peerDependencies = {} } = JSON.parse(
       readFileSync(join(root, 'package.json'), 'utf8'),
     ) as Record<string, Record<string, string> | undefined>;
-    const declared = ['comlink', ...Object.keys({ ...dependencies, ...peerDependencies })];
+    const declared = ['comlink', 'tinyglobby', ...Object.keys({ ...dependencies, ...peerDependencies })];
     const wrong = imports.filter(
       ({ specifier }) =>
         !/^(\.|node:)/.test(specifier) &&
