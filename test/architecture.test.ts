@@ -134,7 +134,13 @@ describe('imports', () => {
     const { dependencies = {}, peerDependencies = {} } = JSON.parse(
       readFileSync(join(root, 'package.json'), 'utf8'),
     ) as Record<string, Record<string, string> | undefined>;
-    const declared = ['comlink', 'fflate', 'pickleparser', ...Object.keys({ ...dependencies, ...peerDependencies })];
+    const declared = [
+      'comlink',
+      'fflate',
+      'pickleparser',
+      'tinyglobby',
+      ...Object.keys({ ...dependencies, ...peerDependencies }),
+    ];
     const wrong = imports.filter(
       ({ specifier }) =>
         !/^(\.|node:)/.test(specifier) &&
