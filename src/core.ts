@@ -1,4 +1,5 @@
-// The entries `carafe-web/core` (no models: they are the caller's files) and `carafe-web/inline` (nor workers, nor import()): see scripts/build.js.
+// The entries `carafe-web/core` (no models: they are the caller's files) and `carafe-web/inline` (nor workers, nor
+// import()): see scripts/build.js.
 export { carafe, type CarafeModule, createCarafe, listBackends } from './api/carafe.js';
 export { type ImageInput, toBlob, toImageBitmap } from './api/image.js';
 export type { FileSource } from './api/load.js';
