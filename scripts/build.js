@@ -121,8 +121,8 @@ async function minify(file) {
     format: { comments: 'some' },
     sourceMap: { content: readFileSync(`${file}.map`, 'utf8'), includeSources: true, url: map },
   });
-  writeFileSync(file, minified.code);
-  writeFileSync(`${file}.map`, minified.map);
+  writeFileSync(file, /** @type {string} */ (minified.code));
+  writeFileSync(`${file}.map`, /** @type {string} */ (minified.map));
 }
 
 /** One file of types for each entry, with nothing in it that the public API does not name. */
