@@ -30,7 +30,8 @@ export function colourLinesScratch(w: i32): i32 {
  * addresses of column 0. Reads up to 3 pixels past the end of a row.
  */
 export function colourLines(
-  pixels: usize, luma: usize, chroma: usize, slopes: usize, low: usize, high: usize, scratch: usize, left: i32, right: i32, w: i32,
+  pixels: usize, luma: usize, chroma: usize, slopes: usize, low: usize, high: usize, scratch: usize,
+  left: i32, right: i32, w: i32,
 ): void {
   const row = rowBytes(w);
   const least = scratch + SUMS * row, greatest = least + row;
@@ -39,9 +40,11 @@ export function colourLines(
   const reach: usize = REACH << 2;
   const colours = i32x4.splat(0xffffff);
   addUp(luma, chroma, scratch + reach, row, from, to);
-  const p0 = load<usize>(pixels), p1 = load<usize>(pixels, 4), p2 = load<usize>(pixels, 8), p3 = load<usize>(pixels, 12), p4 = load<usize>(pixels, 16);
+  const p0 = load<usize>(pixels), p1 = load<usize>(pixels, 4), p2 = load<usize>(pixels, 8);
+  const p3 = load<usize>(pixels, 12), p4 = load<usize>(pixels, 16);
   for (let at = <usize>from << 2, end = <usize>to << 2; at < end; at += 16) {
-    const v0 = v128.load(p0 + at), v1 = v128.load(p1 + at), v2 = v128.load(p2 + at), v3 = v128.load(p3 + at), v4 = v128.load(p4 + at);
+    const v0 = v128.load(p0 + at), v1 = v128.load(p1 + at), v2 = v128.load(p2 + at);
+    const v3 = v128.load(p3 + at), v4 = v128.load(p4 + at);
     const min3 = u8x16min(u8x16min(v1, v2), v3), max3 = u8x16max(u8x16max(v1, v2), v3);
     v128.store(least + reach + at, v128.bitselect(u8x16min(min3, u8x16min(v0, v4)), min3, colours));
     v128.store(greatest + reach + at, v128.bitselect(u8x16max(max3, u8x16max(v0, v4)), max3, colours));
@@ -51,17 +54,20 @@ export function colourLines(
   const ninth = f32x4.splat(1.0 / 9), zero = f32x4.splat(0), one = f32x4.splat(1);
   for (let x = left; x < right; x += 4) {
     const at = scratch + (<usize>x << 2) + reach;
-    const y = f32x4.mul(ninth, three(at)), b = f32x4.mul(ninth, three(at + row)), r = f32x4.mul(ninth, three(at + 2 * row));
+    const y = f32x4.mul(ninth, three(at));
+    const b = f32x4.mul(ninth, three(at + row)), r = f32x4.mul(ninth, three(at + 2 * row));
     const varY = f32x4.sub(f32x4.mul(ninth, three(at + 3 * row)), f32x4.mul(y, y));
     const covB = f32x4.sub(f32x4.mul(ninth, three(at + 4 * row)), f32x4.mul(y, b));
     const covR = f32x4.sub(f32x4.mul(ninth, three(at + 5 * row)), f32x4.mul(y, r));
     const varC = f32x4.sub(f32x4.mul(ninth, three(at + 6 * row)), madd(b, b, f32x4.mul(r, r)));
     const explained = madd(covB, covB, f32x4.mul(covR, covR));
-    const rho = f32x4.pmin(one, f32x4.div(explained, f32x4.mul(f32x4.add(varY, f32x4.splat(1e-6)), f32x4.add(varC, f32x4.splat(3e-5)))));
+    const whole = f32x4.mul(f32x4.add(varY, f32x4.splat(1e-6)), f32x4.add(varC, f32x4.splat(3e-5)));
+    const rho = f32x4.pmin(one, f32x4.div(explained, whole));
     const factor = f32x4.div(f32x4.mul(rho, rho), f32x4.add(varY, f32x4.splat(3e-5)));
     const slopeB = f32x4.mul(covB, factor), slopeR = f32x4.mul(covR, factor);
     const steepest = f32x4.pmax(f32x4.abs(slopeB), f32x4.abs(slopeR));
-    const doubt = madd(f32x4.splat(10), f32x4.pmax(zero, f32x4.sub(f32x4.splat(0.2), steepest)), f32x4.pmax(zero, f32x4.sub(f32x4.splat(0.9), rho)));
+    const grey = f32x4.pmax(zero, f32x4.sub(f32x4.splat(0.2), steepest));
+    const doubt = madd(f32x4.splat(10), grey, f32x4.pmax(zero, f32x4.sub(f32x4.splat(0.9), rho)));
     const share = f32x4.div(varY, f32x4.add(varY, f32x4.splat(0.03)));
     const margin = f32x4.pmin(f32x4.splat(255), madd(f32x4.mul(f32x4.splat(255), share), doubt, f32x4.splat(12)));
     const bytes = v128.or(i32x4.mul(i32x4.trunc_sat_f32x4_s(margin), i32x4.splat(0x010101)), i32x4.splat(0x04000000));

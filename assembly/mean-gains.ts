@@ -31,10 +31,11 @@ export function cellMeans(big: usize, rowBytes: usize, means: usize, scratch: us
     v128.store(scratch + at, sum);
   }
   if (scale == 2) {
-    const half = f32x4.splat(factor);
+    const quarter = f32x4.splat(factor);
     for (; count >= 4; count -= 4) {
       const left = v128.load(scratch), right = v128.load(scratch, 16);
-      v128.store(means, f32x4.mul(half, f32x4.add(v128.shuffle<f32>(left, right, 0, 2, 4, 6), v128.shuffle<f32>(left, right, 1, 3, 5, 7))));
+      const even = v128.shuffle<f32>(left, right, 0, 2, 4, 6), odd = v128.shuffle<f32>(left, right, 1, 3, 5, 7);
+      v128.store(means, f32x4.mul(quarter, f32x4.add(even, odd)));
       scratch += 32;
       means += 16;
     }
@@ -60,7 +61,9 @@ export function meanGainsScratch(w: i32): i32 {
  * and read up to 3 floats
  * past their end; gains is the address of column 0.
  */
-export function meanGains(means: usize, targets: usize, gains: usize, scratch: usize, left: i32, right: i32, w: i32): void {
+export function meanGains(
+  means: usize, targets: usize, gains: usize, scratch: usize, left: i32, right: i32, w: i32,
+): void {
   const mixedTargets = scratch + (<usize>(w + 2 * REACH + 4) << 2);
   mix(means, scratch, left, right, w);
   mix(targets, mixedTargets, left, right, w);
@@ -91,7 +94,8 @@ export function meanGains(means: usize, targets: usize, gains: usize, scratch: u
 function mix(rows: usize, mixed: usize, left: i32, right: i32, w: i32): void {
   const from: i32 = left > REACH ? left - REACH : 0;
   const to: i32 = right + REACH < w ? right + REACH : w;
-  const r0 = load<usize>(rows), r1 = load<usize>(rows, 4), r2 = load<usize>(rows, 8), r3 = load<usize>(rows, 12), r4 = load<usize>(rows, 16);
+  const r0 = load<usize>(rows), r1 = load<usize>(rows, 4), r2 = load<usize>(rows, 8);
+  const r3 = load<usize>(rows, 12), r4 = load<usize>(rows, 16);
   const w0 = f32x4.splat(1.0 / 16), w1 = f32x4.splat(4.0 / 16), w2 = f32x4.splat(6.0 / 16);
   const first = mixed + (REACH << 2); // of column 0
   for (let at = <usize>from << 2, end = <usize>to << 2; at < end; at += 16) {
@@ -109,5 +113,6 @@ function mix(rows: usize, mixed: usize, left: i32, right: i32, w: i32): void {
 function across(at: usize): v128 {
   const outer = f32x4.add(v128.load(at), v128.load(at, 16));
   const inner = f32x4.add(v128.load(at, 4), v128.load(at, 12));
-  return madd(f32x4.splat(1.0 / 16), outer, madd(f32x4.splat(4.0 / 16), inner, f32x4.mul(f32x4.splat(6.0 / 16), v128.load(at, 8))));
+  const middle = f32x4.mul(f32x4.splat(6.0 / 16), v128.load(at, 8));
+  return madd(f32x4.splat(1.0 / 16), outer, madd(f32x4.splat(4.0 / 16), inner, middle));
 }

@@ -43,14 +43,14 @@ describe('a tile of 256x256', () => {
     { name: 'small-x4', body: 5, compress: 1 },
     { name: 'large-x4', body: 4, compress: 1 },
   ])(
-    '$name: a dispatch for each convolution and three more, at most 1.3 times what the layers must move',
+    '$name: a dispatch for each convolution and six more, at most 1.3 times what the layers must move',
     ({ name, body, compress }) => {
       const { dispatches, bytes, layers } = tileTraffic(device, model(name), name, 256, mode);
       const convolutions = dispatches.filter(
         ({ what }) => what.startsWith('conv2d') || what.startsWith('reassemble-sum'),
       );
       expect(convolutions.length).toBe(1 + body + 1 + compress + 1); // head, body, maps, compress, encode
-      expect(dispatches.length).toBe(convolutions.length + 3); // planes, bicubic luma, pixels
+      expect(dispatches.length).toBe(convolutions.length + 6); // planes, bicubic luma, two for gains, colour lines, pixels
       expect(bytes / layers).toBeGreaterThan(1);
       expect(bytes / layers).toBeLessThanOrEqual(1.3);
     },
