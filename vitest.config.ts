@@ -1,23 +1,8 @@
 import { mkdtempSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { defineConfig, type Plugin } from 'vitest/config';
-import { minifyWgsl } from './scripts/minify-wgsl.js';
-
-/** What scripts/build.js does with esbuild's loaders: `.wgsl` minified, what ends in `?text` as text, `.deflate` and `.safetensors` as bytes. */
-const assets: Plugin = {
-  name: 'assets',
-  enforce: 'pre',
-  async load(id) {
-    if (id.endsWith('.wgsl')) return `export default ${JSON.stringify(minifyWgsl(await readFile(id, 'utf8')))};`;
-    if (id.endsWith('?text'))
-      return `export default ${JSON.stringify(await readFile(id.replace(/\?text$/, ''), 'utf8'))};`;
-    if (!id.endsWith('.deflate') && !id.endsWith('.safetensors')) return undefined;
-    const base64 = (await readFile(id)).toString('base64');
-    return `export default new Uint8Array(Buffer.from(${JSON.stringify(base64)}, 'base64'));`;
-  },
-};
+import { defineConfig } from 'vitest/config';
+import { viteAssets } from './scripts/assets.js';
 
 /** Node 20 has relaxed SIMD behind a flag; 22 has it on and no longer knows the flag. */
 const relaxedSimd = Number(process.versions.node.split('.')[0]) < 22 ? ['--experimental-wasm-relaxed-simd'] : [];
@@ -30,7 +15,7 @@ process.env.LD_LIBRARY_PATH = [process.env.LD_LIBRARY_PATH, CHROMIUM].filter(Boo
 process.env.XDG_RUNTIME_DIR ??= mkdtempSync(join(tmpdir(), 'carafe-web-')); // Dawn asks for a writable folder
 
 export default defineConfig({
-  plugins: [assets],
+  plugins: [viteAssets],
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',

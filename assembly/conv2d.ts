@@ -1,42 +1,57 @@
-// conv2d: y[n, oy, ox, co] = act(bias[co] + sum_{ky,kx,ci} x[n, oy+(ky-r)d, ox+(kx-r)d, ci] * weights[co, ci, ky, kx]) + residual
+// conv2d: y[n, oy, ox, co] =
+//   act(bias[co] + sum_{ky,kx,ci} x[n, oy+(ky-r)d, ox+(kx-r)d, ci] * weights[co, ci, ky, kx]) + residual
 // x (n, h, w, cIn)   y (n, h, w, cOut); r = (k-1)/2, d = dilation; taps outside x read 0.
 // weights are packed as gemm.ts says, with K = [kx][ky][ci]. Reference: src/backends/reference/conv2d.ts
-// Schedule: implicit GEMM on a line. For each output row the k input rows are interleaved to [column][ky][ci] (columns of the same
-// phase together if dilated), so that a pixel's whole window is one run of floats, and its neighbour's begins k*cIn further. For 3x3
-// windows of many channels winograd.ts takes 2.3 times less. Zeros around x are the rows' margins (backends/wasm/rows.ts).
-import { gemm } from './gemm';
+// Schedule: implicit GEMM on a line. For each output row the k input rows are interleaved to [column][ky][ci] (columns
+// of the same phase together if dilated), so that a pixel's whole window is one run of floats, and its neighbour's
+// begins k*cIn further. For 3x3 windows of many channels winograd.ts takes 2.3 times less. Zeros around x are the rows'
+// margins (backends/wasm/rows.ts).
+import { HARDSWISH, SILU, TILE_PIXELS } from '../src/backends/wasm/constants';
+import { gemm, GEMM_SCRATCH } from './gemm';
 import { sigmoid, storeLanes } from './simd';
 
+/** Bytes of scratch for rows of `pixels` pixels: gemm's, then the line. */
+export function conv2dScratch(pixels: i32, cIn: i32, k: i32, dilation: i32): usize {
+  if (k == 1) return GEMM_SCRATCH;
+  return GEMM_SCRATCH + (<usize>((pixels + (k - 1 + TILE_PIXELS) * dilation) * k * cIn) << 2);
+}
+
 /**
- * `pixels` pixels of one row, y = v >= 0 ? v : v * slope, + residual unless 0. `rows` holds k addresses: of each input row (of zeros outside
- * x), p = r*dilation pixels left of the first output. `line` is scratch for (pixels + 2p + 5 d) * k * cIn floats (unused for k = 1), `spare` that
- * of gemm; both and the rows need 4 * cIn readable floats after their end.
+ * `pixels` pixels of one row, y = v >= 0 ? v : v * slope, + residual unless 0. `rows` holds k addresses: of each input
+ * row (of zeros outside x), r*dilation pixels left of the first output. The rows need 4 * cIn readable floats after
+ * their end.
  */
 export function conv2d(
-  rows: usize, weights: usize, bias: usize, residual: usize, y: usize, line: usize, spare: usize,
+  rows: usize, weights: usize, bias: usize, residual: usize, y: usize, scratch: usize,
   pixels: i32, cIn: i32, cOut: i32, k: i32, dilation: i32, slope: f32,
 ): void {
   const pixelBytes: usize = <usize>cOut << 2;
   if (k == 1) {
-    gemm(load<usize>(rows), weights, bias, residual, y, spare, pixels, cIn, cOut, <usize>cIn << 2, pixelBytes, slope);
+    gemm(load<usize>(rows), weights, bias, residual, y, scratch, pixels, cIn, cOut, <usize>cIn << 2, pixelBytes, slope);
     return;
   }
+  const line = scratch + GEMM_SCRATCH;
   for (let phase = 0; phase < min(dilation, pixels); phase++) {
     const count = (pixels - phase + dilation - 1) / dilation;
     interleave(rows, line, cIn, k, dilation, phase, count + k - 1);
     const offset = pixelBytes * <usize>phase;
-    gemm(line, weights, bias, residual ? residual + offset : 0, y + offset, spare, count, k * k * cIn, cOut, <usize>(k * cIn) << 2, pixelBytes * dilation, slope);
+    gemm(
+      line, weights, bias, residual ? residual + offset : 0, y + offset, scratch, count, k * k * cIn, cOut,
+      <usize>(k * cIn) << 2, pixelBytes * dilation, slope,
+    );
   }
 }
 
 /**
- * silu (curve 0), hardswish (1) or v >= 0 ? v : v * slope of any slope (2), then + residual unless 0, in place: `size` floats. They do not fit
- * beside a tile's accumulators.
+ * silu, hardswish or, with ANY_SLOPE, v >= 0 ? v : v * slope, then + residual unless 0, in place: `size` floats. They
+ * do not fit beside a tile's accumulators.
  */
 export function activate(y: usize, residual: usize, size: i32, curve: i32, slope: f32): void {
   for (let i = 0; i < size; i += 4) {
     let v = v128.load(y);
-    v = curve == 0 ? f32x4.mul(v, sigmoid(v)) : curve == 1 ? hardswish(v) : v128.bitselect(v, f32x4.mul(v, f32x4.splat(slope)), f32x4.ge(v, f32x4.splat(0)));
+    if (curve == SILU) v = f32x4.mul(v, sigmoid(v));
+    else if (curve == HARDSWISH) v = hardswish(v);
+    else v = v128.bitselect(v, f32x4.mul(v, f32x4.splat(slope)), f32x4.ge(v, f32x4.splat(0)));
     if (residual) {
       v = f32x4.add(v, v128.load(residual));
       residual += 16;
@@ -80,5 +95,7 @@ export function copy(from: usize, to: usize, bytes: usize, fromStep: usize, toSt
 @inline
 function hardswish(v: v128): v128 {
   const zero = f32x4.splat(0);
-  return f32x4.mul(f32x4.mul(v, f32x4.splat(1.0 / 6.0)), f32x4.min(f32x4.max(f32x4.add(v, f32x4.splat(3)), zero), f32x4.splat(6)));
+  return f32x4.mul(
+    f32x4.mul(v, f32x4.splat(1.0 / 6.0)), f32x4.min(f32x4.max(f32x4.add(v, f32x4.splat(3)), zero), f32x4.splat(6)),
+  );
 }

@@ -1,34 +1,40 @@
-// gemm: y[p, co] = act(bias[co] + sum_k a[p, k] * weights[k, co]) + residual[p, co]: what convolutions and the encoder of reassembleSum share.
+// gemm: y[p, co] = act(bias[co] + sum_k a[p, k] * weights[k, co]) + residual[p, co]: what convolutions and the encoder
+// of reassembleSum share.
 // A row of `pixels` pixels; pixel p reads the K floats at a + p * aStep and writes cOut floats at y + p * yStep.
-// Schedule: a tile is 5 pixels x 2 vectors of 4 output channels (10 accumulators + 2 weights + 1 splat: 13 of the 15 registers V8 has;
-// the one that no V8 spills) and runs over all of K in one loop, so that a sum is in a register from its bias to its activation.
+// Schedule: a tile is 5 pixels x 2 vectors of 4 output channels (10 accumulators + 2 weights + 1 splat: 13 of the 15
+// registers V8 has; the one that no V8 spills) and runs over all of K in one loop, so that a sum is in a register from
+// its bias to its activation.
+import { TILE_CHANNELS, TILE_PIXELS } from '../src/backends/wasm/constants';
 import { leaky, madd, storeLanes } from './simd';
 
-const PIXELS: i32 = 5; // per tile
+/** Bytes of scratch that gemm needs. */
+export const GEMM_SCRATCH: usize = TILE_PIXELS * TILE_CHANNELS * 4;
 
 /**
- * weights: blocks of 8 output channels, 4 in the last block if no more are left: [block][K][8 or 4]; bias padded likewise.
- * y = v >= 0 ? v : v * slope, then + residual unless that is 0 (it lies like y). `spare` is scratch for 5 pixels x 8 channels.
+ * weights: blocks of 8 output channels, 4 in the last block if no more are left: [block][K][8 or 4]; bias padded
+ * likewise.
+ * y = v >= 0 ? v : v * slope, then + residual unless that is 0 (it lies like y). `scratch`: GEMM_SCRATCH bytes.
  * Up to 4 pixels after the last one are read and not kept.
  */
 export function gemm(
-  a: usize, weights: usize, bias: usize, residual: usize, y: usize, spare: usize,
+  a: usize, weights: usize, bias: usize, residual: usize, y: usize, scratch: usize,
   pixels: i32, K: i32, cOut: i32, aStep: usize, yStep: usize, slope: f32,
 ): void {
   for (let co = 0; co < cOut; co += 8) {
     const channels = min(8, cOut - co);
     const end = weights + (<usize>K << (channels > 4 ? 5 : 4));
-    if (pixels >= PIXELS && (channels & 3) == 0) {
-      for (let p = 0; p < pixels; p += PIXELS) {
-        const first: usize = min(p, pixels - PIXELS); // the last tile recomputes pixels of the one before: the same operations, the same bits
+    if (pixels >= TILE_PIXELS && (channels & 3) == 0) {
+      for (let p = 0; p < pixels; p += TILE_PIXELS) {
+        // the last tile recomputes pixels of the one before: the same operations, the same bits
+        const first: usize = min(p, pixels - TILE_PIXELS);
         if (channels == 8) tile5x2(a + aStep * first, weights, end, bias, y + yStep * first, aStep, yStep);
         else tile5x1(a + aStep * first, weights, end, bias, y + yStep * first, aStep, yStep);
       }
     } else {
-      for (let p = 0; p < pixels; p += PIXELS) {
-        if (channels > 4) tile5x2(a + aStep * p, weights, end, bias, spare, aStep, 32);
-        else tile5x1(a + aStep * p, weights, end, bias, spare, aStep, 32);
-        keep(spare, y + yStep * p, min(PIXELS, pixels - p), channels, yStep);
+      for (let p = 0; p < pixels; p += TILE_PIXELS) {
+        if (channels > 4) tile5x2(a + aStep * p, weights, end, bias, scratch, aStep, 32);
+        else tile5x1(a + aStep * p, weights, end, bias, scratch, aStep, 32);
+        keep(scratch, y + yStep * p, min(TILE_PIXELS, pixels - p), channels, yStep);
       }
     }
     weights = end;
@@ -39,10 +45,12 @@ export function gemm(
 }
 
 /** The part of a tile that lies inside. */
-function keep(spare: usize, y: usize, pixels: i32, channels: i32, yStep: usize): void {
+function keep(scratch: usize, y: usize, pixels: i32, channels: i32, yStep: usize): void {
   for (let p = 0; p < pixels; p++) {
-    for (let c = 0; c < channels; c += 4) storeLanes(y + (<usize>c << 2), v128.load(spare + (<usize>c << 2)), channels - c);
-    spare += 32;
+    for (let c = 0; c < channels; c += 4) {
+      storeLanes(y + (<usize>c << 2), v128.load(scratch + (<usize>c << 2)), channels - c);
+    }
+    scratch += 32;
     y += yStep;
   }
 }

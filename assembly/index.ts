@@ -1,11 +1,12 @@
-// Every export of the wasm builds, nothing else. Stateless: exports take byte pointers into the imported memory and sizes;
-// backends/wasm/arena.ts owns that memory. Two builds come from this source (asconfig.json): simd and relaxed-simd.
+// Every export of the wasm builds, nothing else. Stateless: exports take byte pointers into the imported memory and
+// sizes; backends/wasm/arena.ts owns that memory. Two builds come from this source (asconfig.json): simd and
+// relaxed-simd.
 export { nchwToNhwc, nhwcToNchw } from './layout';
-export { activate, conv2d, copy } from './conv2d';
-export { winograd } from './winograd';
+export { activate, conv2d, conv2dScratch, copy } from './conv2d';
+export { winograd, winogradScratch } from './winograd';
 export { pixelShuffle, pixelUnshuffle } from './pixel-shuffle';
 export { normalizeKernels } from './normalize-kernels';
-export { reassemble } from './reassemble';
-export { reassembleSum } from './reassemble-sum';
-export { resize } from './resize';
+export { insideTaps, reassemble, reassembleScratch } from './reassemble';
+export { reassembleSum, reassembleSumScratch } from './reassemble-sum';
+export { resize, resizeScratch } from './resize';
 export { pixelsToPlanes, planesToPixels } from './pixels';

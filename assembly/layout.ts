@@ -1,8 +1,8 @@
 // layout: [n, c, h, w] <-> [n, h, w, c], a row at a time: a transpose of a matrix, in 4x4 blocks of lanes.
 // Reference: src/backends/reference/layout.ts
-// Schedule: planes are read or written in 4 streams, 64 pixels long; the NHWC side, where the same lines come back for every 4 channels,
-// stays in the cache meanwhile. (Planes are often a power of two apart, so that more streams would share one cache set.) The last block
-// of a line begins earlier and repeats values rather than going one by one.
+// Schedule: planes are read or written in 4 streams, 64 pixels long; the NHWC side, where the same lines come back for
+// every 4 channels, stays in the cache meanwhile. (Planes are often a power of two apart, so that more streams would
+// share one cache set.) The last block of a line begins earlier and repeats values rather than going one by one.
 
 const RUN: i32 = 64; // pixels
 
@@ -16,8 +16,13 @@ export function nhwcToNchw(x: usize, y: usize, w: i32, c: i32, plane: usize): vo
   transpose(x, y, w, c, 4, <usize>c << 2, plane, 4);
 }
 
-/** Channels and pixels lie xChannel and xPixel bytes apart in x, yChannel and yPixel in y; what is 4 in one is not in the other. */
-function transpose(x: usize, y: usize, w: i32, c: i32, xChannel: usize, xPixel: usize, yChannel: usize, yPixel: usize): void {
+/**
+ * Channels and pixels lie xChannel and xPixel bytes apart in x, yChannel and yPixel in y; what is 4 in one is not in
+ * the other.
+ */
+function transpose(
+  x: usize, y: usize, w: i32, c: i32, xChannel: usize, xPixel: usize, yChannel: usize, yPixel: usize,
+): void {
   if (w < 4 || c < 4) { // no room for a block
     for (let ci = 0; ci < c; ci++) {
       for (let p = 0; p < w; p++) f32.store(y + yChannel * ci + yPixel * p, f32.load(x + xChannel * ci + xPixel * p));

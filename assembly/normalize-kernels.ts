@@ -3,17 +3,18 @@
 // rows (groups of [taps][subs] floats, subs = s^2) -> the same.
 // Reference: src/backends/reference/normalize-kernels.ts. CARAFE, arXiv:1905.02188, section 3.2.
 // Schedule: four sub-pixels at a time, vertically over the taps: with s = 2 no lane is idle and nothing is shuffled.
+import { SIGMOID, SOFTMAX } from '../src/backends/wasm/constants';
 import { exp, sigmoid, storeLanes } from './simd';
 
-/** `groups` counts all [taps][subs] blocks: n * h * w * groups. Reads up to 3 floats after the end of x. normalizer: 0, 1, 2 as above. */
+/** `groups` counts all [taps][subs] blocks: n * h * w * groups. Reads up to 3 floats after the end of x. */
 export function normalizeKernels(x: usize, y: usize, groups: i32, taps: i32, subs: i32, normalizer: i32): void {
   const tapBytes: usize = <usize>subs << 2;
   const groupBytes = tapBytes * taps;
   for (let i = 0; i < groups; i++) {
     for (let sub = 0; sub < subs; sub += 4) {
       const offset: usize = <usize>sub << 2;
-      if (normalizer == 0) softmax(x + offset, y + offset, taps, tapBytes, subs - sub);
-      else if (normalizer == 1) sigmoids(x + offset, y + offset, taps, tapBytes, subs - sub);
+      if (normalizer == SOFTMAX) softmax(x + offset, y + offset, taps, tapBytes, subs - sub);
+      else if (normalizer == SIGMOID) sigmoids(x + offset, y + offset, taps, tapBytes, subs - sub);
       else normalizedSigmoids(x + offset, y + offset, taps, tapBytes, subs - sub);
     }
     x += groupBytes;
@@ -61,7 +62,10 @@ function sigmoids(x: usize, y: usize, taps: i32, tapBytes: usize, lanes: i32): v
   }
 }
 
-/** All sigmoids times exp(-m), m = min(0, max x): the quotient is the same, and taps that are all very negative do not underflow. */
+/**
+ * All sigmoids times exp(-m), m = min(0, max x): the quotient is the same, and taps that are all very negative do not
+ * underflow.
+ */
 function normalizedSigmoids(x: usize, y: usize, taps: i32, tapBytes: usize, lanes: i32): void {
   const zero = f32x4.splat(0);
   const one = f32x4.splat(1);

@@ -1,5 +1,7 @@
-// pixels: RGBA8 <-> planes. Y = 0.299 R + 0.587 G + 0.114 B, Cb = (B - Y) / 1.772, Cr = (R - Y) / 1.402 on values / 255 (full-range BT.601, as JPEG).
-// luma (1, h, w, 1), or (2, h, w, 1) with alpha as the second image; chroma (1, h, w, 2). Back: clamped to 0..255, rounded half up.
+// pixels: RGBA8 <-> planes. Y = 0.299 R + 0.587 G + 0.114 B, Cb = (B - Y) / 1.772, Cr = (R - Y) / 1.402 on values / 255
+// (full-range BT.601, as JPEG).
+// luma (1, h, w, 1), or (2, h, w, 1) with alpha as the second image; chroma (1, h, w, 2). Back: clamped to 0..255,
+// rounded half up.
 // Reference: src/backends/reference/pixels.ts
 // Schedule: four pixels at a time; a row's last ones are computed with idle lanes and stored one by one.
 import { storeLanes } from './simd';
@@ -14,7 +16,8 @@ export function pixelsToPlanes(pixels: usize, luma: usize, alphas: usize, chroma
     const r = f32x4.mul(f32x4.convert_i32x4_s(v128.and(rgba, mask)), unit);
     const g = f32x4.mul(f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(rgba, 8), mask)), unit);
     const b = f32x4.mul(f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(rgba, 16), mask)), unit);
-    const y = f32x4.add(f32x4.add(f32x4.mul(r, f32x4.splat(0.299)), f32x4.mul(g, f32x4.splat(0.587))), f32x4.mul(b, f32x4.splat(0.114)));
+    const redGreen = f32x4.add(f32x4.mul(r, f32x4.splat(0.299)), f32x4.mul(g, f32x4.splat(0.587)));
+    const y = f32x4.add(redGreen, f32x4.mul(b, f32x4.splat(0.114)));
     const cb = f32x4.mul(f32x4.sub(b, y), f32x4.splat(1.0 / 1.772));
     const cr = f32x4.mul(f32x4.sub(r, y), f32x4.splat(1.0 / 1.402));
     storeLanes(luma, y, lanes);
@@ -42,7 +45,10 @@ export function planesToPixels(luma: usize, alphas: usize, chroma: usize, pixels
     const cr = v128.shuffle<f32>(pairs0, pairs1, 1, 3, 5, 7);
     const r = f32x4.add(y, f32x4.mul(cr, f32x4.splat(1.402)));
     const b = f32x4.add(y, f32x4.mul(cb, f32x4.splat(1.772)));
-    const g = f32x4.sub(f32x4.sub(y, f32x4.mul(cb, f32x4.splat(0.114 * 1.772 / 0.587))), f32x4.mul(cr, f32x4.splat(0.299 * 1.402 / 0.587)));
+    const g = f32x4.sub(
+      f32x4.sub(y, f32x4.mul(cb, f32x4.splat(0.114 * 1.772 / 0.587))),
+      f32x4.mul(cr, f32x4.splat(0.299 * 1.402 / 0.587)),
+    );
     let rgba = v128.or(v128.or(byte(r), i32x4.shl(byte(g), 8)), i32x4.shl(byte(b), 16));
     if (alphas) {
       rgba = v128.or(rgba, i32x4.shl(byte(v128.load(alphas)), 24));
@@ -57,7 +63,10 @@ export function planesToPixels(luma: usize, alphas: usize, chroma: usize, pixels
   }
 }
 
-/** floor(v * 255 + 0.5), clamped to 0..255. The integer is taken from the low bits of a sum with 2^23: trunc_sat is eight instructions, as min and max are. */
+/**
+ * floor(v * 255 + 0.5), clamped to 0..255. The integer is taken from the low bits of a sum with 2^23: trunc_sat is
+ * eight instructions, as min and max are.
+ */
 // @ts-ignore: decorator
 @inline
 function byte(v: v128): v128 {

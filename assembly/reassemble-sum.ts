@@ -1,39 +1,67 @@
-// reassembleSum: out[oy, ox] = base[oy, ox] + sum_g reassemble(maps, softmax(encode(x)))[oy, ox, g], encode a 1x1 convolution
-// x (h, w, cIn)   maps (h, w, groups)   encode: cIn -> groups*kUp^2*s^2   base, out (h*s, w*s); taps outside maps read 0.
+// reassembleSum: out[oy, ox] = base[oy, ox] + sum_g reassemble(maps, softmax(encode(x)))[oy, ox, g]
+// x (h, w, cIn)   maps (h, w, groups)   base, out (h*s, w*s); encode is a 1x1 convolution cIn -> groups*kUp^2*s^2; taps
+// outside maps read 0.
 // Reference: src/backends/reference/reassemble-sum.ts
-// Schedule: the encoder's rows exist for SEGMENT pixels at a time, in the cache. Lanes are sub-pixels (a row holds them side by side);
-// per group one pass for the maximum and one that sums exp and exp * map, divided once: no kernel is ever stored. Three taps go
-// through exp abreast, since one is a chain of 50 cycles: 170 -> 140 ns a pixel. With the kernels stored in between, encode, softmax and
-// sum of a 144x144 tile (16 channels, 4 groups, kUp 3, s 2) took 18.1 ms, like this 5.7.
-import { gemm } from './gemm';
-import { windowTable } from './reassemble';
+// Schedule: the encoder's rows exist for SEGMENT pixels at a time, in the cache. Lanes are sub-pixels (a row holds them
+// side by side); per group one pass for the maximum and one that sums exp and exp * map, divided once: no kernel is
+// ever stored. Three taps go through exp abreast, since one is a chain of 50 cycles: 170 -> 140 ns a pixel. With the
+// kernels stored in between, encode, softmax and sum of a 144x144 tile (16 channels, 4 groups, kUp 3, s 2) took 18.1
+// ms, like this 5.7.
+import { gemm, GEMM_SCRATCH } from './gemm';
+import { reassembleScratch, windowTable } from './reassemble';
 import { expAbove, log2e, madd } from './simd';
 
 const SEGMENT: i32 = 40; // pixels; at 144 channels their rows are 23 kB
 
 /**
- * One row of w source pixels -> s rows of the output. `maps` holds kUp addresses: of each row of the window of the first pixel, r pixels
- * left of it; rows of base are `baseRow` bytes apart, of out `outRow`. Scratch: `table` kUp^2 addresses, `rows` SEGMENT rows, `sums` s^2 + 4
- * floats, `spare` that of gemm. Reads up to 4 pixels after the end of x.
+ * Bytes of scratch: gemm's, SEGMENT rows (vectors are read past the last one), s^2 sums in whole vectors, the table of
+ * reassemble.
+ */
+export function reassembleSumScratch(s: i32, kUp: i32, groups: i32): usize {
+  return GEMM_SCRATCH + rowsBytes(groups * kUp * kUp * s * s) + sumsBytes(s) + reassembleScratch(kUp);
+}
+
+// @ts-ignore: decorator
+@inline
+function rowsBytes(rowLength: i32): usize {
+  return <usize>(SEGMENT * rowLength + 4) << 2;
+}
+
+// @ts-ignore: decorator
+@inline
+function sumsBytes(s: i32): usize {
+  return <usize>(s * s + 3 & ~3) << 2;
+}
+
+/**
+ * One row of w source pixels -> s rows of the output. `maps` holds kUp addresses: of each row of the window of the
+ * first pixel, r pixels left of it; rows of base are `baseRow` bytes apart, of out `outRow`. Reads up to 4
+ * pixels after the end of x.
  */
 export function reassembleSum(
-  x: usize, weights: usize, bias: usize, maps: usize, base: usize, baseRow: usize, out: usize, outRow: usize, table: usize, rows: usize, sums: usize, spare: usize,
-  w: i32, cIn: i32, s: i32, kUp: i32, groups: i32,
+  x: usize, weights: usize, bias: usize, maps: usize, base: usize, baseRow: usize, out: usize, outRow: usize,
+  scratch: usize, w: i32, cIn: i32, s: i32, kUp: i32, groups: i32,
 ): void {
   const subs = s * s;
   const taps = kUp * kUp;
   const pixelBytes: usize = <usize>cIn << 2;
   const rowLength = groups * taps * subs;
   const mapStep: usize = <usize>groups << 2;
+  const rows = scratch + GEMM_SCRATCH;
+  const sums = rows + rowsBytes(rowLength);
+  const table = sums + sumsBytes(s);
   windowTable(table, maps, kUp, mapStep);
   let window: usize = 0;
   for (let first = 0; first < w; first += SEGMENT) {
     const pixels = min(SEGMENT, w - first);
-    gemm(x, weights, bias, 0, rows, spare, pixels, cIn, rowLength, pixelBytes, <usize>rowLength << 2, 1);
+    gemm(x, weights, bias, 0, rows, scratch, pixels, cIn, rowLength, pixelBytes, <usize>rowLength << 2, 1);
     let row = rows;
     for (let p = 0; p < pixels; p++) {
       for (let sub = 0; sub < subs; sub += 4) {
-        v128.store(sums + (<usize>sub << 2), fourSubPixels(row + (<usize>sub << 2), window, table, taps, <usize>subs << 2, groups));
+        v128.store(
+          sums + (<usize>sub << 2),
+          fourSubPixels(row + (<usize>sub << 2), window, table, taps, <usize>subs << 2, groups),
+        );
       }
       let sum = sums;
       let column: usize = <usize>((first + p) * s) << 2;

@@ -1,23 +1,34 @@
-// reassemble: out[y*s+sy, x*s+sx, c] = sum_{ky,kx} features[y+ky-r, x+kx-r, c] * rows[y, x, ((g*K + ky*kUp+kx)*s + sy)*s + sx]
-// features (h, w, c)   kernels = rows (h, w, groups*K*s^2)   out (h*s, w*s, c) or (c, h*s, w*s); K = kUp^2, r = (kUp-1)/2, g = floor(c / (C/groups)).
+// reassemble: out[y*s+sy, x*s+sx, c] =
+//   sum_{ky,kx} features[y+ky-r, x+kx-r, c] * rows[y, x, ((g*K + ky*kUp+kx)*s + sy)*s + sx]
+// features (h, w, c)   kernels = rows (h, w, groups*K*s^2)   out (h*s, w*s, c) or (c, h*s, w*s); K = kUp^2,
+// r = (kUp-1)/2, g = floor(c / (C/groups)).
 // Reference: src/backends/reference/reassemble.ts. CARAFE, arXiv:1905.02188, eq. 3.
-// Schedule: the s^2 sub-pixels of a source pixel share one window, so a feature vector is loaded once for several of them: tiles of 2
-// sub-pixels x 5 vectors of channels (10 accumulators, which hide the latency of a multiply-add, 2 splats, 1 feature), what is left in tiles of
-// 4 x 2. Towards planes (NCHW) the accumulators are transposed on their way out, so that nothing is written twice.
+// Schedule: the s^2 sub-pixels of a source pixel share one window, so a feature vector is loaded once for several of
+// them: tiles of 2 sub-pixels x 5 vectors of channels (10 accumulators, which hide the latency of a multiply-add, 2
+// splats, 1 feature), what is left in tiles of 4 x 2. Towards planes (NCHW) the accumulators are transposed on their
+// way out, so that nothing is written twice.
+import { REASSEMBLE_CHANNELS } from '../src/backends/wasm/constants';
 import { madd, storeLanes } from './simd';
 
+/** Bytes of scratch: a table of the addresses of all taps. */
+export function reassembleScratch(kUp: i32): usize {
+  return <usize>(kUp * kUp) << 2;
+}
+
 /**
- * One row of source pixels -> s rows of the output, of c channels of one group. `features` holds kUp addresses: of each row of the window of the
- * first pixel, r pixels left of it. Pixels lie `pixelBytes` apart in features, `kernelStep` in kernels; output rows, pixels and channels
- * `outRow`, `outPixel` and `outChannel`, which is 4 in NHWC; `outPixel` is 4 in planes. `table` is scratch for kUp^2 addresses. Reads up to 15 floats after a pixel's channels.
+ * One row of source pixels -> s rows of the output, of c channels of one group. `features` holds kUp addresses: of each
+ * row of the window of the first pixel, r pixels left of it. Pixels lie `pixelBytes` apart in features, `kernelStep` in
+ * kernels; output rows, pixels and channels `outRow`, `outPixel` and `outChannel`, which is 4 in NHWC; `outPixel` is 4
+ * in planes. Reads up to 15 floats after a pixel's channels.
  */
 export function reassemble(
-  features: usize, kernels: usize, out: usize, outRow: usize, outPixel: usize, outChannel: usize, table: usize,
+  features: usize, kernels: usize, out: usize, outRow: usize, outPixel: usize, outChannel: usize, scratch: usize,
   w: i32, c: i32, pixelBytes: usize, kernelStep: usize, s: i32, kUp: i32,
 ): void {
   const subs = s * s;
   const tapBytes: usize = <usize>subs << 2;
   const plane: usize = outChannel == 4 ? 0 : outChannel;
+  const table = scratch;
   const end = windowTable(table, features, kUp, pixelBytes);
   let offset: usize = 0;
   for (let x = 0; x < w; x++) {
@@ -26,25 +37,81 @@ export function reassemble(
       const o0 = subPixel(out, outRow, outPixel, sub, s);
       let ci = 0;
       if (subs - sub >= 4) {
-        const o1 = subPixel(out, outRow, outPixel, sub + 1, s), o2 = subPixel(out, outRow, outPixel, sub + 2, s), o3 = subPixel(out, outRow, outPixel, sub + 3, s);
+        const o1 = subPixel(out, outRow, outPixel, sub + 1, s), o2 = subPixel(out, outRow, outPixel, sub + 2, s);
+        const o3 = subPixel(out, outRow, outPixel, sub + 3, s);
         const pairs = !plane || (o1 - o0 == 4 && o3 - o2 == 4);
-        for (; pairs && c - ci >= 20 && c - ci != 24; ci += 20) { // 24 are three times 8
+        // 24 are three times 8
+        for (; pairs && c - ci >= REASSEMBLE_CHANNELS && c - ci != 24; ci += REASSEMBLE_CHANNELS) {
           const at = outChannel * ci;
           tile2x5(table, end, kernel, tapBytes, offset + (<usize>ci << 2), o0 + at, o1 + at, plane);
           tile2x5(table, end, kernel + 8, tapBytes, offset + (<usize>ci << 2), o2 + at, o3 + at, plane);
         }
         for (; ci < c; ci += 8) {
           const at = outChannel * ci;
-          tile4x2(table, end, kernel, tapBytes, offset + (<usize>ci << 2), o0 + at, o1 + at, o2 + at, o3 + at, plane, c - ci);
+          tile4x2(
+            table, end, kernel, tapBytes, offset + (<usize>ci << 2), o0 + at, o1 + at, o2 + at, o3 + at, plane, c - ci,
+          );
         }
       } else {
-        for (; ci < c; ci += 16) tile1x4(table, end, kernel, tapBytes, offset + (<usize>ci << 2), o0 + outChannel * ci, plane, c - ci);
+        for (; ci < c; ci += 16) {
+          tile1x4(table, end, kernel, tapBytes, offset + (<usize>ci << 2), o0 + outChannel * ci, plane, c - ci);
+        }
       }
     }
     offset += pixelBytes;
     kernels += kernelStep;
     out += outPixel * s;
   }
+}
+
+/**
+ * The kernels of source pixels left..right-1 of row y of h x w, [pixel][groups][taps][subs], where a tap outside the
+ * features counts for nothing. That is `kernels` itself, since the features are 0 there, unless such a tap is NaN or
+ * infinite: then it is `copy`, with a 0 instead.
+ */
+export function insideTaps(
+  kernels: usize, copy: usize, y: i32, left: i32, right: i32, h: i32, w: i32, s: i32, kUp: i32, groups: i32,
+): usize {
+  const r = kUp >> 1;
+  const subs = s * s;
+  const pixelBytes: usize = <usize>(groups * kUp * kUp * subs) << 2;
+  const edge = y < r || y >= h - r;
+  let sum = f32x4.splat(0); // stays 0 while all are finite
+  for (let x = left; x < right; x++) {
+    if (!edge && x >= r && x < w - r) { // on to the other side
+      x = w - r - 1;
+      continue;
+    }
+    sum = f32x4.add(sum, outsideTaps(kernels + pixelBytes * (x - left), y, x, h, w, subs, kUp, groups, false));
+  }
+  if (!v128.any_true(f32x4.ne(sum, f32x4.splat(0)))) return kernels;
+  memory.copy(copy, kernels, pixelBytes * (right - left));
+  for (let x = left; x < right; x++) outsideTaps(copy + pixelBytes * (x - left), y, x, h, w, subs, kUp, groups, true);
+  return copy;
+}
+
+/** The sum of the taps outside times 0, and of up to 3 floats behind each. With `clear` they become 0. */
+function outsideTaps(
+  kernels: usize, y: i32, x: i32, h: i32, w: i32, subs: i32, kUp: i32, groups: i32, clear: bool,
+): v128 {
+  const r = kUp >> 1;
+  const tapBytes: usize = <usize>subs << 2;
+  const zero = f32x4.splat(0);
+  let sum = zero;
+  for (let g = 0; g < groups; g++) {
+    for (let ky = y - r; ky <= y + r; ky++) {
+      for (let kx = x - r; kx <= x + r; kx++) {
+        if (ky < 0 || ky >= h || kx < 0 || kx >= w) {
+          if (clear) memory.fill(kernels, 0, tapBytes);
+          for (let at: usize = 0; !clear && at < tapBytes; at += 16) {
+            sum = f32x4.add(sum, f32x4.mul(zero, v128.load(kernels + at)));
+          }
+        }
+        kernels += tapBytes;
+      }
+    }
+  }
+  return sum;
 }
 
 /** The addresses of all taps of the first pixel's window, row by row; returns the table's end. */
@@ -66,8 +133,13 @@ function subPixel(first: usize, outRow: usize, outPixel: usize, sub: i32, s: i32
   return first + outRow * (sub / s) + outPixel * (sub % s);
 }
 
-/** Towards planes its sub-pixels lie side by side. The accumulators are declared in this order and begin as copies of these two, or V8 before 13 spills (49 -> 24 GF/s). */
-function tile2x5(table: usize, end: usize, kernel: usize, tapBytes: usize, offset: usize, o0: usize, o1: usize, plane: usize): void {
+/**
+ * Towards planes its sub-pixels lie side by side. The accumulators are declared in this order and begin as copies of
+ * these two, or V8 before 13 spills (49 -> 24 GF/s).
+ */
+function tile2x5(
+  table: usize, end: usize, kernel: usize, tapBytes: usize, offset: usize, o0: usize, o1: usize, plane: usize,
+): void {
   let s00 = f32x4.splat(0), s01 = s00;
   let s10 = s00, s11 = s01, s20 = s00, s21 = s01, s30 = s00, s31 = s01, s40 = s00, s41 = s01;
   for (; table < end; table += 4) {
@@ -107,7 +179,10 @@ function tile2x5(table: usize, end: usize, kernel: usize, tapBytes: usize, offse
 }
 
 /** Up to 8 channels: with fewer accumulators it would be no quicker. */
-function tile4x2(table: usize, end: usize, kernel: usize, tapBytes: usize, offset: usize, o0: usize, o1: usize, o2: usize, o3: usize, plane: usize, channels: i32): void {
+function tile4x2(
+  table: usize, end: usize, kernel: usize, tapBytes: usize, offset: usize, o0: usize, o1: usize, o2: usize, o3: usize,
+  plane: usize, channels: i32,
+): void {
   let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00, s30 = s00, s31 = s00;
   for (; table < end; table += 4) {
     const f = load<usize>(table) + offset;
@@ -136,14 +211,22 @@ function tile4x2(table: usize, end: usize, kernel: usize, tapBytes: usize, offse
     v128.store(o2, s20); v128.store(o2, s21, 16);
     v128.store(o3, s30); v128.store(o3, s31, 16);
   } else {
-    storeOne(o0, plane, s00, channels); storeOne(o1, plane, s10, channels); storeOne(o2, plane, s20, channels); storeOne(o3, plane, s30, channels);
+    storeOne(o0, plane, s00, channels);
+    storeOne(o1, plane, s10, channels);
+    storeOne(o2, plane, s20, channels);
+    storeOne(o3, plane, s30, channels);
     channels -= 4;
-    storeOne(o0 + next, plane, s01, channels); storeOne(o1 + next, plane, s11, channels); storeOne(o2 + next, plane, s21, channels); storeOne(o3 + next, plane, s31, channels);
+    storeOne(o0 + next, plane, s01, channels);
+    storeOne(o1 + next, plane, s11, channels);
+    storeOne(o2 + next, plane, s21, channels);
+    storeOne(o3 + next, plane, s31, channels);
   }
 }
 
 /** Up to 16 channels of the last sub-pixel of an odd s. */
-function tile1x4(table: usize, end: usize, kernel: usize, tapBytes: usize, offset: usize, o: usize, plane: usize, channels: i32): void {
+function tile1x4(
+  table: usize, end: usize, kernel: usize, tapBytes: usize, offset: usize, o: usize, plane: usize, channels: i32,
+): void {
   let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
   for (; table < end; table += 4) {
     const f = load<usize>(table) + offset;

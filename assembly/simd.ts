@@ -8,11 +8,13 @@ export function madd(a: v128, b: v128, c: v128): v128 {
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
-// Constants of exp, four lanes each. In memory, because V8 builds a constant in the code from four instructions at each use.
+// Constants of exp, four lanes each. In memory, because V8 builds a constant in the code from four instructions at each
+// use.
 const EXP = memory.data<f32>([
   1.44269504, 1.44269504, 1.44269504, 1.44269504, // 1 / ln 2
   -126, -126, -126, -126,
-  12582912, 12582912, 12582912, 12582912, // 1.5 * 2^23: a sum with it is rounded to an integer, which is in its low bits
+  // 1.5 * 2^23 + 127: a sum with it is rounded to an integer n, and its low bits are the exponent of 2^n
+  12583039, 12583039, 12583039, 12583039,
   1.326472714e-3, 1.326472714e-3, 1.326472714e-3, 1.326472714e-3,
   9.67151264e-3, 9.67151264e-3, 9.67151264e-3, 9.67151264e-3,
   5.550733743e-2, 5.550733743e-2, 5.550733743e-2, 5.550733743e-2,
@@ -22,7 +24,8 @@ const EXP = memory.data<f32>([
 ], 16);
 
 /**
- * exp(x), x <= 0, on four lanes. Within (2 + |x|) ulp: 1.6 of the polynomial, the rest is x / ln 2 rounded. Below -87.3 it stays 2^-126.
+ * exp(x), x <= 0, on four lanes. Within (2 + |x|) ulp: 1.6 of the polynomial, the rest is x / ln 2 rounded. Below -87.3
+ * it stays 2^-126.
  */
 // @ts-ignore: decorator
 @inline
@@ -30,7 +33,10 @@ export function exp(x: v128): v128 {
   return exp2(f32x4.mul(x, v128.load(EXP)));
 }
 
-/** exp(x + ln 2 * minusMax), x at most its negative: a softmax's term with the subtraction and the change of base in one operation. */
+/**
+ * exp(x + ln 2 * minusMax), x at most its negative: a softmax's term with the subtraction and the change of base in one
+ * operation.
+ */
 // @ts-ignore: decorator
 @inline
 export function expAbove(x: v128, minusMax: v128): v128 {
@@ -45,8 +51,8 @@ export function log2e(): v128 {
 }
 
 /**
- * 2^t, t <= 0: 2^(n + f) with n an integer and |f| <= 1/2, 2^f by a minimax polynomial of degree 5 with p(0) = 1; n goes straight into the
- * exponent. pmin and pmax are one instruction, min and max eight.
+ * 2^t, t <= 0: 2^(n + f) with n an integer and |f| <= 1/2, 2^f by a minimax polynomial of degree 5 with p(0) = 1. A NaN
+ * stays one. pmin and pmax are one instruction, min and max eight.
  */
 // @ts-ignore: decorator
 @inline
@@ -60,7 +66,7 @@ function exp2(x: v128): v128 {
   p = madd(p, f, v128.load(EXP, 96));
   p = madd(p, f, v128.load(EXP, 112));
   p = madd(p, f, v128.load(EXP, 128));
-  return i32x4.add(p, i32x4.shl(n, 23));
+  return f32x4.mul(p, i32x4.shl(n, 23));
 }
 
 /** 1 / (1 + exp(-x)) on four lanes, without overflow on either side: with t = exp(-|x|), 1/(1+t) or t/(1+t). */

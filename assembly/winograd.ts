@@ -1,28 +1,39 @@
-// winograd: a 3x3 convolution of stride and dilation 1 as conv2d.ts defines it, by F(4x4, 3x3): Y = A^T [sum_ci (G g G^T) * (B^T d B)] A
-// x (h, w, cIn)   y (h, w, cOut); blocks of 4x4 output pixels from 6x6 inputs, the grid begins at (0, 0). cIn is a multiple of 4.
-// Points 0, +-5/8, +-3/2, infinity: a third of the error of 0, +-1, +-2, and twice that of plain sums (64 channels: 7.4e-6, 3.7e-6).
-// Weights are G g G^T (f64, pack.ts) as gemm.ts wants them: [point][block][ci][8 or 4]. Lavin and Gray, arXiv:1509.09308; points after Barabasz et al., arXiv:1803.10986.
-// Schedule: 144 products an output pixel and output vector become 36. Five blocks make a group, a GEMM tile's height. A batch of blocks goes
-// through one row of 6 points at a time: transformed, multiplied (point by point, their weights stay in L1) and transformed half back
-// before the next row. 64 -> 100 channels so: 5 % less of the whole operator than 32 output channels at a time, each with its own transform.
-// 16 -> 16 channels at 144x144, five layers: 11.5 ms direct, 5.7 like this (Node 24, FMA), 25 and 7.6 (Node 20, no FMA).
+// winograd: a 3x3 convolution of stride and dilation 1 as conv2d.ts defines it, by F(4x4, 3x3):
+//   Y = A^T [sum_ci (G g G^T) * (B^T d B)] A
+// x (h, w, cIn)   y (h, w, cOut); blocks of 4x4 output pixels from 6x6 inputs, the grid begins at (0, 0). cIn is a
+// multiple of 4.
+// Points 0, +-5/8, +-3/2, infinity: a third of the error of 0, +-1, +-2, and twice that of plain sums (64 channels:
+// 7.4e-6, 3.7e-6).
+// Weights are G g G^T (f64, pack.ts) as gemm.ts wants them: [point][block][ci][8 or 4]. Lavin and Gray,
+// arXiv:1509.09308; points after Barabasz et al., arXiv:1803.10986.
+// Schedule: 144 products an output pixel and output vector become 36. A group of blocks is a GEMM tile. A batch of
+// blocks goes through one row of 6 points at a time: transformed, multiplied (point by point, their weights stay in L1)
+// and transformed half back before the next row. 64 -> 100 channels so: 5 % less of the whole operator than 32 output
+// channels at a time, each with its own transform.
+// 16 -> 16 channels at 144x144, five layers: 11.5 ms direct, 5.7 like this (Node 24, FMA), 25 and 7.6 (Node 20, no
+// FMA).
+import { TILE_CHANNELS, TILE_PIXELS, WINOGRAD_A, WINOGRAD_B } from '../src/backends/wasm/constants';
 import { tile5x1, tile5x2 } from './gemm';
 import { leaky, madd, storeLanes } from './simd';
 
-const BLOCKS: i32 = 5; // in a group
+// blocks at a time: weights are read once for them, and what they become stays in the cache
+const BATCH: i32 = 6 * TILE_PIXELS;
 const SKEW: usize = 64; // bytes between points, so that they do not fall on the same cache sets
 
 const ZERO = memory.data(32, 16); // the bias of products
 
+const A = <f32>WINOGRAD_A, A2 = A * A, B = <f32>WINOGRAD_B, B2 = B * B;
+
+/** The constants of both transforms, four lanes each. */
 const C = memory.data<f32>([
-  2.640625, 2.640625, 2.640625, 2.640625, // a^2 + b^2
-  0.87890625, 0.87890625, 0.87890625, 0.87890625, // a^2 b^2
-  0.390625, 0.390625, 0.390625, 0.390625, // a^2
-  2.25, 2.25, 2.25, 2.25, // b^2
-  0.625, 0.625, 0.625, 0.625, // a
-  1.5, 1.5, 1.5, 1.5, // b
-  0.244140625, 0.244140625, 0.244140625, 0.244140625, // a^3
-  3.375, 3.375, 3.375, 3.375, // b^3
+  A2 + B2, A2 + B2, A2 + B2, A2 + B2,
+  A2 * B2, A2 * B2, A2 * B2, A2 * B2,
+  A2, A2, A2, A2,
+  B2, B2, B2, B2,
+  A, A, A, A,
+  B, B, B, B,
+  A2 * A, A2 * A, A2 * A, A2 * A,
+  B2 * B, B2 * B, B2 * B, B2 * B,
 ], 16);
 
 // @ts-ignore: decorator
@@ -40,30 +51,48 @@ function nmadd(a: v128, b: v128, c: v128): v128 {
 }
 
 /**
- * `height` rows of `w` pixels, beginning on the grid. `rows` holds the addresses of the input rows -1 .. 4*ceil(height/4), of zeros outside x,
- * each 1 pixel left of the first output and readable for 4*ceil(w/4) + 2 pixels. y = v >= 0 ? v : v * slope, + residual unless 0; rows of y are
- * `yRow` bytes apart, of residual `residualRow`. Scratch, for b blocks at a time, b a multiple of 5: `columns` 6 * (6 * b) pixels,
- * `inputs` 6 * (b * cIn * 4 + 64) bytes, `products` the same for channels = cOut rounded up to 4, `halves` 24 * b * channels floats.
+ * Bytes of scratch: of a batch the columns, a row of 6 points of the inputs and of the products, and the half
+ * transformed products.
+ */
+export function winogradScratch(cIn: i32, cOut: i32): usize {
+  const pixelBytes: usize = <usize>cIn << 2;
+  const channelBytes: usize = <usize>(cOut + 3 & ~3) << 2;
+  const points: usize = 6 * (pixelBytes * BATCH + SKEW) + 6 * (channelBytes * BATCH + SKEW);
+  return pixelBytes * (36 * BATCH) + points + channelBytes * (24 * BATCH);
+}
+
+/**
+ * `height` rows of `w` pixels, beginning on the grid. `rows` holds the addresses of the input rows -1 ..
+ * 4*ceil(height/4), of zeros outside x, each 1 pixel left of the first output and readable for 4*ceil(w/4) + 2 pixels.
+ * y = v >= 0 ? v : v * slope, + residual unless 0; rows of y are `yRow` bytes apart, of residual `residualRow`. Returns
+ * whether every input was finite: one that is not spoils its whole block here.
  */
 export function winograd(
-  rows: usize, weights: usize, bias: usize, residual: usize, residualRow: usize, y: usize, yRow: usize, columns: usize, inputs: usize, products: usize, halves: usize,
-  height: i32, w: i32, cIn: i32, cOut: i32, batch: i32, slope: f32,
-): void {
+  rows: usize, weights: usize, bias: usize, residual: usize, residualRow: usize, y: usize, yRow: usize, scratch: usize,
+  height: i32, w: i32, cIn: i32, cOut: i32, slope: f32,
+): bool {
+  let rest = f32x4.splat(0); // stays 0 while all is finite
   const across = (w + 3) >> 2;
   const total = across * ((height + 3) >> 2);
   const pixelBytes: usize = <usize>cIn << 2;
-  const inputStep = pixelBytes * batch + SKEW;
+  const inputStep = pixelBytes * BATCH + SKEW;
   const channels = (cOut + 3) & ~3;
   const channelBytes: usize = <usize>channels << 2;
-  const productStep = channelBytes * batch + SKEW;
+  const productStep = channelBytes * BATCH + SKEW;
   const pointBytes = pixelBytes * channels;
-  for (let first = 0; first < total; first += batch) {
-    const blocks = min(batch, total - first);
+  const columns = scratch;
+  const inputs = columns + pixelBytes * (36 * BATCH);
+  const products = inputs + 6 * inputStep;
+  const halves = products + 6 * productStep;
+  for (let first = 0; first < total; first += BATCH) {
+    const blocks = min(BATCH, total - first);
     let to = columns;
     for (let done = 0; done < blocks;) { // a run is what lies in one row of blocks
       const tx = (first + done) % across;
       const run = min(across - tx, blocks - done);
-      transformColumns(rows + (<usize>((first + done) / across) << 4), pixelBytes * (4 * tx), to, pixelBytes * (4 * run + 2));
+      transformColumns(
+        rows + (<usize>((first + done) / across) << 4), pixelBytes * (4 * tx), to, pixelBytes * (4 * run + 2),
+      );
       to += pixelBytes * (6 * (4 * run + 2));
       done += run;
     }
@@ -76,17 +105,25 @@ export function winograd(
         from += line * 6;
         done += run;
       }
-      multiply(inputs, weights + pointBytes * (6 * i), products, (blocks + BLOCKS - 1) / BLOCKS, cIn, channels, inputStep, productStep, pointBytes);
+      multiply(
+        inputs, weights + pointBytes * (6 * i), products, (blocks + TILE_PIXELS - 1) / TILE_PIXELS, cIn, channels,
+        inputStep, productStep, pointBytes,
+      );
       halfBack(products, productStep, halves + (channelBytes << 2) * i, channelBytes, blocks);
     }
     for (let i = 0; i < blocks; i++) {
       const ty = (first + i) / across;
       const tx = (first + i) % across;
       const column: usize = <usize>(4 * tx * cOut) << 2;
-      transformBack(halves + channelBytes * (24 * i), channelBytes, bias, residual ? residual + residualRow * (4 * ty) + column : 0, residualRow,
-        y + yRow * (4 * ty) + column, yRow, min(4, height - 4 * ty), min(4, w - 4 * tx), <usize>cOut << 2, cOut, slope);
+      rest = f32x4.add(rest, spoilt(halves + channelBytes * (24 * i), channelBytes));
+      transformBack(
+        halves + channelBytes * (24 * i), channelBytes, bias,
+        residual ? residual + residualRow * (4 * ty) + column : 0, residualRow,
+        y + yRow * (4 * ty) + column, yRow, min(4, height - 4 * ty), min(4, w - 4 * tx), <usize>cOut << 2, cOut, slope,
+      );
     }
   }
+  return !v128.any_true(f32x4.ne(rest, f32x4.splat(0)));
 }
 
 // @ts-ignore: decorator
@@ -106,13 +143,19 @@ function transformSix(d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, d5: v128
   v128.store(to + step * 5, madd(product, d1, nmadd(sum, d3, d5)));
 }
 
-/** B^T down the columns of a run of blocks: `bytes` from `offset` on of the 6 rows whose addresses are at `rows` -> columns [6][bytes]. */
+/**
+ * B^T down the columns of a run of blocks: `bytes` from `offset` on of the 6 rows whose addresses are at `rows` ->
+ * columns [6][bytes].
+ */
 function transformColumns(rows: usize, offset: usize, columns: usize, bytes: usize): void {
   const shift = offset - columns;
   const r0 = load<usize>(rows) + shift, r1 = load<usize>(rows, 4) + shift, r2 = load<usize>(rows, 8) + shift;
   const r3 = load<usize>(rows, 12) + shift, r4 = load<usize>(rows, 16) + shift, r5 = load<usize>(rows, 20) + shift;
   for (let to = columns, end = columns + bytes; to < end; to += 16) {
-    transformSix(v128.load(to + r0), v128.load(to + r1), v128.load(to + r2), v128.load(to + r3), v128.load(to + r4), v128.load(to + r5), to, bytes);
+    transformSix(
+      v128.load(to + r0), v128.load(to + r1), v128.load(to + r2), v128.load(to + r3), v128.load(to + r4),
+      v128.load(to + r5), to, bytes,
+    );
   }
 }
 
@@ -121,19 +164,27 @@ function transformRow(columns: usize, to: usize, step: usize, pixelBytes: usize,
   const p2 = pixelBytes * 2, p3 = pixelBytes * 3, p5 = pixelBytes * 5;
   for (let i = 0; i < run; i++) {
     for (let from = columns, end = columns + pixelBytes; from < end; from += 16) {
-      transformSix(v128.load(from), v128.load(from + pixelBytes), v128.load(from + p2), v128.load(from + p3), v128.load(from + p2 + p2), v128.load(from + p5), to, step);
+      transformSix(
+        v128.load(from), v128.load(from + pixelBytes), v128.load(from + p2), v128.load(from + p3),
+        v128.load(from + p2 + p2), v128.load(from + p5), to, step,
+      );
       to += 16;
     }
     columns += p2 + p2;
   }
 }
 
-/** products[point][block][channels] = inputs[point][block][cIn] * weights[point][cIn][channels] for one row of 6 points. */
-function multiply(inputs: usize, weights: usize, products: usize, groups: i32, cIn: i32, channels: i32, inputStep: usize, productStep: usize, pointBytes: usize): void {
+/**
+ * products[point][block][channels] = inputs[point][block][cIn] * weights[point][cIn][channels] for one row of 6 points.
+ */
+function multiply(
+  inputs: usize, weights: usize, products: usize, groups: i32, cIn: i32, channels: i32, inputStep: usize,
+  productStep: usize, pointBytes: usize,
+): void {
   const aStep: usize = <usize>cIn << 2, yStep: usize = <usize>channels << 2;
   for (let point = 0; point < 6; point++) {
     let b = weights;
-    for (let co = 0; co < channels; co += 8) {
+    for (let co = 0; co < channels; co += TILE_CHANNELS) {
       const vectors = min(2, (channels - co) >> 2);
       const end = b + (<usize>(cIn * vectors) << 4);
       let from = inputs;
@@ -141,8 +192,8 @@ function multiply(inputs: usize, weights: usize, products: usize, groups: i32, c
       for (let group = 0; group < groups; group++) {
         if (vectors == 2) tile5x2(from, b, end, ZERO, to, aStep, yStep);
         else tile5x1(from, b, end, ZERO, to, aStep, yStep);
-        from += aStep * BLOCKS;
-        to += yStep * BLOCKS;
+        from += aStep * TILE_PIXELS;
+        to += yStep * TILE_PIXELS;
       }
       b = end;
     }
@@ -158,7 +209,8 @@ function halfBack(product: usize, step: usize, to: usize, channelBytes: usize, b
   const s2 = step * 2, s3 = step * 3, s5 = step * 5, c2 = channelBytes * 2, c3 = channelBytes * 3;
   for (let i = 0; i < blocks; i++) {
     for (const end = product + channelBytes; product < end; product += 16) {
-      const m1 = v128.load(product + step), m2 = v128.load(product + s2), m3 = v128.load(product + s3), m4 = v128.load(product + s2 + s2);
+      const m1 = v128.load(product + step), m2 = v128.load(product + s2), m3 = v128.load(product + s3);
+      const m4 = v128.load(product + s2 + s2);
       const evenA = f32x4.add(m1, m2), oddA = f32x4.sub(m1, m2), evenB = f32x4.add(m3, m4), oddB = f32x4.sub(m3, m4);
       v128.store(to, f32x4.add(f32x4.add(v128.load(product), evenA), evenB));
       v128.store(to + channelBytes, madd(b, oddB, f32x4.mul(a, oddA)));
@@ -170,7 +222,23 @@ function halfBack(product: usize, step: usize, to: usize, channelBytes: usize, b
   }
 }
 
-/** A^T down the halves of one block, then bias, slope and residual; `lanes` channels and width x height pixels are stored. */
+/**
+ * 0 if the block's inputs were finite: each of them is in the first or the last column of the halves, in all channels,
+ * hence in the first.
+ */
+function spoilt(halves: usize, channelBytes: usize): v128 {
+  let sum = f32x4.splat(0);
+  for (let row = 0; row < 6; row++) {
+    sum = f32x4.add(sum, f32x4.add(v128.load(halves), v128.load(halves + channelBytes * 3)));
+    halves += channelBytes << 2;
+  }
+  return f32x4.sub(sum, sum);
+}
+
+/**
+ * A^T down the halves of one block, then bias, slope and residual; `lanes` channels and width x height pixels are
+ * stored.
+ */
 function transformBack(
   halves: usize, channelBytes: usize, bias: usize, residual: usize, residualRow: usize, y: usize, yRow: usize,
   height: i32, width: i32, pixel: usize, lanes: i32, slope: f32,
@@ -189,7 +257,8 @@ function transformBack(
       const left = lanes - <i32>(at >> 2);
       let to = y + at;
       let from = residual ? residual + at : 0;
-      const m1 = v128.load(halves + row), m2 = v128.load(halves + row * 2), m3 = v128.load(halves + row * 3), m4 = v128.load(halves + row * 4);
+      const m1 = v128.load(halves + row), m2 = v128.load(halves + row * 2), m3 = v128.load(halves + row * 3);
+      const m4 = v128.load(halves + row * 4);
       const evenA = f32x4.add(m1, m2), oddA = f32x4.sub(m1, m2), evenB = f32x4.add(m3, m4), oddB = f32x4.sub(m3, m4);
       finish(to, from, f32x4.add(f32x4.add(f32x4.add(v128.load(halves), evenA), evenB), start), factor, left);
       if (height > 1) {
@@ -213,7 +282,8 @@ function transformBack(
 
 /** The same with nothing to ask: four rows, all channels, a residual. */
 function wholeBack(
-  halves: usize, channelBytes: usize, bias: usize, residual: usize, residualRow: usize, y: usize, yRow: usize, width: i32, pixel: usize, slope: f32,
+  halves: usize, channelBytes: usize, bias: usize, residual: usize, residualRow: usize, y: usize, yRow: usize,
+  width: i32, pixel: usize, slope: f32,
 ): void {
   const row = channelBytes << 2, row2 = row * 2, row3 = row * 3, row4 = row * 4, row5 = row * 5;
   const y2 = yRow * 2, y3 = yRow * 3;
@@ -222,17 +292,22 @@ function wholeBack(
   for (let column = 0; column < width; column++) {
     let start = bias;
     for (const end = halves + channelBytes; halves < end; halves += 16) {
-      const m1 = v128.load(halves + row), m2 = v128.load(halves + row2), m3 = v128.load(halves + row3), m4 = v128.load(halves + row4);
+      const m1 = v128.load(halves + row), m2 = v128.load(halves + row2), m3 = v128.load(halves + row3);
+      const m4 = v128.load(halves + row4);
       const evenA = f32x4.add(m1, m2), oddA = f32x4.sub(m1, m2), evenB = f32x4.add(m3, m4), oddB = f32x4.sub(m3, m4);
       const first = v128.load(start);
       let from = residual;
-      v128.store(y, f32x4.add(leaky(f32x4.add(f32x4.add(f32x4.add(v128.load(halves), evenA), evenB), first), factor), v128.load(from)));
+      let v = f32x4.add(f32x4.add(v128.load(halves), evenA), evenB);
+      v128.store(y, f32x4.add(leaky(f32x4.add(v, first), factor), v128.load(from)));
       from += residualRow;
-      v128.store(y + yRow, f32x4.add(leaky(f32x4.add(madd(constant(5), oddB, f32x4.mul(constant(4), oddA)), first), factor), v128.load(from)));
+      v = madd(constant(5), oddB, f32x4.mul(constant(4), oddA));
+      v128.store(y + yRow, f32x4.add(leaky(f32x4.add(v, first), factor), v128.load(from)));
       from += residualRow;
-      v128.store(y + y2, f32x4.add(leaky(f32x4.add(madd(constant(3), evenB, f32x4.mul(constant(2), evenA)), first), factor), v128.load(from)));
+      v = madd(constant(3), evenB, f32x4.mul(constant(2), evenA));
+      v128.store(y + y2, f32x4.add(leaky(f32x4.add(v, first), factor), v128.load(from)));
       from += residualRow;
-      v128.store(y + y3, f32x4.add(leaky(f32x4.add(madd(constant(7), oddB, madd(constant(6), oddA, v128.load(halves + row5))), first), factor), v128.load(from)));
+      v = madd(constant(7), oddB, madd(constant(6), oddA, v128.load(halves + row5)));
+      v128.store(y + y3, f32x4.add(leaky(f32x4.add(v, first), factor), v128.load(from)));
       start += 16;
       y += 16;
       residual += 16;

@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { esbuildAssets } from '../scripts/assets.js';
 import { ensureBuild, ensureDebian, ensurePackages, root } from '../scripts/ensure.js';
 import { ensurePeers } from './peers/ensure.js';
 
@@ -192,7 +193,7 @@ async function moved() {
     format: 'iife',
     globalName: 'moved',
     target: 'es2022',
-    loader: { '.wgsl': 'text', '.deflate': 'binary' },
+    plugins: [esbuildAssets],
   });
   const page = await browser.newPage();
   try {

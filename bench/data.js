@@ -64,7 +64,7 @@ export function operatorTolerance({ c, cMid, kEnc, kUp }, { x, weights: { compre
   return (Math.expm1(2 * logit) + (8 * kUp + 16) * u) * largest(x.data);
 }
 
-/** An RGBA image: smooth shapes, an edge, a little noise; grey if asked for. @returns {{ data: Uint8ClampedArray, width: number, height: number }} */
+/** An RGBA image: smooth shapes, an edge, a little noise; grey if asked for. */
 export function testImage(width, height, grey = false) {
   const noise = random(width * 31 + height);
   const data = new Uint8ClampedArray(width * height * 4);

@@ -1,12 +1,10 @@
-// The kernels of assembly/ alone, on one row (or block of rows) whose data is in the cache: what is left when memory costs nothing. Sums
-// are checked against plain loops.
+// The kernels of assembly/ alone, on one row (or block of rows) whose data is in the cache: what is left when memory
+// costs nothing. Sums are checked against plain loops.
 import { readFileSync } from 'node:fs';
 import { values } from './data.js';
 import { interleave, summary } from './measure.js';
 import { createProbe } from './probe.js';
 import { root } from '../scripts/ensure.js';
-
-const BATCH = 30; // blocks of Winograd at a time, as src/backends/wasm/conv2d.ts has it
 
 /** @param {{ timing: Parameters<typeof interleave>[1] }} options */
 export async function benchKernels({ timing }) {
@@ -22,18 +20,25 @@ export async function benchKernels({ timing }) {
   return results;
 }
 
+/**
+ * @typedef {Awaited<ReturnType<typeof import('../dist/kernels.js').instantiate>>} Kernels the compiler's own signatures
+ */
+
 async function openKernels(build) {
   const memory = new WebAssembly.Memory({ initial: 600 });
   const bytes = readFileSync(`${root}dist/carafe-${build}.wasm`);
-  const { exports: wasm } = (await WebAssembly.instantiate(bytes, { env: { memory } })).instance;
+  const { instance } = await WebAssembly.instantiate(bytes, { env: { memory } });
+  const wasm = /** @type {Kernels} */ (/** @type {unknown} */ (instance.exports));
   let top = 65536;
   const place = (data) => {
     const pointer = top;
     new data.constructor(memory.buffer, pointer, data.length).set(data);
-    top += Math.ceil(data.byteLength / 64) * 64 + 4096 + 64; // rows may be read past their end, and should not share cache sets
+    // rows may be read past their end, and should not share cache sets
+    top += Math.ceil(data.byteLength / 64) * 64 + 4096 + 64;
     return pointer;
   };
   const room = (length) => place(new Float32Array(length));
+  const scratchOf = (bytes) => room(bytes / 4);
   const floats = (length, seed, amplitude = 1) => place(values(length, seed, amplitude));
   const addresses = (...list) => place(Uint32Array.from(list));
   const read = (pointer, index) => new Float32Array(memory.buffer, pointer)[index];
@@ -48,18 +53,18 @@ async function openKernels(build) {
   {
     // a 1x1 convolution of 50 pixels: the GEMM tile
     const [pixels, cIn, cOut] = [50, 256, 64];
-    const [x, weights, bias, y, spare] = [
+    const [x, weights, bias, y, scratch] = [
       floats((pixels + 5) * cIn, 1),
       floats(cIn * cOut, 2, 0.1),
       room(cOut),
       room(pixels * cOut),
-      room(64),
+      scratchOf(wasm.conv2dScratch(pixels, cIn, 1, 1)),
     ];
     const rows = addresses(x);
     add(
       'GEMM 256 -> 64 channels',
       2 * pixels * cIn * cOut,
-      () => wasm.conv2d(rows, weights, bias, 0, y, 0, spare, pixels, cIn, cOut, 1, 1, 1),
+      () => wasm.conv2d(rows, weights, bias, 0, y, scratch, pixels, cIn, cOut, 1, 1, 1),
       () => read(y, 7 * cOut + 3),
       () => sum(cIn, (k) => read(x, 7 * cIn + k) * read(weights, k * 8 + 3)),
     );
@@ -69,39 +74,14 @@ async function openKernels(build) {
     [16, 16, 160],
   ]) {
     // a row of 4x4 blocks; transformed weights of zero, so that the bias is the result
-    const channels = Math.min(32, Math.ceil(cOut / 4) * 4);
     const x = floats(6 * (w + 2) * cIn, 3);
     const rows = addresses(...Array.from({ length: 6 }, (_, i) => x + i * (w + 2) * cIn * 4));
     const [weights, bias, y] = [room(36 * cIn * Math.ceil(cOut / 4) * 4), floats(cOut + 4, 4), room(4 * w * cOut)];
-    const [columns, inputs, products, halves] = [
-      room(36 * BATCH * cIn),
-      room(6 * (BATCH * cIn + 16)),
-      room(6 * (BATCH * channels + 16)),
-      room(24 * BATCH * channels),
-    ];
+    const scratch = scratchOf(wasm.winogradScratch(cIn, cOut));
     add(
       `Winograd 3x3 ${cIn} -> ${cOut} channels`,
       2 * 4 * w * 9 * cIn * cOut,
-      () =>
-        wasm.winograd(
-          rows,
-          weights,
-          bias,
-          0,
-          0,
-          y,
-          w * cOut * 4,
-          columns,
-          inputs,
-          products,
-          halves,
-          4,
-          w,
-          cIn,
-          cOut,
-          BATCH,
-          1,
-        ),
+      () => wasm.winograd(rows, weights, bias, 0, 0, y, w * cOut * 4, scratch, 4, w, cIn, cOut, 1),
       () => read(y, cOut + 3),
       () => read(bias, 3),
     );
@@ -111,7 +91,11 @@ async function openKernels(build) {
     const taps = kUp * kUp;
     const x = floats(kUp * (w + kUp) * c, 5);
     const rows = addresses(...Array.from({ length: kUp }, (_, ky) => x + ky * (w + kUp) * c * 4));
-    const [kernel, out, table] = [floats(w * taps * s * s, 6), room(c * (s * s * w + 16)), room(taps)];
+    const [kernel, out, scratch] = [
+      floats(w * taps * s * s, 6),
+      room(c * (s * s * w + 16)),
+      scratchOf(wasm.reassembleScratch(kUp)),
+    ];
     const [outPixel, outChannel] = layout === 'planes' ? [4, (s * s * w + 16) * 4] : [c * 4, 4];
     add(
       `reassemble to ${layout}, a slice of 80 channels, kUp 5, scale 2`,
@@ -124,7 +108,7 @@ async function openKernels(build) {
           w * s * outPixel,
           outPixel,
           outChannel,
-          table,
+          scratch,
           w,
           c,
           c * 4,

@@ -5,14 +5,16 @@
 //           part of the layer after it
 //   ends    the program's input, its parameters and its result, once: what one dispatch for everything would move
 import { createOps } from '../src/backends/webgpu/webgpu-backend.js';
-import { DeviceMemory } from '../src/backends/webgpu/memory.js';
-import { SharedDevice } from '../src/backends/webgpu/device.js';
-import { type GpuMode, Recording, type Storage } from '../src/backends/webgpu/recording.js';
+import { BufferPool, type Storage } from '../src/backends/webgpu/buffer-pool.js';
+import { CommandList } from '../src/backends/webgpu/command-list.js';
+import { type GpuContext, SharedDevice } from '../src/backends/webgpu/device.js';
 import { GpuConv } from '../src/backends/webgpu/weights.js';
 import type { Backend, DeviceConv, DevicePixels, DeviceTensor, Ops } from '../src/backends/backend.js';
 import { loadCarafeLuma } from '../src/engine/networks/carafe-luma.js';
-import { tileHalo, tileProgram } from '../src/engine/upscale-tile.js';
+import { tileHalo, tileProgram } from '../src/engine/upscaler.js';
 import { parseSafetensors } from '../src/models/safetensors.js';
+
+export type Mode = Pick<GpuContext, 'half' | 'hardware'>;
 
 export interface DispatchTraffic {
   /** shader.entryPoint */
@@ -43,12 +45,12 @@ export interface ModuleShape {
 }
 
 /** The learned module, NCHW in and out. */
-export function moduleTraffic(device: GPUDevice, shape: ModuleShape, mode: GpuMode): Traffic {
+export function moduleTraffic(device: GPUDevice, shape: ModuleShape, mode: Mode): Traffic {
   const { name, c, h, w, scale, kUp, kEnc, cMid, groups } = shape;
   const row = groups * (kUp * scale) ** 2;
-  const memory = new DeviceMemory(device);
+  const pool = new BufferPool(device);
   const conv = (cIn: number, cOut: number, k: number): DeviceConv =>
-    new GpuConv(device, memory, {
+    new GpuConv(device, pool, {
       weights: new Float32Array(cOut * cIn * k * k),
       bias: new Float32Array(cOut),
       cIn,
@@ -67,7 +69,7 @@ export function moduleTraffic(device: GPUDevice, shape: ModuleShape, mode: GpuMo
     normalizer: 'softmax',
     padding: 'zero',
   } as const;
-  const dispatches = record(device, memory, mode, (ops) =>
+  const dispatches = record(device, pool, mode, (ops) =>
     ops.carafePack(ops.input(new Float32Array(c * h * w), [1, c, h, w]), module, 'NCHW'),
   );
   const [x, middle, rows, y] = [c, cMid, row, c * scale ** 2].map((values) => values * h * w * 4);
@@ -79,17 +81,17 @@ export function moduleTraffic(device: GPUDevice, shape: ModuleShape, mode: GpuMo
 }
 
 /** A tile in the middle of an opaque image. */
-export function tileTraffic(device: GPUDevice, file: Uint8Array, name: string, side: number, mode: GpuMode): Traffic {
-  const memory = new DeviceMemory(device);
+export function tileTraffic(device: GPUDevice, file: Uint8Array, name: string, side: number, mode: Mode): Traffic {
+  const pool = new BufferPool(device);
   const model = parseSafetensors(file);
   const net = loadCarafeLuma(
-    { conv: (weights) => new GpuConv(device, memory, weights) } as Pick<Backend, 'conv'> as Backend,
+    { conv: (weights) => new GpuConv(device, pool, weights) } as Pick<Backend, 'conv'> as Backend,
     model,
   );
   const { inner } = tileHalo(net, false);
   const [width, height] = [side + 2 * inner, side + 2 * inner];
   const image = { data: new Uint8ClampedArray(width * height * 4), width, height };
-  const dispatches = record(device, memory, mode, (ops) =>
+  const dispatches = record(device, pool, mode, (ops) =>
     tileProgram(ops, net, { image, core: { x: inner, y: inner, width: side, height: side }, alpha: false }),
   );
   const {
@@ -131,15 +133,15 @@ export function tileTraffic(device: GPUDevice, file: Uint8Array, name: string, s
 
 function record(
   device: GPUDevice,
-  memory: DeviceMemory,
-  mode: GpuMode,
+  pool: BufferPool,
+  mode: Mode,
   program: (ops: Ops) => DeviceTensor | DevicePixels,
 ): DispatchTraffic[] {
-  const recording = new Recording(device, SharedDevice.of(device), memory, mode);
-  program(createOps(recording));
+  const list = new CommandList({ device, shared: SharedDevice.of(device), ...mode }, pool);
+  program(createOps(list));
   const bytes = (storages: readonly Storage[]): number =>
     [...new Set(storages)].reduce((sum, storage) => sum + storage.bytes, 0);
-  const dispatches = recording.dispatches.map(
+  const dispatches = list.commands.map(
     ({ work: { shader, entryPoint, inputs, outputs, flops = 0 } }): DispatchTraffic => ({
       what: `${shader.name}.${entryPoint}`,
       read: bytes(inputs),
@@ -147,8 +149,8 @@ function record(
       mflops: flops / 1e6,
     }),
   );
-  recording.release();
-  memory.dispose();
+  list.release();
+  pool.dispose();
   return dispatches;
 }
 

@@ -6,12 +6,12 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** npm's own record of what it installed is older than the lock file: install. */
-export function ensurePackages() {
-  const installed = modified(join(root, 'node_modules/.package-lock.json'));
-  if (installed >= modified(join(root, 'package-lock.json')) && installed > 0) return;
-  console.log('Installing npm packages ...');
-  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+/** What `folder`'s lock file names: installed if npm's own record of what it installed is older. */
+export function ensurePackages(folder = root) {
+  const installed = modified(join(folder, 'node_modules/.package-lock.json'));
+  if (installed >= modified(join(folder, 'package-lock.json')) && installed > 0) return;
+  console.error(`Installing the npm packages of ${join(folder, 'package.json')} ...`);
+  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder });
 }
 
 /** Rebuilds if any input is newer than the last build. */

@@ -29,7 +29,8 @@ function shortNames(all) {
   const called = found(/\b(?:fn|struct) (\w+)/g);
   const builtins = [...found(/(\w+)\(/g)].filter((name) => !called.has(name));
   const swizzle = /^[xyzwrgba]{1,4}$/; // lanes of a vector, which look like members
-  const outside = [...found(/@compute @workgroup_size\(\w+\)fn (\w+)/g), ...builtins]; // src/ names entry points
+  // src/ names entry points and pipeline constants
+  const outside = [...found(/@compute @workgroup_size\(\w+\)fn (\w+)/g), ...found(/\boverride (\w+)/g), ...builtins];
   const words = found(/(\w+)/g);
   const names = [...new Set([...declared, ...parameters, ...members])].filter(
     (name) => !outside.includes(name) && !swizzle.test(name),

@@ -4,11 +4,12 @@
 // A column is all taps of one group and 4 sub-pixels of a pixel; where 4 does not divide s^2 the weights are padded to whole vectors.
 // Schedule, for real GPUs: a workgroup = the column of 16 pixels, an invocation a tile of gemm.wgsl for two taps at a time into workgroup memory;
 // a barrier before the taps are summed and one before they are stored.
+// requires: gemm, normalizer
 
 override SCALE: u32 = 2; // s
 override TAPS: u32 = 25; // K
 
-const MOST_TAPS = 49u;
+const MAX_TAPS = 49u; // what fits a workgroup's memory
 const PIXELS = 16u; // of a workgroup
 
 struct Params {
@@ -19,7 +20,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> rows: array<Stored>;      // (n, h, w, groups, K, s*s)
 @group(0) @binding(3) var<storage, read_write> rowsVec4: array<Stored4>; // (n, h, w, groups, K, s*s / 4)
 
-var<workgroup> logits: array<vec4f, PIXELS * MOST_TAPS>; // [tap][pixel], then their weights
+var<workgroup> logits: array<vec4f, PIXELS * MAX_TAPS>; // [tap][pixel], then their weights
 var<workgroup> sums: array<vec4f, PIXELS>;
 
 // 4 divides s^2.
@@ -54,7 +55,7 @@ fn packOdd(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
 
 // The workgroup's logits as weights, and their sums; the column.
 fn weigh(group: vec3u, groups: vec3u, local: u32) -> u32 {
-  let id = group.y * groups.x + group.x;
+  let id = workgroupIndex(group, groups);
   let column = id % params.columns;
   let pairs = (TAPS + 1u) / 2u;
   // Neighbouring invocations take neighbouring taps of the same pixels.
@@ -102,7 +103,7 @@ fn vectorOf(column: u32, tap: u32) -> u32 {
 
 // The workgroup's pixel p of all images; -1 past the end of a row, or of the work in the grid's last row.
 fn pixelOf(group: vec3u, groups: vec3u, p: u32) -> i32 {
-  let index = (group.y * groups.x + group.x) / params.columns * (PIXELS / 4u) + p / 4u;
+  let index = workgroupIndex(group, groups) / params.columns * (PIXELS / 4u) + p / 4u;
   let tile = tileOf(index);
   let ox = tile.ox + p % 4u;
   return select(-1, i32((tile.image * params.conv.h + tile.oy) * params.conv.w + ox), index < params.conv.tileCount && ox < params.conv.w);

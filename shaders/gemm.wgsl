@@ -2,9 +2,7 @@
 // pixels of a row x 2 vectors of 4 output channels (12 loads for 32 multiply-adds of vectors), no barriers. f32 sums.
 //   sum[p, v] = bias[v] + sum_{ky,kx,ci} x[oy + (ky-r)d, ox+p + (kx-r)d, ci] * weights[ky, kx, ci, v]; r = (k-1)/2, d = dilation; taps outside x read 0.
 // weights: row 0 the bias, then a row for each tap and input channel; channels are padded with zeros to whole vectors on both sides.
-// Before this text come the types that tensors are stored in (device.ts): Stored and its vectors Stored2, Stored4, f32 or f16.
-
-override WORKGROUP: u32 = 64; // invocations in a workgroup
+// requires: prelude
 
 struct Conv {
   h: u32,             // rows of an image
@@ -38,11 +36,6 @@ struct Sums { a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, b0: vec4f, b1: vec4f, 
 
 // Offsets in x of the 4 pixels that one tap reads; pixels outside x point at 0 and are masked.
 struct Taps { first: vec4u, inside: vec4<bool> }
-
-// Grids are 2D because one dimension holds 65535 workgroups at most.
-fn invocation(group: vec3u, groups: vec3u, local: u32) -> u32 {
-  return (group.y * groups.x + group.x) * WORKGROUP + local;
-}
 
 fn tileOf(tile: u32) -> Tile {
   let row = tile / params.conv.tiles;

@@ -2,8 +2,7 @@
 // x (n, rows, columns) -> y (n, columns, rows); nchwToNhwc has rows = c, columns = h*w, nhwcToNchw the reverse.
 // Reference: src/backends/reference/layout.ts.
 // Schedule: one invocation = a 4x4 block in registers, loaded and stored as vectors, where 4 divides both sides; else one value.
-
-override WORKGROUP: u32 = 64; // invocations in a workgroup
+// requires: prelude
 
 struct Params {
   invocations: u32, // blocks or values in all images
@@ -48,9 +47,4 @@ fn transposeScalar(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups)
   let column = (i / params.rows) % params.columns;
   let image = i / params.rows / params.columns;
   y[i] = x[(image * params.rows + row) * params.columns + column];
-}
-
-// Grids are 2D because one dimension holds 65535 workgroups at most.
-fn invocation(group: vec3u, groups: vec3u, local: u32) -> u32 {
-  return (group.y * groups.x + group.x) * WORKGROUP + local;
 }

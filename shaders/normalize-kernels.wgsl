@@ -1,11 +1,10 @@
 // normalizeKernels: over the kUp^2 taps of each group and sub-pixel: softmax exp(x-max)/sum, sigmoid 1/(1+exp(-x)),
 // or sigmoid-normalized sigmoid/(sum of sigmoids).
 // rows (n, h, w, groups*kUp^2*s^2) -> the same shape, [g][tap][sub-pixel] inside a row.
-// CARAFE, arXiv:1905.02188, section 3.2 (kernel normalizer) and table 7. Reference: src/backends/reference/normalize-kernels.ts. After normalizer.wgsl.
+// CARAFE, arXiv:1905.02188, section 3.2 (kernel normalizer) and table 7. Reference: src/backends/reference/normalize-kernels.ts.
 // Schedule: one invocation = all taps of 4 columns (a column is one group and sub-pixel of one pixel). Where 4 divides s^2 the
 // columns are neighbours and load as vectors. Three passes over the taps, exp computed twice: cheaper than a round trip of memory.
-
-override WORKGROUP: u32 = 64; // invocations in a workgroup
+// requires: prelude, normalizer
 
 struct Params {
   columns: u32, // n * h * w * groups * s^2
@@ -27,7 +26,7 @@ fn normalizeVec4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) g
   let first = (i / step) * params.taps * step + i % step;
   var largest = vec4f(rowsVec4[first]);
   var sum = vec4f();
-  if (NORMALIZER != 1u) {
+  if (NORMALIZER != SIGMOID) {
     for (var tap = 1u; tap < params.taps; tap++) { largest = max(largest, vec4f(rowsVec4[first + tap * step])); }
     for (var tap = 0u; tap < params.taps; tap++) { sum += weight(vec4f(rowsVec4[first + tap * step]), largest); }
   }
@@ -47,7 +46,7 @@ fn normalizeScalar(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups)
   let first = (used / params.subs) * params.taps * params.subs + used % params.subs;
   var largest = load(first);
   var sum = vec4f();
-  if (NORMALIZER != 1u) {
+  if (NORMALIZER != SIGMOID) {
     for (var tap = 1u; tap < params.taps; tap++) { largest = max(largest, load(first + tap * params.subs)); }
     for (var tap = 0u; tap < params.taps; tap++) { sum += weight(load(first + tap * params.subs), largest); }
   }
@@ -59,11 +58,6 @@ fn normalizeScalar(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups)
     if (inside.z) { y[at.z] = Stored(value.z); }
     if (inside.w) { y[at.w] = Stored(value.w); }
   }
-}
-
-// Grids are 2D because one dimension holds 65535 workgroups at most.
-fn invocation(group: vec3u, groups: vec3u, local: u32) -> u32 {
-  return (group.y * groups.x + group.x) * WORKGROUP + local;
 }
 
 fn load(at: vec4u) -> vec4f {

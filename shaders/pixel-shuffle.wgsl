@@ -2,8 +2,8 @@
 // rows (n, h, w, c*s*s)   pixels (n, h*s, w*s, c). torch.nn.PixelShuffle; the order of CARAFE's encoder channels.
 // Reference: src/backends/reference/pixel-shuffle.ts.
 // Schedule: one invocation = one value of the output, so that the stores are contiguous.
+// requires: prelude
 
-override WORKGROUP: u32 = 64;  // invocations in a workgroup
 override INVERSE: bool = false; // pixelUnshuffle
 
 struct Params {
@@ -20,7 +20,7 @@ struct Params {
 
 @compute @workgroup_size(WORKGROUP)
 fn shuffle(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (group.y * groups.x + group.x) * WORKGROUP + local; // 2D: one dimension holds 65535 workgroups at most
+  let i = invocation(group, groups, local);
   if (i >= params.invocations) { return; }
   if (INVERSE) { y[i] = x[pixelOffset(i)]; } else { y[i] = x[rowOffset(i)]; }
 }

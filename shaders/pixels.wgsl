@@ -1,10 +1,10 @@
 // pixels: RGBA8 <-> planes. Y = 0.299 R + 0.587 G + 0.114 B, Cb = (B - Y) / 1.772, Cr = (R - Y) / 1.402 on values / 255 (full-range BT.601, as JPEG).
 // luma (1, h, w, 1), or (2, h, w, 1) with alpha as the second image; chroma (1, h, w, 2). Back: chroma (1, h / s, w / s, 2) is enlarged by bicubic
 // (resize, a = -0.5); clamped to 0..255, rounded half up.
-// Reference: src/backends/reference/pixels.ts. After resize-taps.wgsl. A pixel is one u32, red in its lowest byte.
+// Reference: src/backends/reference/pixels.ts. A pixel is one u32, red in its lowest byte.
 // Schedule: one invocation = one pixel, in toPixels one of the crop.
+// requires: prelude, resize-taps
 
-override WORKGROUP: u32 = 64; // invocations in a workgroup
 override ALPHA: bool = false; // luma has alpha as its second image
 
 struct Params {
@@ -74,9 +74,4 @@ fn enlarged(oy: u32, ox: u32) -> vec2f {
     sum += vertical.weights[ky] * line;
   }
   return sum;
-}
-
-// Grids are 2D because one dimension holds 65535 workgroups at most.
-fn invocation(group: vec3u, groups: vec3u, local: u32) -> u32 {
-  return (group.y * groups.x + group.x) * WORKGROUP + local;
 }

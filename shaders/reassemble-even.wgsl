@@ -1,4 +1,5 @@
 // Kernels of reassemble.wgsl where s is even: those of 4 sub-pixels are one vector.
+// requires: reassemble
 
 @group(0) @binding(2) var<storage, read> rowsVec4: array<Stored4>; // (n, h, w, groups, K, s*s / 4)
 

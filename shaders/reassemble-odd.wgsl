@@ -1,4 +1,5 @@
 // Kernels of reassemble.wgsl where s is odd: the last sub-pixel is alone.
+// requires: reassemble
 
 @group(0) @binding(2) var<storage, read> rows: array<Stored>; // (n, h, w, groups, K, s*s)
 

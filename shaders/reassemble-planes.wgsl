@@ -1,5 +1,6 @@
 // reassemble.wgsl on 4 channels, NCHW out, either layout in: neighbouring invocations take neighbouring pixels, so that loads and stores of a
 // plane are contiguous.
+// requires: reassemble
 
 @group(0) @binding(1) var<storage, read> features: array<Stored>;  // (n, h, w, C) or (n, C, h, w)
 @group(0) @binding(3) var<storage, read_write> out: array<Stored>; // (n, C, h*s, w*s)

@@ -1,4 +1,5 @@
 // reassemble.wgsl on one channel, either layout in and out: where 4 does not divide C/groups.
+// requires: reassemble
 
 @group(0) @binding(1) var<storage, read> features: array<Stored>;  // (n, h, w, C) or (n, C, h, w)
 @group(0) @binding(3) var<storage, read_write> out: array<Stored>; // (n, h*s, w*s, C) or (n, C, h*s, w*s)

@@ -1,4 +1,5 @@
 // reassemble.wgsl on vectors of 4 channels, NHWC in and out: neighbouring invocations take neighbouring channels and share the kernels.
+// requires: reassemble
 
 @group(0) @binding(1) var<storage, read> featuresVec4: array<Stored4>;  // (n, h, w, C / 4)
 @group(0) @binding(3) var<storage, read_write> outVec4: array<Stored4>; // (n, h*s, w*s, C / 4)

@@ -4,12 +4,16 @@
 // Taps outside read 0 and are not renormalised ('zero', as mmcv), or the replicated or reflected border.
 // CARAFE, arXiv:1905.02188, eq. 3; mmcv ops/carafe. Reference: src/backends/reference/reassemble.ts. f32 sums.
 // Schedule: one invocation = one source pixel x 4 channels (where 4 divides C/groups) or 1 channel, all s*s outputs, 4 sub-pixels at a time,
-// since they share their window: each feature is loaded once for 4 outputs. Before this text come two others: what an invocation loads and
+// since they share their window: each feature is loaded once for 4 outputs. Two texts come with this one: what an invocation loads and
 // stores (reassemble-vec4.wgsl, -planes, -scalar), and how kernels are loaded (reassemble-even.wgsl, -odd).
+// requires: prelude
 
-override WORKGROUP: u32 = 64; // invocations in a workgroup
-override SCALE: u32 = 2;      // s
-override PADDING: u32 = 0;    // 0 zero, 1 replicate, 2 reflect
+const ZERO = 0u;
+const REPLICATE = 1u;
+const REFLECT = 2u;
+
+override SCALE: u32 = 2; // s
+override PADDING: u32 = ZERO;
 override PLANES: bool = false; // out is (n, C, h*s, w*s)
 
 struct Params {
@@ -61,11 +65,6 @@ fn reassemble(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grou
   }
 }
 
-// Grids are 2D because one dimension holds 65535 workgroups at most.
-fn invocation(group: vec3u, groups: vec3u, local: u32) -> u32 {
-  return (group.y * groups.x + group.x) * WORKGROUP + local;
-}
-
 fn itemOf(i: u32) -> Item {
   if (PLANES) { return itemAt(i % (params.h * params.w) + i / (params.h * params.w * params.c) * (params.h * params.w), i / (params.h * params.w) % params.c); }
   return itemAt(i / params.c, i % params.c);
@@ -84,8 +83,8 @@ fn tapAt(position: u32, tap: u32) -> i32 {
 // The source index for a tap at i, possibly outside 0..size; -1 where the tap reads zero. As core/shapes.ts borderIndex.
 fn borderIndex(i: i32, size: i32) -> i32 {
   if (i >= 0 && i < size) { return i; }
-  if (PADDING == 0u) { return -1; }
-  if (PADDING == 1u) { return clamp(i, 0, size - 1); }
+  if (PADDING == ZERO) { return -1; }
+  if (PADDING == REPLICATE) { return clamp(i, 0, size - 1); }
   if (size == 1) { return 0; }
   let period = 2 * (size - 1); // reflections repeat: a window may be larger than the map
   let phase = ((i % period) + period) % period;

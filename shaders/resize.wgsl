@@ -1,10 +1,9 @@
 // resize: separable interpolation at half-pixel centres, u = (o + 0.5) * in/out - 0.5, taps clamped to the edge, no antialiasing.
 // x (n, h, w, c) -> (n, height, width, c). bilinear: 2 taps; bicubic: 4 taps of the cubic convolution kernel with parameter a.
 // torch F.interpolate(align_corners=False) (bilinear; bicubic with a = -0.75); Keys 1981, MATLAB imresize and PIL: a = -0.5.
-// Reference: src/backends/reference/resize.ts. After resize-taps.wgsl and the type of a value (resize.ts): Value, Stored as StoredValue.
+// Reference: src/backends/reference/resize.ts. With the type of a value (resize-vec4.wgsl, resize-scalar.wgsl): Value, stored as StoredValue.
 // Schedule: one invocation = one value of one output pixel, both axes at once. A value is 4 channels where 4 divides c, or 1.
-
-override WORKGROUP: u32 = 64; // invocations in a workgroup
+// requires: prelude, resize-taps
 
 struct Params {
   invocations: u32, // n * height * width * c
@@ -32,21 +31,18 @@ fn resize(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: 
   let image = row / params.height;
   let vertical = tapsOf(row % params.height, params.fractionH, params.a);
   let horizontal = tapsOf(pixel % params.width, params.fractionW, params.a);
-  let count = select(2, 4, BICUBIC);
+  // A loop whose end is no constant is not unrolled, and its weights are then indexed in memory.
   var sum = Value();
-  for (var ky = 0; ky < count; ky++) {
+  for (var ky = 0; ky < 4; ky++) {
+    if (ky > 1 && !BICUBIC) { break; }
     let iy = u32(clamp(vertical.first + ky, 0, i32(params.h) - 1));
     var line = Value();
-    for (var kx = 0; kx < count; kx++) {
+    for (var kx = 0; kx < 4; kx++) {
+      if (kx > 1 && !BICUBIC) { break; }
       let ix = u32(clamp(horizontal.first + kx, 0, i32(params.w) - 1));
       line += horizontal.weights[kx] * Value(x[((image * params.h + iy) * params.w + ix) * params.c + channel]);
     }
     sum += vertical.weights[ky] * line;
   }
   y[i] = StoredValue(sum);
-}
-
-// Grids are 2D because one dimension holds 65535 workgroups at most.
-fn invocation(group: vec3u, groups: vec3u, local: u32) -> u32 {
-  return (group.y * groups.x + group.x) * WORKGROUP + local;
 }

@@ -1,17 +1,17 @@
-// What the bundler (scripts/build.js) and the test runner turn files into.
+// What scripts/assets.js turns files into.
 declare module '*.wgsl' {
-  const source: string;
-  export default source;
+  const file: import('./backends/webgpu/shader.js').ShaderFile;
+  export default file;
 }
 declare module '*.deflate' {
-  const bytes: Uint8Array<ArrayBuffer>;
-  export default bytes;
+  const base64: string;
+  export default base64;
 }
 declare module '*.safetensors' {
   const bytes: Uint8Array<ArrayBuffer>;
   export default bytes;
 }
-declare module '*.js?text' {
+declare module '*?text' {
   const source: string;
   export default source;
 }

@@ -1,20 +1,4 @@
-// Every public export, nothing else.
-export { carafe, type CarafeModule, createCarafe, listBackends } from './api/carafe.js';
-export { type ImageInput, toBlob, toImageBitmap } from './api/image.js';
-export type { FileSource } from './api/load.js';
-export type {
-  CarafeModuleOptions,
-  CarafeOptions,
-  CarafeWeights,
-  ConvParameters,
-  TensorLike,
-  UpscalerOptions,
-} from './api/options.js';
-export { createUpscaler, upscale, type Upscaler, type UpscalerInfo } from './api/upscale.js';
-export type { BackendName } from './backends/backend.js';
-export type { BackendReport, Rejection } from './backends/select.js';
-export { CarafeError, type ErrorCode } from './core/errors.js';
-export type { Activation, Normalizer, Padding } from './core/shapes.js';
-export type { ColorSpace, RawImage, RgbaPixels, Shape, Tensor } from './core/tensor.js';
-export type { Layout } from './core/shapes.js';
-export type { Progress, RunOptions, Tile } from './engine/upscale-image.js';
+// Every public export, nothing else: the core, and the models by name.
+export * from './core.js';
+export { createUpscaler, upscale } from './api/named-models.js';
+export type { UpscalerOptions } from './api/options.js';

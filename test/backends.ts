@@ -49,5 +49,6 @@ let gpu: GPU | undefined; // devices do not keep it alive
 async function openGpu(): Promise<GPU> {
   const { create, globals } = await import('webgpu');
   Object.assign(globalThis, globals); // GPUBufferUsage and its like
-  return create([]);
+  // Workgroup memory holds what was there before: a shader must not count on zeros, and SwiftShader takes seconds to compile those of an array.
+  return create(['enable-dawn-features=disable_workgroup_init']);
 }

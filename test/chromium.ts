@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { type BrowserContext, chromium } from 'playwright-core';
+import { esbuildAssets } from '../scripts/assets.js';
 
 const ARGS = [
   '--no-sandbox',
@@ -32,7 +33,7 @@ export async function serveBundles(entryPoints: Record<string, string>): Promise
     write: false,
     outdir: '/',
     logLevel: 'silent',
-    loader: { '.wgsl': 'text', '.deflate': 'binary' },
+    plugins: [esbuildAssets],
   });
   const scripts = new Map(outputFiles.map(({ path, contents }) => [path, contents]));
   const server = createServer((request, response) => {
@@ -65,13 +66,27 @@ export interface Browser {
   close(): Promise<void>;
 }
 
-/** Debian's chromium, headless; `CHROMIUM` names another. */
-export async function launchChromium({ webgpu = true } = {}): Promise<Browser> {
+/** Debian's chromium, headless; `CHROMIUM` names another. `extension`: the folder of one to load. */
+export async function launchChromium({
+  webgpu = true,
+  extension,
+}: {
+  webgpu?: boolean;
+  extension?: string;
+} = {}): Promise<Browser> {
   const profile = await mkdtemp(join(tmpdir(), 'carafe-web-chromium-'));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: webgpu ? [...ARGS, WEBGPU_ARG] : ARGS,
-    headless: true,
+    args: [
+      ...ARGS,
+      ...(webgpu ? [WEBGPU_ARG] : []),
+      // Playwright's own headless mode has no extensions, Chromium's has
+      ...(extension
+        ? ['--headless=new', `--disable-extensions-except=${extension}`, `--load-extension=${extension}`]
+        : []),
+    ],
+    headless: !extension,
+    ...(extension && { ignoreDefaultArgs: ['--disable-extensions'] }),
   });
   return {
     context,

@@ -1,320 +1,43 @@
-// Golden vectors from PyTorch in f64 (training/golden.py), independent of our reference, on every backend. They are stored as f32:
-// to each computed bound comes the rounding of the expected value.
+// Golden vectors from PyTorch (conformance/golden.ts) on every backend, and that no case is missing.
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { Backend, ConvWeights, DeviceConv, DeviceTensor, Ops } from '../src/backends/backend.js';
-import type { Activation, Normalizer, Padding, ResizeMode } from '../src/core/shapes.js';
-import type { Shape, Tensor } from '../src/core/tensor.js';
-import { type CarafeLuma, loadCarafeLuma, upscaleLuma } from '../src/engine/networks/carafe-luma.js';
-import { type ModelTensor, parseSafetensors } from '../src/models/safetensors.js';
+import { parseSafetensors } from '../src/models/safetensors.js';
 import { allBackends } from './backends.js';
-import { ARITHMETIC, type Arithmetic, bound, boundConv } from './conformance/bounds.js';
-import { assertWithin, poison } from './conformance/suite.js';
+import { FILES, goldenCases, goldenNetworks, goldenOp } from './conformance/golden.js';
 
-interface Params {
-  kUp: number;
-  scale: number;
-  groups: number;
-  normalizer: Normalizer;
-  padding: Padding;
-  dilation: number;
-  activation: Activation;
-  slope: number;
-  height: number;
-  width: number;
-  mode: ResizeMode;
-  cubicA: number;
-}
+const read = (path: string): Uint8Array => new Uint8Array(readFileSync(new URL(path, import.meta.url)));
 
-/** The tensors of one case, all NCHW, by name. */
-interface Vectors {
-  get(name: string): ModelTensor;
-  find(name: string): ModelTensor | undefined;
-}
-
-interface Check {
-  readonly wanted: string;
-  readonly convs: readonly ConvWeights[];
-  readonly program: (ops: Ops, convs: readonly DeviceConv[]) => DeviceTensor;
-  readonly parameters?: number;
-}
-
-const upload = (ops: Ops, { data, shape }: ModelTensor): DeviceTensor =>
-  ops.nchwToNhwc(ops.input(data, shape as unknown as Shape));
-
-/** The rows that core/shapes.ts describes, from kernels [n, groups*kUp^2, h*s, w*s]. */
-const rowsOf = (ops: Ops, kernels: ModelTensor, scale: number): DeviceTensor =>
-  ops.pixelUnshuffle(upload(ops, kernels), scale);
-
-function convOf(vectors: Vectors, weightsName: string, biasName: string): ConvWeights {
-  const {
-    data,
-    shape: [cOut, cIn, k],
-  } = vectors.get(weightsName);
-  const bias = vectors.find(biasName)?.data;
-  return { weights: data, cOut, cIn, k, ...(bias ? { bias } : {}) };
-}
-
-/** For each file the fewest cases it may have, cases it must have, and how a case runs. */
-const FILES: Record<string, { atLeast: number; named: string[]; checks: (p: Params, v: Vectors) => Check[] }> = {
-  conv2d: {
-    atLeast: 48,
-    named: ['kernel-5', 'dilation-3', 'no-bias', 'residual', 'silu', 'hardswish', 'leaky-relu-slope-0.3', 'batch-2'],
-    checks: ({ dilation, activation, slope }, v) => [
-      {
-        wanted: 'y',
-        convs: [convOf(v, 'weights', 'bias')],
-        program: (ops, [conv]) => {
-          const residual = v.find('residual');
-          return ops.nhwcToNchw(
-            ops.conv2d(upload(ops, v.get('x')), conv, {
-              dilation,
-              activation,
-              slope,
-              ...(residual ? { residual: upload(ops, residual) } : {}),
-            }),
-          );
-        },
-      },
-    ],
-  },
-  'pixel-shuffle': {
-    atLeast: 16,
-    named: [],
-    checks: ({ scale }, v) => [
-      { wanted: 'y', convs: [], program: (ops) => ops.nhwcToNchw(ops.pixelShuffle(upload(ops, v.get('x')), scale)) },
-      { wanted: 'x', convs: [], program: (ops) => ops.nhwcToNchw(ops.pixelUnshuffle(upload(ops, v.get('y')), scale)) },
-    ],
-  },
-  'normalize-kernels': {
-    atLeast: 36,
-    named: ['softmax-large', 'sigmoid-large', 'sigmoid-normalized-large', 'softmax-groups-3', 'softmax-kernel-7'],
-    checks: ({ kUp, groups, normalizer }, v) => [
-      {
-        wanted: 'y',
-        convs: [],
-        program: (ops) =>
-          ops.nhwcToNchw(ops.normalizeKernels(upload(ops, v.get('x')), { scale: 1, kUp, groups }, normalizer)),
-      },
-    ],
-  },
-  reassemble: {
-    atLeast: 49,
-    named: [
-      'zero',
-      'replicate',
-      'reflect',
-      'groups-c',
-      'reflect-1x1-kernel-5',
-      'reflect-2x3-kernel-7',
-      'zero-scale-4',
-      'zero-scale-1',
-    ],
-    checks: (p, v) => [
-      {
-        wanted: 'y',
-        convs: [],
-        program: (ops) =>
-          ops.nhwcToNchw(
-            ops.reassemble(upload(ops, v.get('features')), rowsOf(ops, v.get('kernels'), p.scale), p, p.padding),
-          ),
-      },
-    ],
-  },
-  resize: {
-    atLeast: 39,
-    named: ['bicubic-0.5-4x5-to-8x10', 'bicubic-0.75-5x7-to-8x9', 'bilinear-9x11-to-4x3'],
-    checks: ({ height, width, mode, cubicA }, v) => [
-      {
-        wanted: 'y',
-        convs: [],
-        program: (ops) => ops.nhwcToNchw(ops.resize(upload(ops, v.get('x')), height, width, mode, cubicA)),
-      },
-    ],
-  },
-  'carafe-pack': {
-    atLeast: 28,
-    named: [
-      'default',
-      'groups-2',
-      'dilation-2',
-      'scale-1',
-      'no-compress',
-      'no-bias',
-      'size-1x1',
-      'padding-replicate',
-      'conv-bn-silu',
-      'conv-bn-silu-kernel-3',
-    ],
-    checks: (p, v) => {
-      const compress = v.find('compress.weights') ? [convOf(v, 'compress.weights', 'compress.bias')] : [];
-      const convs = [...compress, convOf(v, 'encode.weights', 'encode.bias')];
-      const rows = (ops: Ops, features: DeviceTensor, devices: readonly DeviceConv[]): DeviceTensor => {
-        const compressed = compress.length
-          ? ops.conv2d(features, devices[0], { activation: p.activation, slope: p.slope ?? 0.1 })
-          : features;
-        return ops.normalizeKernels(ops.conv2d(compressed, devices.at(-1)!, { dilation: p.dilation }), p, p.normalizer);
-      };
-      // The module was run as Conv + BatchNorm in f64; its folded weights are rounded to f32.
-      const parameters = v.find('unfolded/comp.conv.weight') ? 2 ** -24 : 0;
-      return [
-        {
-          wanted: 'kernels',
-          convs,
-          parameters,
-          program: (ops, devices) =>
-            ops.nhwcToNchw(ops.pixelShuffle(rows(ops, upload(ops, v.get('x')), devices), p.scale)),
-        },
-        ...(['NCHW', 'NHWC'] as const).map(
-          (layout): Check => ({
-            wanted: 'y',
-            convs,
-            parameters,
-            program: (ops, devices) => {
-              const module = {
-                ...p,
-                slope: p.slope ?? 0.1,
-                encode: devices.at(-1)!,
-                ...(compress.length && { compress: devices[0] }),
-              };
-              const { data, shape } = v.get('x');
-              return layout === 'NCHW'
-                ? ops.carafePack(ops.input(data, shape as unknown as Shape), module, layout)
-                : ops.nhwcToNchw(ops.carafePack(upload(ops, v.get('x')), module, layout));
-            },
-          }),
-        ),
-      ];
-    },
-  },
-};
-
-for (const [file, { atLeast, named, checks }] of Object.entries(FILES)) {
+for (const [file, { atLeast, named }] of Object.entries(FILES)) {
   describe(`golden ${file}`, () => {
-    const { tensors, metadata } = parseSafetensors(
-      new Uint8Array(readFileSync(new URL(`./golden/${file}.safetensors`, import.meta.url))),
-    );
-    const cases = JSON.parse(metadata.cases) as { name: string; params: Params }[];
+    const bytes = read(`./golden/${file}.safetensors`);
 
     it('has its cases, and a case for every tensor', () => {
-      const names = cases.map(({ name }) => name);
+      const names = goldenCases(bytes).map(({ name }) => name);
       expect(new Set(names).size).toBe(names.length);
       expect(names.length).toBeGreaterThanOrEqual(atLeast);
       expect(names).toEqual(expect.arrayContaining(named));
-      expect([...tensors.keys()].filter((key) => !names.some((name) => key.startsWith(`${name}/`)))).toEqual([]);
+      const tensors = [...parseSafetensors(bytes).tensors.keys()];
+      expect(tensors.filter((key) => !names.some((name) => key.startsWith(`${name}/`)))).toEqual([]);
     });
 
-    for (const { name: backendName, open } of allBackends) {
-      describe(backendName, () => {
-        let opened: Promise<Backend> | undefined;
-        for (const { name, params } of cases) {
-          const vectors: Vectors = {
-            find: (key) => tensors.get(`${name}/${key}`),
-            get: (key) => tensors.get(`${name}/${key}`) ?? expect.fail(`${file} has no ${name}/${key}`),
-          };
-          it(name, async () => {
-            const backend = await (opened ??= open());
-            for (const check of checks(params, vectors)) await checkVector(backend, check, vectors.get(check.wanted));
-          });
-        }
-      });
-    }
+    for (const { name, open } of allBackends) describe(name, () => goldenOp(file, bytes, open, { test: it }));
   });
 }
 
-// The networks, on their shipped weights: rounding errors bounded at their worst double with each layer, but a pixel may not be off by
-// half a step of RGBA8 in any case. Only the middle is compared: the border of `halo` pixels is a tile's to cut off.
 describe('golden carafe-luma', () => {
-  const { tensors, metadata } = parseSafetensors(
-    new Uint8Array(readFileSync(new URL('./golden/carafe-luma.safetensors', import.meta.url))),
-  );
-  const cases = JSON.parse(metadata.cases) as {
-    name: string;
-    params: { halo: number; scale: number; model: string };
-  }[];
+  const bytes = read('./golden/carafe-luma.safetensors');
 
   it('has its cases for every shipped model', () => {
     const models = readdirSync(new URL('../models', import.meta.url))
       .filter((name) => name.endsWith('.safetensors'))
       .map((name) => name.slice(0, -12));
-    expect(cases.map(({ name }) => name).sort()).toEqual(
-      models.flatMap((name) => ['16x12', '5x3', '1x1'].map((size) => `${name} ${size}`)).sort(),
-    );
+    expect(
+      goldenCases(bytes)
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(models.flatMap((name) => ['16x12', '5x3', '1x1'].map((size) => `${name} ${size}`)).sort());
   });
 
-  for (const { name: backendName, open } of allBackends) {
-    describe(backendName, () => {
-      let opened: Promise<Backend> | undefined;
-      for (const {
-        name,
-        params: { halo, scale, model },
-      } of cases) {
-        it(name, async () => {
-          const backend = await (opened ??= open());
-          const file = parseSafetensors(new Uint8Array(readFileSync(new URL(`../models/${model}`, import.meta.url))));
-          const [y, wanted] = ['y_in', 'y'].map((key) => tensors.get(`${name}/${key}`)!);
-          const padded = replicated(y, halo);
-          const program =
-            (net: CarafeLuma) =>
-            (ops: Ops): DeviceTensor =>
-              upscaleLuma(ops, net, ops.input(padded.data, padded.shape));
-          const net = loadCarafeLuma(backend, file);
-          expect([net.halo, net.scale]).toEqual([halo, scale]);
-          const { error, shape } = bound(
-            program(loadCarafeLuma({ ...backend, conv: boundConv }, file)),
-            ARITHMETIC[backend.name],
-          );
-          await poison(backend);
-          const got = await backend.run(program(net));
-          const [, , h, w] = wanted.shape;
-          const middle = (data: Float32Array): Float32Array =>
-            wanted.data.map((_, i) => data[(Math.floor(i / w) + halo * scale) * shape[2] + (i % w) + halo * scale]);
-          const wantedShape: Shape = [1, h, w, 1];
-          assertWithin(middle(got), {
-            shape: wantedShape,
-            value: { data: wanted.data, shape: wantedShape },
-            error: {
-              data: middle(error.data).map((e, i) => Math.min(e + 2 ** -24 * Math.abs(wanted.data[i]), 0.5 / 255)),
-              shape: wantedShape,
-            },
-          });
-        });
-      }
-    });
-  }
+  for (const { name, open } of allBackends)
+    describe(name, () => goldenNetworks(bytes, (file) => read(`../models/${file}`), open, { test: it }));
 });
-
-/** y [1, 1, h, w] -> [1, h + 2 halo, w + 2 halo, 1], the edge replicated. */
-function replicated({ data, shape: [, , h, w] }: ModelTensor, halo: number): Tensor {
-  const [height, width] = [h + 2 * halo, w + 2 * halo];
-  const clamp = (i: number, size: number): number => Math.min(Math.max(i - halo, 0), size - 1);
-  return {
-    shape: [1, height, width, 1],
-    data: Float32Array.from(
-      { length: height * width },
-      (_, i) => data[clamp(Math.floor(i / width), h) * w + clamp(i % width, w)],
-    ),
-  };
-}
-
-async function checkVector(
-  backend: Backend,
-  { convs, program, parameters }: Check,
-  wanted: ModelTensor,
-): Promise<void> {
-  const arithmetic: Arithmetic = { ...ARITHMETIC[backend.name], parameters };
-  const { error, shape } = bound((ops) => program(ops, convs.map(boundConv)), arithmetic);
-  expect([...shape]).toEqual([...wanted.shape]);
-  await poison(backend);
-  const got = await backend.run((ops) =>
-    program(
-      ops,
-      convs.map((conv) => backend.conv(conv)),
-    ),
-  );
-  assertWithin(got, {
-    shape,
-    value: { data: wanted.data, shape },
-    error: { data: error.data.map((e, i) => e + 2 ** -24 * Math.abs(wanted.data[i])), shape },
-  });
-}

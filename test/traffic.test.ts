@@ -1,5 +1,7 @@
 // How many dispatches a CARAFE module and an upscaled tile are, and how many bytes they move against what their layers must (bench/traffic.ts).
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { moduleTraffic, tileTraffic } from '../bench/traffic.js';
 import { operators } from '../bench/shapes.js';
@@ -53,4 +55,17 @@ describe('a tile of 256x256', () => {
       expect(bytes / layers).toBeLessThanOrEqual(1.3);
     },
   );
+});
+
+test('a frame by counting (bench/frame.js): every model has a row, and base x2 is its multiply-adds and halos', () => {
+  const script = fileURLToPath(new URL('../bench/frame.js', import.meta.url));
+  const rows = execFileSync(process.execPath, [script], { encoding: 'utf8' }).split('\n').slice(2, -1);
+  expect(rows.length).toBe(12);
+  const [, gflop, gb, ms] = rows
+    .map((row) => row.split('|').slice(1).map(Number))
+    .find((_, i) => rows[i].includes('base-x2'))!;
+  const network = (2 * 13_688 * 1920 * 1080) / 1e9; // README.md: multiply-adds per pixel
+  expect(gflop / network).toBeGreaterThan(1);
+  expect(gflop / network).toBeLessThan(1.1);
+  expect(ms).toBeGreaterThanOrEqual(Math.max(gflop, (gb / 50) * 1000));
 });

@@ -49,15 +49,18 @@ test.each(cards)('the commands of %s make all that they read, and the model at t
   let last = '';
   for (const command of block.trim().split('\n')) {
     const files = (pattern: RegExp): string[] => [...command.matchAll(pattern)].map((match) => match[1]);
-    const [, script] = /^python3 (train|average|export)\.py /.exec(command)!;
+    const [, script] = /^python3 (train|average|export|gpu)\.py /.exec(command)!;
     const paths = command
       .replace(/ --.*/, '')
       .split(' ')
       .slice(2)
       .map((path) => path.replace(/=.*/, ''));
-    const read = script === 'train' ? files(/--start (\S+)/g) : paths.slice(0, -1);
+    const trains = script === 'train' || script === 'gpu';
+    const read = trains
+      ? files(/--start ((?:[^- ]\S* ?)+)/g).flatMap((list) => list.trim().split(' '))
+      : paths.slice(0, -1);
     for (const path of read) expect(made, command).toContain(path);
-    last = script === 'train' ? `${files(/--out (\S+)/g)[0]}/checkpoint.pt` : paths.at(-1)!;
+    last = trains ? `${files(/--out (\S+)/g)[0]}/${script === 'gpu' ? 'ends' : 'checkpoint'}.pt` : paths.at(-1)!;
     made.add(last);
   }
   expect(last).toBe(`../models/${card.replace('.md', '.safetensors')}`);

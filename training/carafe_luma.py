@@ -17,14 +17,26 @@ import weights as safetensors
 CONFIG = {'scale': 2, 'channels': 16, 'body': 5, 'groups': 4, 'kUp': 3, 'cMid': 0, 'slope': 0.2}
 
 
-def load_model(path):
-    """-> (weights as float32 tensors, config) of a .safetensors or of train.py's checkpoint."""
+RESTORE = 'restore.'  # before the name of what the strong end, for JPEGs and noise, adds to a tensor; SCALE: the factors of an 8-bit one
+SCALE = '.scale'
+
+
+def load_model(path, restore=0.0):
+    """-> (weights as float32 tensors, config) of a .safetensors or of train.py's checkpoint; restore: the place between a file's two ends, 0 clean to 1 strong."""
     if not path.endswith('.safetensors'):
         saved = torch.load(path)
         return saved['ema'], saved['config']
     tensors, metadata = safetensors.load(path)
     config = {key: type(value)(metadata.get(key, value)) for key, value in CONFIG.items()}  # older files have no cMid
-    return {name: torch.from_numpy(value) for name, value in tensors.items()}, config
+    weights = {}
+    for name, value in tensors.items():
+        if not name.startswith(RESTORE):
+            weights[name] = torch.from_numpy(value)
+            if restore and RESTORE + name in tensors:
+                factors = tensors.get(RESTORE + name + SCALE)
+                added = tensors[RESTORE + name] * (1 if factors is None else factors.reshape(-1, *(1,) * (value.ndim - 1)))
+                weights[name] = weights[name] + restore * torch.from_numpy(added)
+    return weights, config
 
 
 def halo(config):

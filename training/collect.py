@@ -5,8 +5,8 @@
 
 writes DIR/cid22 (250 photographs of 512x512), DIR/clic (photographs of 2048, halved), DIR/shrunk (the photographs at 0.5 to 0.8
 of their size: sharper, without JPEG artefacts), DIR/wallpapers (photographs and renderings, downsampled at least 2x to clean
-HR, cut into tiles, flat tiles left out), DIR/clipart (openclipart-png on white) and DIR/text (text, UI boxes and charts drawn
-with the packaged fonts). Deterministic. See README.md for the packages and their licences.
+HR, cut into tiles, flat tiles left out), DIR/clipart (openclipart-png on white), DIR/text (text, UI boxes and charts drawn
+with the packaged fonts) and DIR/ink (pages as comics have them: strokes, hatching, screentones, lettering). Deterministic. See README.md for the packages and their licences.
 """
 import argparse
 import os
@@ -150,6 +150,71 @@ def text(debs, out, count=300):
     print('text', count, 'pages from', len(fonts), 'fonts')
 
 
+def ink(debs, out, count=200):
+    """Black on white, drawn 4 times as large: curved strokes that swell and taper, hatching, screentones, black shapes, balloons with lettering."""
+    rng, big = random.Random(6), TILE * 4
+    fonts = [path for path in sorted(os.path.join(root, name) for root, _, names in os.walk(os.path.join(debs, 'fonts-comic-neue')) for name in names) if path.endswith(('.otf', '.ttf'))]
+    words = 'WAIT NO WHAT IS THAT HE SAID IT WAS OVER LOOK OUT BEHIND YOU I KNOW BUT THEY WILL COME BACK ONE DAY OH AND THEN NOTHING'.split()
+
+    def curve():
+        ends = [(rng.uniform(-0.1, 1.1) * big, rng.uniform(-0.1, 1.1) * big)]
+        angle, length = rng.uniform(0, 6.3), rng.uniform(0.05, 0.6) * big
+        for _ in range(3):
+            angle += rng.gauss(0, 0.8)
+            ends.append((ends[-1][0] + np.cos(angle) * length / 3, ends[-1][1] + np.sin(angle) * length / 3))
+        t = np.linspace(0, 1, 60)[:, None]
+        a, b, c, d = (np.array(end) for end in ends)
+        return (1 - t)**3 * a + 3 * t * (1 - t)**2 * b + 3 * t * t * (1 - t) * c + t**3 * d
+
+    def stroke(draw, points, width, shade):
+        for i, (x, y) in enumerate(points):  # a brush: thickest in the middle
+            r = width * (0.25 + 0.75 * np.sin(np.pi * i / (len(points) - 1))) / 2
+            draw.ellipse((x - r, y - r, x + r, y + r), shade)
+            if i:
+                draw.line((*points[i - 1], x, y), shade, max(1, round(2 * r)))
+
+    def area():
+        mask = Image.new('L', (big, big))
+        centre, radius, start = np.array([rng.uniform(0, big), rng.uniform(0, big)]), rng.uniform(0.08, 0.35) * big, rng.uniform(0, 6)
+        corners = [tuple(centre + radius * rng.uniform(0.5, 1.2) * np.array([np.cos(start + k * 0.7), np.sin(start + k * 0.7)])) for k in range(9)]
+        ImageDraw.Draw(mask).polygon(corners, 255)
+        return mask
+
+    ys, xs = np.mgrid[:big, :big].astype(np.float32)
+    for index in range(count):
+        page = Image.new('L', (big, big), rng.choice((255, 255, 255, 245)))
+        draw = ImageDraw.Draw(page)
+        for _ in range(rng.randint(0, 3)):  # screentones: dots or lines on a turned grid, or a plain grey
+            pitch, angle, cover = rng.uniform(12, 32), rng.choice((0.785, 0.785, 0.26, 0.0, 1.1)), rng.uniform(0.1, 0.7)
+            u, v = xs * np.cos(angle) + ys * np.sin(angle), ys * np.cos(angle) - xs * np.sin(angle)
+            wave = np.cos(2 * np.pi * u / pitch) + (np.cos(2 * np.pi * v / pitch) if rng.random() < 0.7 else 0)
+            tone = np.where(wave > np.quantile(wave[::16, ::16], 1 - cover), 0, 255).astype(np.uint8) if rng.random() < 0.75 else np.full((big, big), rng.randint(90, 230), np.uint8)
+            page.paste(Image.fromarray(tone), (0, 0), area())
+        for _ in range(rng.randint(0, 2)):
+            page.paste(0, (0, 0), area())
+        for _ in range(rng.randint(15, 60)):
+            stroke(draw, curve(), rng.choice((4, 6, 8, 10, 14, 20, 32)), 0 if rng.random() < 0.85 else 255)
+        for _ in range(rng.randint(0, 4)):  # hatching
+            points, step, width = curve(), rng.uniform(12, 36), rng.choice((4, 5, 7))
+            turn = np.array([[0.3, -0.95], [0.95, 0.3]])
+            for k in range(rng.randint(6, 30)):
+                shifted = points[20:40] + turn @ (points[1] - points[0]) / (np.linalg.norm(points[1] - points[0]) + 1e-9) * step * k
+                stroke(draw, shifted[::3], width, 0)
+        for _ in range(rng.randint(0, 2)):  # balloons
+            x, y, w, h = rng.uniform(0, 0.7) * big, rng.uniform(0, 0.7) * big, rng.uniform(0.2, 0.4) * big, rng.uniform(0.15, 0.3) * big
+            draw.ellipse((x, y, x + w, y + h), 255, 0, rng.choice((6, 8, 12)))
+            font, line = ImageFont.truetype(rng.choice(fonts), rng.randint(36, 72)), y + h * 0.22
+            while line < y + h * 0.75:
+                draw.text((x + w * 0.18, line), ' '.join(rng.choice(words) for _ in range(3)), 0, font)
+                line += font.size * 1.15
+        if rng.random() < 0.4:  # panels
+            gap, at = rng.randint(24, 80), rng.uniform(0.3, 0.7) * big
+            draw.rectangle((0, at, big, at + gap), 255) if rng.random() < 0.5 else draw.rectangle((at, 0, at + gap, big), 255)
+            draw.rectangle((gap, gap, big - gap, at), outline=0, width=rng.choice((6, 10, 14)))
+        page.resize((TILE, TILE), Image.LANCZOS).convert('RGB').save(os.path.join(out, f'{index:05}.png'))
+    print('ink', count)
+
+
 if __name__ == '__main__':
     arg = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arg.add_argument('--debs', required=True)
@@ -158,7 +223,7 @@ if __name__ == '__main__':
     arg.add_argument('--out', required=True)
     o = arg.parse_args()
     for name, make, source in (('cid22', cid22, o.corpus), ('clic', clic, o.corpus), ('shrunk', shrunk, o.photographs),
-                               ('wallpapers', wallpapers, o.debs), ('clipart', clipart, o.debs), ('text', text, o.debs)):
+                               ('wallpapers', wallpapers, o.debs), ('clipart', clipart, o.debs), ('text', text, o.debs), ('ink', ink, o.debs)):
         folder = os.path.join(o.out, name)
         os.makedirs(folder, exist_ok=True)
         make(source, folder)

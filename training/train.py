@@ -7,7 +7,6 @@ Deterministic: same seed, data and command give the same losses on the same mach
 """
 import argparse
 import hashlib
-import io
 import json
 import math
 import os
@@ -24,6 +23,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 
+import degrade
 import images
 from carafe_luma import CONFIG, halo, initial, load_model, params, residual
 from muon import Muon
@@ -31,41 +31,36 @@ from step import LOG_OFFSET, LOSSES, Step
 import upsamplers
 
 
-def degrade(lr8, rng):
-    """As on the web: one in four a little noisy, then a JPEG of quality 40 to 95, mostly with chroma at half resolution."""
-    if rng.random() < 0.25:
-        lr8 = images.to8(lr8 + rng.normal(0, rng.uniform(1, 6), lr8.shape[:2])[..., None])
-    file = io.BytesIO()
-    Image.fromarray(lr8).save(file, 'jpeg', quality=int(rng.integers(40, 96)), subsampling=2 if rng.random() < 0.75 else 0)
-    return np.asarray(Image.open(file))
+PAD = 16  # LR pixels of context each side of a prepared image: at least any network's halo, so that all of a scale share them
 
 
-def prepare(path, config, web, seed):
-    """One image -> pairs of (LR luma padded by the halo, HR luma minus bicubic), float32 arrays: one, or three small images of it as on the web.
+def prepare(path, scale, strong, seed):
+    """One image -> pairs of (LR luma padded by PAD, HR luma minus bicubic), float32 arrays: one, or a bad and a mild one.
 
     The edges are replicated exactly as the package does it before it cuts tiles, so real borders are trained too.
     """
-    scale, rng = config['scale'], np.random.Generator(np.random.PCG64(seed))
+    rng = np.random.Generator(np.random.PCG64(seed))
     hr8 = images.crop_to_multiple(images.load_rgb(path), scale)
-    for _ in range(3 if web else 1):
-        seen = hr8
-        if web and rng.random() < 0.25:  # a little out of focus
-            seen = np.asarray(Image.fromarray(hr8).filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.5) * scale)))
+    for place in degrade.PLACES if strong else (0,):
+        blur, noise, quality = degrade.draw(rng, place == 1) if strong else (0, 0, 0)
+        seen = np.asarray(Image.fromarray(hr8).filter(ImageFilter.GaussianBlur(degrade.BLURS[blur] * scale))) if blur else hr8
         lr8 = images.downscale(seen, scale)
-        y = images.luma(degrade(lr8, rng) if web else lr8)
+        if noise:
+            lr8 = images.to8(lr8 + rng.normal(0, noise, lr8.shape[:2])[..., None])
+        y = images.luma(degrade.jpeg(lr8, quality, 2 if rng.random() < 0.75 else 0))
         target = images.luma(hr8) - images.upscale_bicubic(y, scale)
-        yield np.pad(y, halo(config), mode='edge').astype(np.float32), target.astype(np.float32)
+        yield np.pad(y, PAD, mode='edge').astype(np.float32), target.astype(np.float32)
 
 
-def load_folder(folder, config, cache, web):
+def load_folder(folder, config, cache, strong):
     """-> (train, kept back). Prepared arrays are cached, as decoding and resizing take a while."""
     paths = images.list_images([folder])
-    digest = hashlib.sha256(json.dumps([config['scale'], halo(config), *(['web'] if web else []), [[p, os.path.getsize(p)] for p in paths]]).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps([config['scale'], PAD, *(['strong'] if strong else []), [[p, os.path.getsize(p)] for p in paths]]).encode()).hexdigest()[:16]
     file = os.path.join(cache, f'images-{digest}.npz')
     if not os.path.exists(file):
         prepared = []
         for i, path in enumerate(paths):
-            prepared += prepare(path, config, web, i)
+            prepared += prepare(path, config['scale'], strong, i)
             if i % 50 == 49:
                 print(f'\rpreparing {folder}: {i + 1}/{len(paths)}', end='', flush=True)
         print()
@@ -78,10 +73,10 @@ def load_folder(folder, config, cache, web):
         os.replace(part.name, file)
     with np.load(file) as stored:
         sizes, y, target = stored['sizes'], stored['y'], stored['target']
-    pairs, y_at, t_at, n = [], 0, 0, 2 * halo(config)
+    pairs, y_at, t_at, n, cut = [], 0, 0, 2 * PAD, PAD - halo(config)
     for h, w in sizes.tolist():
         ly, lx = h // config['scale'] + n, w // config['scale'] + n
-        pairs.append((y[y_at:y_at + ly * lx].reshape(ly, lx), target[t_at:t_at + h * w].reshape(h, w)))
+        pairs.append((y[y_at:y_at + ly * lx].reshape(ly, lx)[cut:ly - cut, cut:lx - cut], target[t_at:t_at + h * w].reshape(h, w)))
         y_at, t_at = y_at + ly * lx, t_at + h * w
     kept = lambda i: i // (len(pairs) // len(paths)) % images.KEEP_BACK == images.KEEP_BACK - 1
     return [p for i, p in enumerate(pairs) if not kept(i)], [p for i, p in enumerate(pairs) if kept(i)]
@@ -140,7 +135,7 @@ def options():
     arg.add_argument('--clip', type=float, default=3, help='gradient norm is clipped to this many times its running mean')
     arg.add_argument('--ema', type=float, default=0.999)
     arg.add_argument('--loss', choices=LOSSES, default='l1')
-    arg.add_argument('--web', action='store_true', help='small images as they are on the web: JPEGs, some blurred or noisy')
+    arg.add_argument('--strong', action='store_true', help='train the strong end, for bad images, and the middle of the line to it from --start, the clean end')
     arg.add_argument('--start', help='begin from the weights of this checkpoint or .safetensors (fine-tuning)')
     arg.add_argument('--seed', type=int, default=1)
     arg.add_argument('--threads', type=int, default=1)
@@ -157,12 +152,12 @@ def options():
     return o
 
 
-def load_sources(data, config, cache, web):
+def load_sources(data, config, cache, strong):
     """Every --data as (name, share, train, kept back); without a share a folder counts by its pixels."""
     sources = []
     for item in data:
         folder, _, share = item.partition('=')
-        train, kept = load_folder(folder, config, cache, web)
+        train, kept = load_folder(folder, config, cache, strong)
         name = os.path.basename(os.path.normpath(folder))
         sources.append((name, float(share) if share else sum(target.size for _, target in train), train, kept))
     return sources
@@ -196,13 +191,15 @@ def main():
     if o.smoke:
         check_step(step, config)
 
-    sources = load_sources(o.data, config, cache, o.web)
-    patches = Patches([train for _, _, train, _ in sources], [share for _, share, _, _ in sources], config, o.patch, o.seed)
+    sources = load_sources(o.data, config, cache, o.strong)
+    places = degrade.PLACES if o.strong else (1.0,)  # batches take turns
+    patches = [Patches([train[i::len(places)] for _, _, train, _ in sources], [share for _, share, _, _ in sources], config, o.patch, o.seed + 1000 * i) for i in range(len(places))]
     weights = initial(config, o.seed)
     if o.start:  # the layers that fit: a network of another scale shares head and body
         for key, value in load_model(o.start)[0].items():
             if key in weights and weights[key].shape == value.shape:
                 weights[key] = value
+    clean = {key: value.clone() for key, value in weights.items()}
     values = [value.requires_grad_(True) for value in weights.values()]
     optimizer = Muon(values, o.lr)
     ema = {key: value.detach().clone() for key, value in weights.items()}
@@ -215,7 +212,8 @@ def main():
         optimizer.load_state_dict(saved['optimizer'])
         ema, done, spent, usual_norm = saved['ema'], saved['step'], saved['seconds'], saved['norm']
         losses = saved['losses']
-        patches.rng.bit_generator.state = saved['rng']
+        for one, state in zip(patches, saved['rng']):
+            one.rng.bit_generator.state = state
         cut_log(log, done)
     else:
         start_log(log, o, config, sources)
@@ -223,7 +221,7 @@ def main():
     def save():
         torch.save({'parameters': {key: value.detach() for key, value in weights.items()}, 'optimizer': optimizer.state_dict(),
                     'ema': ema, 'step': done, 'norm': usual_norm, 'losses': losses[-o.eval_steps:], 'config': config,
-                    'seconds': spent + time.time() - started, 'rng': patches.rng.bit_generator.state}, checkpoint + '.part')
+                    'seconds': spent + time.time() - started, 'rng': [one.rng.bit_generator.state for one in patches]}, checkpoint + '.part')
         os.replace(checkpoint + '.part', checkpoint)
 
     began, started, last_save = done, time.time(), time.time()
@@ -232,12 +230,14 @@ def main():
         rate = o.final_lr + (o.lr - o.final_lr) * 0.5 * (1 + math.cos(math.pi * progress))
         optimizer.param_groups[0]['lr'] = rate * min(1, (done + 1) / o.warmup)
         optimizer.zero_grad(set_to_none=True)
-        y, target = patches.batch(o.batch)
+        turn = done % len(places)
+        y, target = patches[turn].batch(o.batch)
         decay = min(o.ema, (1 + done) / (10 + done))
         with torch.no_grad():
             torch._foreach_mul_(list(ema.values()), decay)
             torch._foreach_add_(list(ema.values()), values, alpha=1 - decay)
-        loss = step.backward(weights, y, target, o.loss)
+        used = {key: torch.lerp(clean[key], value, places[turn]) for key, value in weights.items()} if o.strong else weights
+        loss = step.backward(used, y, target, o.loss)
         norm = float(torch.nn.utils.clip_grad_norm_(values, o.clip * usual_norm if done > o.warmup else float('inf')))
         usual_norm = norm if done == 0 else 0.99 * usual_norm + 0.01 * min(norm, 4 * usual_norm)
         optimizer.step()
@@ -250,7 +250,8 @@ def main():
             bar = '#' * int(30 * done / o.stop)
             print(f'\r[{bar:30}] {done}/{o.stop} loss {np.mean(losses[-100:]):.5f}, {left:.0f} min left ', end='', flush=True)
         if done % o.eval_steps == 0 or done == o.stop:
-            scores = ' '.join(f'{name} {kept_back_psnr(ema, kept, config):.3f}' for name, _, _, kept in sources if kept)
+            scores = ' '.join(f'{name}{"-mild" * turn} {kept_back_psnr({key: torch.lerp(clean[key], ema[key], place) for key in ema}, kept[turn::len(places)], config):.3f}'
+                              for name, _, _, kept in sources if kept for turn, place in enumerate(places))
             seconds = spent + time.time() - started
             line = f'step {done} loss {np.mean(losses[-o.eval_steps:]):.6f} lr {rate:.2e} kept-back {scores} minutes {seconds / 60:.1f}'
             print(('\n' if sys.stdout.isatty() else '') + line, flush=True)

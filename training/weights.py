@@ -7,14 +7,17 @@ import struct
 
 import numpy as np
 
-DTYPES = {'F16': np.dtype('<f2'), 'F32': np.dtype('<f4'), 'F64': np.dtype('<f8'), 'I64': np.dtype('<i8')}
+DTYPES = {'I8': np.dtype('i1'), 'F16': np.dtype('<f2'), 'F32': np.dtype('<f4'), 'F64': np.dtype('<f8'), 'I64': np.dtype('<i8')}
 
 
-def save(path, tensors, metadata, dtype='F32'):
+def save(path, tensors, metadata, dtype='F32', dtypes=None):
+    """dtypes: of those tensors, by name, that have another one."""
     header, offset, blocks = {'__metadata__': {k: str(v) for k, v in metadata.items()}}, 0, []
-    for name, tensor in tensors.items():
-        block = np.ascontiguousarray(tensor, DTYPES[dtype]).tobytes()
-        header[name] = {'dtype': dtype, 'shape': list(np.shape(tensor)), 'data_offsets': [offset, offset + len(block)]}
+    kinds = {name: (dtypes or {}).get(name, dtype) for name in tensors}
+    for name in sorted(tensors, key=lambda name: -DTYPES[kinds[name]].itemsize):  # the widest first, so that each begins on a multiple of its size
+        tensor, kind = tensors[name], kinds[name]
+        block = np.ascontiguousarray(tensor, DTYPES[kind]).tobytes()
+        header[name] = {'dtype': kind, 'shape': list(np.shape(tensor)), 'data_offsets': [offset, offset + len(block)]}
         offset += len(block)
         blocks.append(block)
     text = json.dumps(header, separators=(',', ':')).encode()

@@ -4,11 +4,11 @@
 // A canvas is not believed: beyond a browser's limits (65,535 pixels a side in Chromium, 16.7 megapixels in all on iOS) it is there,
 // takes drawings and reads as zeros. So pixels are read through a small one, and each canvas proves by a probe that it holds what is drawn.
 import { CarafeError, expected } from '../core/errors.js';
-import type { Global } from '../core/platform.js';
+import type { ClampedBytes, Global } from '../core/platform.js';
 import { tagOf } from '../core/tag.js';
 import type { ColorSpace, RawImage, RgbaPixels } from '../core/tensor.js';
-import { turn } from '../core/turn.js';
-import { pasteTile, planTiles } from '../engine/tiles.js';
+import { inSlices, turn } from '../core/turn.js';
+import { pasting, planTiles } from '../engine/tiles.js';
 import { checkImageSize, checkPixels } from './options.js';
 
 /**
@@ -77,10 +77,11 @@ export function allocateImage(width: number, height: number): RawImage {
 /** Floats of 0..1 become bytes; bytes stay where they are. */
 async function toBytes({ data, width, height, colorSpace }: Required<RgbaPixels>): Promise<RawImage> {
   const space = colorSpace === 'srgb' ? {} : { colorSpace };
-  if (tagOf(data) === 'Uint8ClampedArray') return { data: data as Uint8ClampedArray, width, height, ...space };
+  if (tagOf(data) === 'Uint8ClampedArray') return { data: data as ClampedBytes, width, height, ...space }; // or shared: it is only read
   if (tagOf(data) === 'Uint8Array') {
     const { buffer, byteOffset, length } = data as Uint8Array;
-    return { data: new Uint8ClampedArray(buffer, byteOffset, length), width, height, ...space };
+    const bytes = new Uint8ClampedArray(buffer, byteOffset, length) as ClampedBytes;
+    return { data: bytes, width, height, ...space };
   }
   const image = allocateImage(width, height);
   for (let start = 0; start < data.length; start += STRIP * STRIP) {
@@ -154,7 +155,7 @@ async function readPixels(source: CanvasImageSource, width: number, height: numb
     context.fillRect(0, h, 1, 1);
     const data = drawAndRead(context, source, tile);
     if (data[4 * w * h + 3] !== 255) throw blank(w, h);
-    pasteTile(image, { data: data.subarray(0, 4 * w * h), width: w, height: h }, x, y);
+    await inSlices(pasting(image, { data: data.subarray(0, 4 * w * h) as ClampedBytes, width: w, height: h }, x, y));
   }
   return image;
 }

@@ -1,13 +1,13 @@
 // Every default and every check of the public API's arguments. What comes out is complete and valid; nothing behind it checks again.
 import type { BackendName } from '../backends/backend.js';
 import type { BackendRequest } from '../backends/select.js';
-import { CarafeError, expected } from '../core/errors.js';
+import { expected } from '../core/errors.js';
 import type { Global, WasmModule } from '../core/platform.js';
 import type { Activation, Layout, Normalizer, Padding, Window } from '../core/shapes.js';
 import { rowLength } from '../core/shapes.js';
 import { isFloat32Array, isUrl, tagOf } from '../core/tag.js';
 import { elements, type RgbaPixels, type Shape, type Tensor } from '../core/tensor.js';
-import type { CarafeSpec, ConvSpec } from '../engine/carafe-engine.js';
+import type { CarafeOptions as ModuleSpec, ConvSpec } from '../engine/carafe.js';
 import type { RunOptions } from '../engine/upscale-image.js';
 import type { ModelName } from '../models/builtin.js';
 import { type FileSource, loadWasm, toUrl } from './load.js';
@@ -29,6 +29,10 @@ export interface ThreadOptions {
   thread?: 'auto' | 'worker' | 'inline';
   /** Where you host the worker's file (`carafe-web/worker`), if your bundler or CSP needs it. */
   workerUrl?: Global<'URL'> | string;
+  /** Workers at most; default one less than the cores, at most 4. They share a call of an upscaler; of a module, they share the calls. */
+  workers?: number;
+  /** Cancels the creation. */
+  signal?: Global<'AbortSignal'>;
 }
 
 export interface UpscalerOptions extends BackendOptions, ThreadOptions {
@@ -38,12 +42,8 @@ export interface UpscalerOptions extends BackendOptions, ThreadOptions {
    * Default 'base'; 'small' costs a third of it, 'large' three times as much; 'small-web', 'base-web' and 'large-web' are for JPEGs with visible compression, scale 2 only (README.md has what each is worth). Or a .safetensors file of architecture carafe-luma: a URL (a string with a '/', '.' or ':' is one) or its bytes.
    */
   model?: ModelName | FileSource;
-  /** Workers that share an image; default one less than the cores, at most 4. */
-  workers?: number;
   /** Side of a tile's core in input pixels, 8..2048; default 256, rounded up to a multiple of 4. Any size gives the same pixels. */
   tile?: number;
-  /** Cancels the creation. */
-  signal?: Global<'AbortSignal'>;
 }
 
 export interface CarafeOptions extends BackendOptions {
@@ -138,20 +138,12 @@ export function checkThread(options: ThreadOptions, { device, backend }: Backend
   return { thread: stays ? 'inline' : thread, workerUrl: url };
 }
 
-/** Whether thread 'auto' goes on without a worker: none starts, or the reference is left of the list, which is not part of it. */
-export function mayRunInline(error: unknown, { backend }: BackendRequest): error is CarafeError {
-  return (
-    error instanceof CarafeError &&
-    (error.code === 'WorkerCrashed' || (error.code === 'BackendUnavailable' && backend.includes('reference')))
-  );
-}
-
 export function checkScale(options: UpscalerOptions): number {
   const { scale = 2 } = checkOptions(options);
   return integer('scale', scale, 1, 8);
 }
 
-export function checkTiling(options: UpscalerOptions): { workers: number; tile: number } {
+export function checkTiling(options: Pick<UpscalerOptions, 'workers' | 'tile'>): { workers: number; tile: number } {
   const { workers, tile = 256 } = checkOptions(options);
   const cores =
     globalThis.navigator?.hardwareConcurrency ??
@@ -260,7 +252,7 @@ function checkOutput(name: string, values: number): void {
     throw expected('OutOfMemory', name, `an output of at most ${MAX_OUTPUT_BYTES} bytes (split the input)`, bytes);
 }
 
-export type CheckedModule = Omit<CarafeSpec, keyof BackendRequest>;
+export type CheckedModule = ModuleSpec;
 
 /** @throws {CarafeError} InvalidOption, ShapeMismatch, ModelInvalid for weights that are not finite */
 export function checkModule(weights: CarafeWeights, options: CarafeModuleOptions): CheckedModule {

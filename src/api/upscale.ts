@@ -1,39 +1,20 @@
 // upscale(), createUpscaler(): an image in, the image at `scale` times its size out, in workers by default.
 import type { BackendName } from '../backends/backend.js';
-import type { Rejection } from '../backends/select.js';
-import { CarafeError, expected } from '../core/errors.js';
+import { unlessAborted } from '../core/abort.js';
+import { expected } from '../core/errors.js';
 import type { RawImage } from '../core/tensor.js';
-import { pasteTile } from '../engine/tiles.js';
-import { type RunOptions, type Tile, upscaleTiles } from '../engine/upscale-image.js';
-import type { EngineInfo, TileRunner, UpscalerSpec } from '../engine/upscaler-engine.js';
-import { BUILTIN_MODELS, type ModelName } from '../models/builtin.js';
-import { UpscalerWorker } from '../worker/client.js';
+import { inSlices } from '../core/turn.js';
+import { pasting } from '../engine/tiles.js';
+import { MOVED, type Progress, type RunOptions, type Tile, upscaleTiles } from '../engine/upscale-image.js';
+import type { UpscalerFacts } from '../engine/upscaler.js';
+import { openPool, type Pool, type PoolInfo } from '../worker/pool.js';
 import { allocateImage, type ImageInput, toRawImage } from './image.js';
-import { loadModel } from './load.js';
-import {
-  checkRun,
-  checkScale,
-  checkThread,
-  checkTiling,
-  mayRunInline,
-  resolveBackend,
-  type UpscalerOptions,
-} from './options.js';
+import { type FileSource, loadModel } from './load.js';
+import { checkRun, checkScale, checkThread, checkTiling, resolveBackend, type UpscalerOptions } from './options.js';
 
-export interface UpscalerInfo {
-  readonly backend: BackendName;
-  /** The wasm build ('relaxed-simd', 'simd') or the GPU adapter. */
-  readonly details: string;
-  /** Backends that were asked for or tried, and why they were not taken. */
-  readonly rejected: readonly Rejection[];
-  /** Milliseconds of one tile on each backend, where there was a choice. */
-  readonly timings: EngineInfo['timings'];
+export interface UpscalerInfo extends PoolInfo {
   readonly model: string;
   readonly scale: number;
-  readonly thread: 'worker' | 'inline';
-  /** Why not in a worker, if 'auto' found none. */
-  readonly threadReason?: string;
-  readonly workers: number;
   /** Side of a tile's core in input pixels. */
   readonly tile: number;
 }
@@ -51,42 +32,46 @@ export interface Upscaler extends AsyncDisposable {
   dispose(): void;
 }
 
+/** Options of the entry without models, `carafe-web/core`: the model is the caller's. */
+export interface CoreUpscalerOptions extends Omit<UpscalerOptions, 'model'> {
+  model: FileSource;
+}
+
 /**
  * Loads a network once for many images.
  * @throws {CarafeError} InvalidOption, BackendUnavailable, ModelInvalid, WorkerCrashed; the signal's reason
- * @example
- * const upscaler = await createUpscaler();
- * const big = await upscaler.upscale({ data: new Uint8ClampedArray(32 * 24 * 4), width: 32, height: 24 }); // 64x48
- * upscaler.dispose();
  */
-export async function createUpscaler(options: UpscalerOptions = {}): Promise<Upscaler> {
-  const request = await resolveBackend(options);
-  const { thread, workerUrl } = checkThread(options, request);
-  const { workers, tile } = checkTiling(options);
+export async function createUpscaler(options: CoreUpscalerOptions): Promise<Upscaler> {
   const { signal } = checkRun(options);
   signal?.throwIfAborted();
-  const spec: UpscalerSpec = { ...request, model: await readModel(options) };
-  const runners = await openRunners(spec, thread, workerUrl, workers);
-  const upscaler = new RunnersUpscaler(runners, tile);
+  return unlessAborted(signal, open(options), (late) => late.dispose());
+}
+
+async function open(options: CoreUpscalerOptions): Promise<Upscaler> {
+  const { workers, tile } = checkTiling(options);
+  checkScale(options);
+  const [request, model] = await Promise.all([resolveBackend(options), loadModel(options.model)]);
+  const threads = checkThread(options, request);
+  const { signal } = options;
+  const pool = await openPool({ ...request, spec: 'upscaler', options: { model } }, { ...threads, workers, signal });
   try {
-    signal?.throwIfAborted();
-    const { scale } = upscaler.info;
+    const { scale } = pool.facts;
     if (options.scale !== undefined && options.scale !== scale)
       throw expected('ModelInvalid', 'scale', `a model of scale ${options.scale}`, `one of scale ${scale}`);
+    await pool.grow();
+    signal?.throwIfAborted();
   } catch (error) {
-    upscaler.dispose();
+    pool.dispose();
     throw error;
   }
-  return upscaler;
+  return new PoolUpscaler(pool, tile);
 }
 
 /**
  * One image: createUpscaler, upscale, dispose.
  * @throws as both
- * @example
- * const { width, height } = await upscale({ data: new Uint8ClampedArray(16 * 16 * 4), width: 16, height: 16 }); // 32, 32
  */
-export async function upscale(image: ImageInput, options: UpscalerOptions & RunOptions = {}): Promise<RawImage> {
+export async function upscale(image: ImageInput, options: CoreUpscalerOptions & RunOptions): Promise<RawImage> {
   const upscaler = await createUpscaler(options);
   try {
     return await upscaler.upscale(image, options);
@@ -95,100 +80,39 @@ export async function upscale(image: ImageInput, options: UpscalerOptions & RunO
   }
 }
 
-interface Runners {
-  readonly all: readonly TileRunner[];
-  readonly thread: 'worker' | 'inline';
-  readonly threadReason?: string;
-  dispose(): void;
-}
-
-async function openRunners(
-  spec: UpscalerSpec,
-  thread: 'auto' | 'worker' | 'inline',
-  workerUrl: URL | undefined,
-  count: number,
-): Promise<Runners> {
-  if (thread === 'inline') return openInline(spec);
-  try {
-    return await openWorkers(spec, workerUrl, count);
-  } catch (error) {
-    if (thread === 'worker' || !mayRunInline(error, spec)) throw error;
-    return openInline(spec, error.message);
-  }
-}
-
-async function openWorkers(spec: UpscalerSpec, workerUrl: URL | undefined, count: number): Promise<Runners> {
-  const first = await UpscalerWorker.create(spec, workerUrl);
-  const all = [first];
-  const dispose = (): void => all.forEach((worker) => worker.terminate());
-  if (first.info.backend !== 'webgpu') {
-    // one GPU is one GPU, however many workers feed it
-    const more = Array.from({ length: count - 1 }, () =>
-      UpscalerWorker.create({ ...spec, backend: [first.info.backend] }, workerUrl),
-    );
-    const opened = await Promise.allSettled(more);
-    all.push(...opened.filter((o) => o.status === 'fulfilled').map((o) => o.value));
-    const failed = opened.find((o) => o.status === 'rejected');
-    if (failed) {
-      dispose();
-      throw failed.reason;
-    }
-  }
-  return { all, thread: 'worker', dispose };
-}
-
-async function openInline(spec: UpscalerSpec, threadReason?: string): Promise<Runners> {
-  const { UpscalerEngine } = await import('../engine/upscaler-engine.js'); // its own chunk: with workers the page does not need it
-  const engine = await UpscalerEngine.create(spec);
-  const runner: TileRunner = {
-    get info() {
-      return engine.info;
-    },
-    runTiles: async (jobs) => {
-      await new Promise((resolve) => setTimeout(resolve)); // lets timers, events and an abort in between batches
-      return engine.runTiles(jobs);
-    },
-  };
-  return { all: [runner], thread: 'inline', dispose: () => engine.dispose(), ...(threadReason && { threadReason }) };
-}
-
-class RunnersUpscaler implements Upscaler {
-  readonly #runners: Runners;
+class PoolUpscaler implements Upscaler {
+  readonly #pool: Pool<UpscalerFacts>;
   readonly #tile: number;
-  #disposed = false;
 
-  constructor(runners: Runners, tile: number) {
-    this.#runners = runners;
+  constructor(pool: Pool<UpscalerFacts>, tile: number) {
+    this.#pool = pool;
     this.#tile = tile;
   }
 
   get info(): UpscalerInfo {
-    const {
-      all: [{ info }],
-      thread,
-      threadReason,
-    } = this.#runners;
-    const { backend, details, rejected, timings, scale, modelName } = info;
-    return {
-      backend,
-      details,
-      rejected,
-      timings,
-      model: modelName,
-      scale,
-      thread,
-      ...(threadReason && { threadReason }),
-      workers: thread === 'worker' ? this.#runners.all.length : 0,
-      tile: this.#tile,
-    };
+    const { scale, modelName } = this.#pool.facts;
+    return { ...this.#pool.info, model: modelName, scale, tile: this.#tile };
   }
 
   async upscale(image: ImageInput, options: RunOptions = {}): Promise<RawImage> {
-    const { scale } = this.info;
     const input = await this.#begin(image, options);
+    const { scale } = this.info;
     const output = inColorSpace(allocateImage(input.width * scale, input.height * scale), input);
-    for await (const tile of this.#run(input, options)) pasteTile(output, tile.image, tile.x, tile.y);
-    return output;
+    let reported = 0;
+    const onProgress = (progress: Progress): void => {
+      if (progress.done <= reported) return; // again, on another backend
+      reported = progress.done;
+      options.onProgress?.(progress);
+    };
+    for (;;) {
+      try {
+        const tiles = this.#run(input, { ...options, onProgress }, this.info.backend);
+        for await (const { x, y, image: tile } of tiles) await inSlices(pasting(output, tile, x, y));
+        return output;
+      } catch (error) {
+        if (error !== MOVED) throw error; // else from the start: an image is of one backend
+      }
+    }
   }
 
   async *tiles(image: ImageInput, options: RunOptions = {}): AsyncGenerator<Tile, void, void> {
@@ -197,8 +121,7 @@ class RunnersUpscaler implements Upscaler {
   }
 
   dispose(): void {
-    this.#disposed = true;
-    this.#runners.dispose();
+    this.#pool.dispose();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -206,31 +129,14 @@ class RunnersUpscaler implements Upscaler {
   }
 
   async #begin(image: ImageInput, options: RunOptions): Promise<RawImage> {
-    if (this.#disposed) throw new CarafeError('Disposed', 'Expected a live upscaler, got one that was disposed');
     checkRun(options).signal?.throwIfAborted();
+    this.#pool.queue.assertOpen();
     return toRawImage(image, this.info.scale);
   }
 
-  #run(image: RawImage, options: RunOptions): AsyncGenerator<Tile, void, void> {
-    return upscaleTiles(image, this.#runners.all, this.#tile, options);
+  #run(image: RawImage, options: RunOptions, only?: BackendName): AsyncGenerator<Tile, void, void> {
+    return upscaleTiles(image, this.#pool.queue, this.#tile, options, only);
   }
-}
-
-async function readModel(options: UpscalerOptions): Promise<Uint8Array> {
-  const { model = 'base' } = options;
-  const scale = checkScale(options);
-  if (typeof model !== 'string' || /[./:]/.test(model)) return loadModel(model);
-  const models = BUILTIN_MODELS[scale];
-  if (!models) throw expected('InvalidOption', 'scale', Object.keys(BUILTIN_MODELS).join(' or '), scale);
-  const load = Object.hasOwn(models, model) && models[model as ModelName];
-  if (load) return load();
-  const names = Object.keys(models).map((name) => `"${name}"`);
-  throw expected(
-    'InvalidOption',
-    'model',
-    `${names.join(', ')} (at scale ${scale}), a URL or the bytes of a .safetensors file`,
-    model,
-  );
 }
 
 function inColorSpace(image: RawImage, { colorSpace }: RawImage): RawImage {

@@ -1,5 +1,5 @@
-// Which backends run here, and why the others do not. `auto` never takes a software adapter over wasm; an explicit backend never
-// falls back. Choosing between two that run is the caller's, by measurement (engine/upscaler-engine.ts).
+// Which backends run here, and why the others do not. `auto` never takes a software adapter over wasm; an explicit
+// backend never falls back. Choosing between two that run is done by measurement (engine/session.ts).
 import { CarafeError } from '../core/errors.js';
 import type { Backend, BackendName } from './backend.js';
 import { openWasmBackend, openWasmModule } from './wasm/builds.js';
@@ -18,38 +18,22 @@ export interface Rejection {
   readonly reason: string;
 }
 
-/** Opens what the request allows: with 'auto' all that may be chosen, else the first of the list that works. half: a GPU may store tensors as f16. @throws {CarafeError} BackendUnavailable with every reason. */
-export async function openBackends(
-  request: BackendRequest,
-  options: { half?: boolean } = {},
-): Promise<{ opened: Backend[]; rejected: Rejection[] }> {
-  const auto = request.backend === 'auto';
-  const opened: Backend[] = [];
-  const rejected: Rejection[] = [];
-  for (const name of request.backend === 'auto' ? (['webgpu', 'wasm'] as const) : request.backend) {
-    try {
-      opened.push(await openBackend(name, request, auto, options.half));
-      if (!auto) break;
-    } catch (error) {
-      if (!(error instanceof CarafeError) || error.code !== 'BackendUnavailable') throw error;
-      rejected.push({ backend: name, reason: error.message });
-    }
-  }
-  if (opened.length === 0) {
-    throw new CarafeError(
-      'BackendUnavailable',
-      `Expected a backend that runs here for "backend", got ${rejected.map((r) => `${r.backend}: ${r.reason}`).join('; ')}`,
-      { rejected },
-    );
-  }
-  return { opened, rejected };
+/** What may be taken, in order of preference. */
+export function candidates({ backend }: BackendRequest): readonly BackendName[] {
+  return backend === 'auto' ? ['webgpu', 'wasm'] : backend;
 }
 
-/** @throws {CarafeError} BackendUnavailable with the reason. */
-async function openBackend(
+export function unavailable(rejected: readonly Rejection[]): CarafeError {
+  const reasons = rejected.map(({ backend, reason }) => `${backend}: ${reason}`).join('; ');
+  return new CarafeError('BackendUnavailable', `Expected a backend that runs here for "backend", got ${reasons}`, {
+    rejected: [...rejected],
+  });
+}
+
+/** @param half A GPU may store tensors as f16. @throws {CarafeError} BackendUnavailable with the reason. */
+export async function openBackend(
   name: BackendName,
-  { wasm, device }: BackendRequest,
-  hardwareOnly: boolean,
+  { backend, wasm, device }: BackendRequest,
   half = false,
 ): Promise<Backend> {
   switch (name) {
@@ -63,10 +47,14 @@ async function openBackend(
     case 'wasm':
       return wasm ? openWasmModule(wasm, 'module of the caller') : openWasmBackend();
     case 'webgpu': {
-      const found = device ?? (await openDevice(hardwareOnly));
+      const hardwareOnly = backend === 'auto';
       if (hardwareOnly && device && isSoftwareAdapter(device.adapterInfo))
         throw new CarafeError('BackendUnavailable', 'the device is a software adapter, slower than wasm');
-      return createWebgpuBackend(found, { destroyDevice: !device, half });
+      const found = device ?? (await openDevice(hardwareOnly));
+      return createWebgpuBackend(found, { destroyDevice: !device, half }).catch((error: unknown) => {
+        if (!device) found.destroy();
+        throw error;
+      });
     }
   }
 }
@@ -85,7 +73,7 @@ export async function probeBackends(): Promise<BackendReport[]> {
   return Promise.all(
     (['webgpu', 'wasm', 'reference'] as const).map(async (name): Promise<BackendReport> => {
       try {
-        const backend = await openBackend(name, { backend: [name] }, false);
+        const backend = await openBackend(name, { backend: [name] });
         const { details } = backend;
         backend.dispose();
         return { name, available: true, details };

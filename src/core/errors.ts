@@ -31,6 +31,13 @@ export function expected(code: ErrorCode, name: string, expectation: string, got
   return new CarafeError(code, `Expected ${expectation} for "${name}", got ${describe(got)}`, { name });
 }
 
+/** Any failure as one of ours: `code` is for what is neither ours nor a lack of memory. */
+export function asCarafeError(error: unknown, code: ErrorCode, what: string): CarafeError {
+  if (error instanceof CarafeError) return error;
+  const memory = error instanceof RangeError; // what engines throw where an array cannot be allocated
+  return new CarafeError(memory ? 'OutOfMemory' : code, `Expected ${what}, got ${String(error)}`);
+}
+
 function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 120 ? `${value.slice(0, 120)}...` : value);
   if (typeof value === 'function') return 'a function';

@@ -1,4 +1,5 @@
-// Which source positions an output position of a resized axis mixes, and with which weights: half-pixel centres, edges clamped.
+// Which source positions an output position of a resized axis mixes, and with which weights: half-pixel centres, edges
+// clamped.
 import type { ResizeMode } from './shapes.js';
 
 export interface AxisTaps {
@@ -8,8 +9,9 @@ export interface AxisTaps {
 }
 
 /**
- * Source: u = (o + 0.5) * size/outSize - 0.5 (torch, align_corners=False), computed as an exact ratio of integers, so that equal
- * phases have equal weights wherever a tile begins. Cubic convolution: Keys 1981 with parameter a (-0.5 MATLAB, PIL; -0.75 torch).
+ * Source: u = (o + 0.5) * size/outSize - 0.5 (torch, align_corners=False), computed as an exact ratio of integers, so
+ * that equal phases have equal weights wherever a tile begins. Cubic convolution: Keys 1981 with parameter a (-0.5
+ * MATLAB, PIL; -0.75 torch).
  */
 export function axisTaps(size: number, outSize: number, mode: ResizeMode, cubicA: number): AxisTaps {
   const taps = mode === 'bilinear' ? 2 : 4;

@@ -1,6 +1,6 @@
-// Output shapes of every op, and the checks that make a call valid. Called once at the edge (api/, engine/networks) and
-// by each backend to size its output; backends assume validity and do not check again. All shapes here are NHWC.
-import { expected } from './errors.js';
+// Output shapes of every op, all NHWC but for reassemble's NCHW. Arguments were checked where they came in
+// (api/options.ts, the loaders of engine/networks), so a shape that does not fit here is a network that is put together
+// wrongly: an Error, not one of the public API's.
 import type { Shape } from './tensor.js';
 
 export type Activation = 'none' | 'relu' | 'leaky-relu' | 'silu' | 'hardswish';
@@ -9,7 +9,10 @@ export type Padding = 'zero' | 'replicate' | 'reflect';
 export type ResizeMode = 'bilinear' | 'bicubic';
 export type Layout = 'NCHW' | 'NHWC';
 
-/** How a reassembly is laid out: kernels are rows [g][tap][sub-pixel] of groups * kUp^2 * scale^2 values per source pixel. */
+/**
+ * How a reassembly is laid out: kernels are rows [g][tap][sub-pixel] of groups * kUp^2 * scale^2 values per source
+ * pixel.
+ */
 export interface Window {
   readonly scale: number;
   readonly kUp: number;
@@ -23,52 +26,50 @@ export function rowLength({ scale, kUp, groups }: Window): number {
 
 /** x [n, h, w, cIn] -> [n, h, w, cOut] ('same' zero padding, stride 1). */
 export function convShape(x: Shape, cIn: number, cOut: number): Shape {
-  if (x[3] !== cIn) throw expected('ShapeMismatch', 'features', `${cIn} channels`, x[3]);
+  assertFits(x[3] === cIn, 'conv2d', x, [cIn, cOut]);
   return [x[0], x[1], x[2], cOut];
 }
 
 /** x [n, h, w, c*s*s] -> [n, h*s, w*s, c]. */
 export function pixelShuffleShape(x: Shape, scale: number): Shape {
-  if (x[3] % (scale * scale) !== 0)
-    throw expected('ShapeMismatch', 'x', `a multiple of scale^2 = ${scale * scale} channels`, x[3]);
+  assertFits(x[3] % (scale * scale) === 0, 'pixelShuffle', x, [scale]);
   return [x[0], x[1] * scale, x[2] * scale, x[3] / (scale * scale)];
 }
 
 /** x [n, h*s, w*s, c] -> [n, h, w, c*s*s]. */
 export function pixelUnshuffleShape(x: Shape, scale: number): Shape {
-  if (x[1] % scale !== 0 || x[2] % scale !== 0)
-    throw expected('ShapeMismatch', 'x', `a height and width divisible by scale = ${scale}`, [x[1], x[2]]);
+  assertFits(x[1] % scale === 0 && x[2] % scale === 0, 'pixelUnshuffle', x, [scale]);
   return [x[0], x[1] / scale, x[2] / scale, x[3] * scale * scale];
 }
 
 /** features [n, h, w, c], rows [n, h, w, groups*kUp^2*s^2] -> [n, h*s, w*s, c], or [n, c, h*s, w*s] in layout NCHW. */
-export function reassembleShape(features: Shape, rows: Shape, window: Window, layout: Layout = 'NHWC'): Shape {
+export function reassembleShape(features: Shape, rows: Shape, window: Window, layout: Layout): Shape {
   const [n, h, w, c] = features;
-  if (c % window.groups !== 0)
-    throw expected('ShapeMismatch', 'groups', `a divisor of the ${c} channels of "features"`, window.groups);
-  const want = rowLength(window);
-  if (rows[0] !== n || rows[1] !== h || rows[2] !== w || rows[3] !== want) {
-    throw expected(
-      'ShapeMismatch',
-      'kernels',
-      `${want / window.scale ** 2} channels (groups * kUp^2) at ${h * window.scale}x${w * window.scale} for each of ${n} images`,
-      [rows[0], rows[3] / window.scale ** 2, rows[1] * window.scale, rows[2] * window.scale],
-    );
-  }
+  const fits = rows[0] === n && rows[1] === h && rows[2] === w && rows[3] === rowLength(window);
+  assertFits(fits && c % window.groups === 0, 'reassemble', features, rows, [window.groups]);
   return layout === 'NHWC' ? [n, h * window.scale, w * window.scale, c] : [n, c, h * window.scale, w * window.scale];
 }
 
-/** maps [n, h, w, groups], rows as in reassembleShape (of the encoder, not stored), base [n, h*s, w*s, 1] -> the shape of base. */
+/**
+ * maps [n, h, w, groups], rows as in reassembleShape (of the encoder, not stored), base [n, h*s, w*s, 1] -> the shape
+ * of base.
+ */
 export function reassembleSumShape(maps: Shape, rows: Shape, base: Shape, window: Window): Shape {
-  if (maps[3] !== window.groups)
-    throw expected('ShapeMismatch', 'maps', `${window.groups} channels, one for each group`, maps[3]);
-  const out = reassembleShape(maps, rows, window);
-  if (base[0] !== out[0] || base[1] !== out[1] || base[2] !== out[2] || base[3] !== 1)
-    throw expected('ShapeMismatch', 'base', `shape [${out[0]}, ${out[1]}, ${out[2]}, 1]`, [...base]);
+  const out = reassembleShape(maps, rows, window, 'NHWC');
+  const fits = base[0] === out[0] && base[1] === out[1] && base[2] === out[2] && base[3] === 1;
+  assertFits(fits && maps[3] === window.groups, 'reassembleSum', maps, base, [window.groups]);
   return base;
 }
 
-/** The source index for a tap at `i`, possibly outside 0..size-1; -1 where the tap reads zero. Source: numpy.pad's edge and reflect. */
+/** The kernels read as many values as these shapes say: memory that is not theirs, if the shapes are wrong. */
+function assertFits(fits: boolean, op: string, ...sizes: readonly (readonly number[])[]): void {
+  if (!fits) throw new Error(`${op} of shapes that do not fit: ${JSON.stringify(sizes)}`);
+}
+
+/**
+ * The source index for a tap at `i`, possibly outside 0..size-1; -1 where the tap reads zero. Source: numpy.pad's edge
+ * and reflect.
+ */
 export function borderIndex(i: number, size: number, padding: Padding): number {
   if (i >= 0 && i < size) return i;
   if (padding === 'zero') return -1;

@@ -1,5 +1,5 @@
 // Tensors as plain data. Public tensors are NCHW (PyTorch, mmcv); inside the fast backends everything is NHWC.
-import type { Global } from './platform.js';
+import type { ClampedBytes, Global } from './platform.js';
 
 /** Four dimensions; which ones is said where it is used: [n, c, h, w] in the public API, [n, h, w, c] inside. */
 export type Shape = readonly [number, number, number, number];
@@ -15,7 +15,7 @@ export type ColorSpace = 'srgb' | 'display-p3';
 
 /** RGBA8, straight alpha, row-major; `data.length` is width * height * 4. */
 export interface RawImage {
-  readonly data: Uint8ClampedArray;
+  readonly data: ClampedBytes;
   readonly width: number;
   readonly height: number;
   /** Absent: 'srgb'. */

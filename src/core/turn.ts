@@ -1,7 +1,5 @@
 // Giving the thread back, so that timers, events and messages come in between pieces of work.
 
-const SLICE = 8; // ms: half a frame
-
 /** Resolves in a later task, after the events that wait by then. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => {
@@ -21,13 +19,29 @@ export function turn(): Promise<void> {
   });
 }
 
-/** For a long loop: `await pause()` in it gives the thread back every SLICE milliseconds. */
-export function slices(): () => Promise<void> | undefined {
-  let since = performance.now();
-  return () => {
-    if (performance.now() - since < SLICE) return undefined;
-    return turn().then(() => {
-      since = performance.now();
-    });
-  };
+const SLICE = 8; // ms: half a frame
+
+/** The task that runs on this thread now, if it does work in slices. */
+let task: { readonly begun: number; readonly over: Promise<void> } | undefined;
+
+/**
+ * Does `work`, which yields where it may be interrupted, so that all such work together holds the thread for SLICE ms
+ * at a time.
+ */
+export async function inSlices<T>(work: Generator<void, T, void>): Promise<T> {
+  for (;;) {
+    const now = performance.now();
+    task ??= {
+      begun: now,
+      over: turn().then(() => {
+        task = undefined;
+      }),
+    };
+    if (now - task.begun > SLICE) {
+      await task.over;
+    } else {
+      const { done, value } = work.next();
+      if (done) return value;
+    }
+  }
 }

@@ -1,8 +1,11 @@
-// Tiles: which rectangles an image is processed in, and how one is cut from it and pasted back. Pure.
+// Tiles: which rectangles an image is processed in, and how one is cut from it and pasted back. Pure. What takes long on large images
+// is a generator, to be run by inSlices().
 // A tile is cut with a halo from the edge-replicated image and only its core is kept, so that no output pixel depends on where a tile
 // ends: tiled equals whole, bit for bit. For that every tile begins on the grid of BLOCK pixels that kernels may compute in.
 import { BLOCK, type Rectangle } from '../backends/backend.js';
+import { expected } from '../core/errors.js';
 import type { RawImage } from '../core/tensor.js';
+import { isOpaque } from './alpha.js';
 
 /** Extra input pixels that a tile is cut with, multiples of BLOCK. */
 export interface Halo {
@@ -35,32 +38,55 @@ function split(size: number, tile: number): [number, number][] {
   return starts.slice(1).map((end, i) => [starts[i], end - starts[i]]);
 }
 
-/** `core` and its halo; outside the image the nearest edge pixel. */
-export function cutTile(image: RawImage, core: Rectangle, { border, inner }: Halo): CutTile {
+/** Bytes between the yields of what follows: less than a millisecond's copying. */
+const STEP = 2 ** 20;
+
+/** `core` and its halo; outside the image the nearest edge pixel. @throws {CarafeError} UnsupportedImage if the pixels are gone. */
+export function* cutting(image: RawImage, core: Rectangle, { border, inner }: Halo): Generator<void, CutTile, void> {
   const x = Math.max(core.x - inner, -border);
   const y = Math.max(core.y - inner, -border);
   const width = Math.min(core.x + core.width + inner, image.width + border) - x;
   const height = Math.min(core.y + core.height + inner, image.height + border) - y;
-  const from = pixels(image);
-  const to = new Uint32Array(width * height);
+  const pixels = new Uint32Array(width * height);
+  const data = new Uint8ClampedArray(pixels.buffer); // `image.data` need not be aligned
   const left = Math.max(x, 0);
   const right = Math.min(x + width, image.width);
   const before = left - x;
+  const rows = Math.ceil(STEP / (4 * width));
   for (let row = 0; row < height; row++) {
-    const sourceRow = Math.min(Math.max(y + row, 0), image.height - 1) * image.width;
-    const target = to.subarray(row * width, (row + 1) * width);
-    target.set(from.subarray(sourceRow + left, sourceRow + right), before);
-    target.fill(target[before], 0, before);
-    target.fill(target[before + right - left - 1], before + right - left);
+    if (row % rows === 0) {
+      if (row > 0) yield;
+      assertThere(image); // whoever had the thread may have transferred it
+    }
+    const from = Math.min(Math.max(y + row, 0), image.height - 1) * image.width;
+    const start = row * width + before;
+    const end = start + right - left;
+    data.set(image.data.subarray(4 * (from + left), 4 * (from + right)), 4 * start);
+    pixels.fill(pixels[start], row * width, start);
+    pixels.fill(pixels[end - 1], end, (row + 1) * width);
   }
-  return {
-    image: { data: new Uint8ClampedArray(to.buffer), width, height },
-    core: { ...core, x: core.x - x, y: core.y - y },
-  };
+  return { image: { data, width, height }, core: { ...core, x: core.x - x, y: core.y - y } };
 }
 
-export function pasteTile(image: RawImage, tile: RawImage, x: number, y: number): void {
+export function cutTile(image: RawImage, core: Rectangle, halo: Halo): CutTile {
+  const steps = cutting(image, core, halo);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+function assertThere({ data, width, height }: RawImage): void {
+  const bytes = width * height * 4;
+  if (data.length >= bytes) return;
+  throw expected('UnsupportedImage', 'image', `${bytes} bytes until the call settles`, data.length);
+}
+
+/** The tile to (x, y) of an image. */
+export function* pasting(image: RawImage, tile: RawImage, x: number, y: number): Generator<void, void, void> {
+  const rows = Math.ceil(STEP / (4 * tile.width));
   for (let row = 0; row < tile.height; row++) {
+    if (row > 0 && row % rows === 0) yield;
     image.data.set(
       tile.data.subarray(row * tile.width * 4, (row + 1) * tile.width * 4),
       ((y + row) * image.width + x) * 4,
@@ -68,8 +94,11 @@ export function pasteTile(image: RawImage, tile: RawImage, x: number, y: number)
   }
 }
 
-/** The image as 32-bit pixels; copies only what is not aligned. */
-function pixels({ data, width, height }: RawImage): Uint32Array {
-  const aligned = data.byteOffset % 4 === 0 ? data : data.slice();
-  return new Uint32Array(aligned.buffer, aligned.byteOffset, width * height);
+/** Whether any pixel is not opaque. */
+export function* findingAlpha({ data, width, height }: RawImage): Generator<void, boolean, void> {
+  for (let start = 0; start < data.length; start += STEP) {
+    if (start > 0) yield;
+    if (!isOpaque({ data: data.subarray(start, start + STEP), width, height })) return true;
+  }
+  return false;
 }

@@ -1,10 +1,13 @@
-// One image over runners: cut tiles, keep every runner busy with two batches of them (one computes while the other's result travels), hand
-// tiles out as they finish. Knows no thread: a runner may be an engine here or one in a worker.
-import type { Rectangle } from '../backends/backend.js';
+// One image as a call of the queue: tiles are cut when a runner is free, and handed out as they finish.
+import type { BackendName } from '../backends/backend.js';
+import { unlessAborted } from '../core/abort.js';
+import type { Global } from '../core/platform.js';
 import type { RawImage } from '../core/tensor.js';
-import { isOpaque } from './alpha.js';
-import { cutTile, planTiles } from './tiles.js';
-import type { TileRunner } from './upscaler-engine.js';
+import { inSlices } from '../core/turn.js';
+import type { Call, Queue } from './queue.js';
+import type { WorkOf } from './specs.js';
+import { cutting, findingAlpha, planTiles } from './tiles.js';
+import type { TileJob, UpscalerFacts } from './upscaler.js';
 
 export interface Progress {
   /** Tiles finished, and tiles in all. */
@@ -13,8 +16,8 @@ export interface Progress {
 }
 
 export interface RunOptions {
-  /** Aborting rejects with `signal.reason` at once; tiles already begun finish unseen. */
-  readonly signal?: AbortSignal;
+  /** Aborting rejects with `signal.reason` at once, and no more tiles are begun. */
+  readonly signal?: Global<'AbortSignal'>;
   readonly onProgress?: (progress: Progress) => void;
 }
 
@@ -25,54 +28,80 @@ export interface Tile {
   readonly image: RawImage;
 }
 
-const BATCHES_PER_RUNNER = 2;
+/** Thrown where tiles were to come from one backend only, and the session had to go on with another. */
+export const MOVED = Symbol('moved');
+
+/** Input pixels that are worth running together; a backend says how many tiles at most. */
+const BATCH_PIXELS = 8 * 256 ** 2;
 
 export async function* upscaleTiles(
   image: RawImage,
-  runners: readonly TileRunner[],
+  queue: Queue<UpscalerFacts>,
   tileSize: number,
   { signal, onProgress }: RunOptions,
+  only?: BackendName,
 ): AsyncGenerator<Tile, void, void> {
-  const { scale, halo: halos, batch } = runners[0].info;
-  const alpha = !isOpaque(image);
-  const halo = alpha ? halos.alpha : halos.opaque;
+  const alpha = await unlessAborted(signal, inSlices(findingAlpha(image)));
   const cores = planTiles(image.width, image.height, tileSize);
-  const idle = runners.flatMap((runner) => Array.from({ length: BATCHES_PER_RUNNER }, () => runner));
-  const together = Math.min(batch, Math.ceil(cores.length / idle.length)); // so that there is a batch for each
-  // A queue rather than Promise.race: racing against a long-lived promise would keep every tile alive until the image is done.
   const finished: Tile[] = [];
+  let begun = 0;
+  let done = 0; // handed out
+  let together = 1; // tiles in a job
   let failure: { error: unknown } | undefined;
-  let wake = (): void => {};
-  const start = async (tiles: readonly Rectangle[], runner: TileRunner): Promise<void> => {
-    try {
-      const results = await runner.runTiles(tiles.map((core) => ({ ...cutTile(image, core, halo), alpha })));
-      finished.push(...results.map((result, i) => ({ x: tiles[i].x * scale, y: tiles[i].y * scale, image: result })));
-      idle.push(runner);
-    } catch (error) {
+  let notify = (): void => {};
+
+  const call: Call<UpscalerFacts> = {
+    get left() {
+      const ahead = begun - done; // no further than what can be under way: whoever reads the tiles may be slow
+      return ahead < queue.slots * together ? cores.length - begun : 0;
+    },
+    next({ batch, facts: { scale } }) {
+      const most = Math.min(batch, Math.ceil(BATCH_PIXELS / tileSize ** 2), Math.ceil(cores.length / queue.slots));
+      together = Math.max(1, most); // so that there is a job for each slot
+      const tiles = cores.slice(begun, begun + together);
+      begun += tiles.length;
+      return {
+        prepare: async ({ backend, facts }): Promise<WorkOf<'upscaler'>> => {
+          if (only && backend !== only) {
+            failure = { error: MOVED };
+            throw MOVED;
+          }
+          const halo = alpha ? facts.halo.alpha : facts.halo.opaque;
+          const jobs: TileJob[] = [];
+          for (const core of tiles) jobs.push({ ...(await inSlices(cutting(image, core, halo))), alpha });
+          return { program: 'tiles', args: [jobs], transfer: jobs.map((job) => job.image.data.buffer as ArrayBuffer) };
+        },
+        done: (value) => {
+          const images = value as RawImage[];
+          finished.push(
+            ...images.map((result, i) => ({ x: tiles[i].x * scale, y: tiles[i].y * scale, image: result })),
+          );
+          notify();
+        },
+      };
+    },
+    fail(error) {
       failure ??= { error };
-    }
-    wake();
+      notify();
+    },
   };
-  const abort = (): void => wake();
-  signal?.addEventListener('abort', abort);
+  queue.add(call, signal);
   try {
-    let next = 0;
-    for (let done = 0; done < cores.length; ) {
-      signal?.throwIfAborted();
+    while (done < cores.length) {
       if (failure) throw failure.error;
-      while (idle.length > 0 && next < cores.length) void start(cores.slice(next, (next += together)), idle.shift()!);
       const tile = finished.shift();
       if (tile) {
         done++;
         onProgress?.({ done, total: cores.length });
         yield tile;
+        queue.wake();
       } else {
         await new Promise<void>((resolve) => {
-          wake = resolve;
+          notify = resolve;
         });
       }
     }
   } finally {
-    signal?.removeEventListener('abort', abort);
+    queue.remove(call);
   }
 }

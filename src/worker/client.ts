@@ -1,33 +1,74 @@
-// Engines in workers, seen from the caller's thread. comlink alone leaves calls to a dead worker pending for ever, so every call is
-// kept in a set that a crash or a terminate rejects.
+// A session in a worker, seen from the caller's thread. comlink alone leaves calls to a dead worker pending for ever, so every call is
+// kept in a set that a crash or dispose() rejects.
 import { transfer } from 'comlink';
-import { CarafeError } from '../core/errors.js';
-import type { RawImage, Tensor } from '../core/tensor.js';
-import type { CarafeInfo, CarafeRunner, CarafeSpec } from '../engine/carafe-engine.js';
-import type { TileJob } from '../engine/upscale-tile.js';
-import type { EngineInfo, TileRunner, UpscalerSpec } from '../engine/upscaler-engine.js';
+import { onAbort, unlessAborted } from '../core/abort.js';
+import { asCarafeError, CarafeError } from '../core/errors.js';
+import type { Prepared, Runner } from '../engine/queue.js';
+import type { Job, Outcome, Run, SessionInfo } from '../engine/session.js';
+import type { OpenRequest } from '../engine/specs.js';
 import { spawn, type Thread } from './spawn.js';
-import { type Answer, moving, unpack } from './wire.js';
+import { type Answer, unpack } from './wire.js';
 
-class EngineWorker {
+export class WorkerSession implements Runner {
+  info!: SessionInfo;
   readonly #thread: Thread;
   readonly #pending = new Set<(error: CarafeError) => void>();
   #down: CarafeError | undefined;
+  #onCrash: (error: CarafeError) => void = () => {};
+  #jobs = 0;
 
-  protected constructor(thread: Thread) {
+  /** @throws {CarafeError} WorkerCrashed; as Session.open; the signal's reason */
+  static async open(request: OpenRequest, workerUrl: URL | undefined, signal?: AbortSignal): Promise<WorkerSession> {
+    const worker = new WorkerSession(await unlessAborted(signal, spawn(workerUrl), (late) => late.terminate()));
+    const stop = onAbort(signal, () => worker.dispose());
+    try {
+      worker.info = await worker.#call((remote) => remote.open(request));
+      return worker;
+    } catch (error) {
+      worker.dispose();
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      stop();
+    }
+  }
+
+  private constructor(thread: Thread) {
     this.#thread = thread;
     thread.keepAlive(false);
     thread.onCrash((reason) =>
-      this.#shut(new CarafeError('WorkerCrashed', `Expected the worker to stay alive, got ${reason}`)),
+      this.#end(new CarafeError('WorkerCrashed', `Expected the worker to stay alive, got ${reason}`)),
     );
   }
 
-  /** Every pending and later call rejects with Disposed. */
-  terminate(): void {
-    this.#shut(new CarafeError('Disposed', 'Expected a live worker, got one that was disposed'));
+  /** Calls back once the worker has died without being asked to, before its calls hear of it. */
+  onCrash(callback: (error: CarafeError) => void): void {
+    if (this.#down) callback(this.#down);
+    else this.#onCrash = callback;
   }
 
-  protected async call<T>(invoke: (remote: Thread['remote']) => Promise<Answer<T>>): Promise<T> {
+  run({ transfer: moved, ...job }: Prepared): Run {
+    const id = this.#jobs++;
+    return {
+      outcome: this.#run(id, transfer(job, [...moved])),
+      drop: () => {
+        if (!this.#down) this.#thread.remote.drop(id).catch(() => {});
+      },
+    };
+  }
+
+  /** Every pending and later call rejects with Disposed. */
+  dispose(): void {
+    this.#end(new CarafeError('Disposed', 'Expected a live worker, got one that was disposed'));
+  }
+
+  async #run(id: number, job: Job): Promise<Outcome> {
+    const { outcome, info } = await this.#call((remote) => remote.run(id, job));
+    this.info = info;
+    return outcome;
+  }
+
+  async #call<T>(invoke: (remote: Thread['remote']) => Promise<Answer<T>>): Promise<T> {
     if (this.#down) throw this.#down;
     let fail!: (error: CarafeError) => void;
     try {
@@ -37,7 +78,7 @@ class EngineWorker {
         this.#thread.keepAlive(true);
         invoke(this.#thread.remote)
           .then((answer) => resolve(unpack(answer)))
-          .catch(reject);
+          .catch((error) => reject(asCarafeError(error, 'InvalidOption', 'values that can go to a worker')));
       });
     } finally {
       this.#pending.delete(fail);
@@ -45,64 +86,11 @@ class EngineWorker {
     }
   }
 
-  #shut(reason: CarafeError): void {
+  #end(reason: CarafeError): void {
     if (this.#down) return;
     this.#down = reason;
     this.#thread.terminate();
+    if (reason.code === 'WorkerCrashed') this.#onCrash(reason);
     for (const fail of this.#pending) fail(reason);
-  }
-}
-
-export class UpscalerWorker extends EngineWorker implements TileRunner {
-  info!: EngineInfo;
-
-  /** @throws {CarafeError} WorkerCrashed, BackendUnavailable, ModelInvalid */
-  static async create(spec: UpscalerSpec, workerUrl: URL | undefined): Promise<UpscalerWorker> {
-    const worker = new UpscalerWorker(await spawn(workerUrl));
-    try {
-      worker.info = await worker.call((remote) => remote.openUpscaler(spec));
-    } catch (error) {
-      worker.terminate();
-      throw error;
-    }
-    return worker;
-  }
-
-  async runTiles(jobs: readonly TileJob[]): Promise<RawImage[]> {
-    const { images, info } = await this.call((remote) =>
-      remote.runTiles(
-        transfer(
-          jobs,
-          jobs.map(({ image }) => image.data.buffer),
-        ),
-      ),
-    ); // cut for these jobs: they may move
-    this.info = info;
-    return images;
-  }
-}
-
-export class CarafeWorker extends EngineWorker implements CarafeRunner {
-  info!: CarafeInfo;
-
-  /** @throws {CarafeError} WorkerCrashed, BackendUnavailable */
-  static async create(spec: CarafeSpec, workerUrl: URL | undefined): Promise<CarafeWorker> {
-    const worker = new CarafeWorker(await spawn(workerUrl));
-    try {
-      worker.info = await worker.call((remote) => remote.openCarafe(spec));
-    } catch (error) {
-      worker.terminate();
-      throw error;
-    }
-    return worker;
-  }
-
-  /** x is the caller's: it is copied; `into` and the result are transferred. What is on a SharedArrayBuffer is neither. */
-  predictKernels(x: Tensor): Promise<Tensor> {
-    return this.call((remote) => remote.predictKernels(x));
-  }
-
-  upsample(x: Tensor, into?: Float32Array): Promise<Tensor> {
-    return this.call((remote) => remote.upsample(x, into && transfer(into, moving(into))));
   }
 }

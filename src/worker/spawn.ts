@@ -1,8 +1,9 @@
-// Starts one worker, in a page, a Node program, Deno or Bun: from its own file first, which every bundler but one finds through
-// `new URL(..., import.meta.url)`, else from its source carried inside the package (a chunk that is loaded only then).
+// Starts one worker, in a page, a Node program, Deno or Bun. The worker is a file of its own, and its text is also carried inside the
+// package (a chunk that is loaded only then) for where the file is not found, refused or not ours.
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { CarafeError } from '../core/errors.js';
+import { HANDSHAKE } from './handshake.js';
 import type { Host } from './wire.js';
 
 export interface Thread {
@@ -14,47 +15,115 @@ export interface Thread {
   terminate(): void;
 }
 
+/** One way to start a worker, and what it is called in an error. */
+type Way = readonly [name: string, start: () => Thread | Promise<Thread>];
+
+/** Milliseconds that a worker has until it answers; the last way that is left has longer, for slow networks. */
+const PATIENCE = 5_000;
+const LAST_PATIENCE = 15_000;
+
+/** The way that worked last is the first to try: the next workers need not wait for the same wrong file. */
+let proven: string | undefined;
+
 /** @throws {CarafeError} WorkerCrashed with a reason for each way that was tried. */
 export async function spawn(workerUrl: URL | undefined): Promise<Thread> {
   const reasons: string[] = [];
-  for (const source of workerUrl ? [workerUrl] : (['file', 'inline'] as const)) {
+  const ways = waysHere(workerUrl).sort(([a], [b]) => Number(b === proven) - Number(a === proven));
+  for (const [i, [name, start]] of ways.entries()) {
     try {
-      return await start(source);
+      const thread = await greeted(await start(), i < ways.length - 1 ? PATIENCE : LAST_PATIENCE);
+      proven = name;
+      return thread;
     } catch (error) {
-      reasons.push(`${source}: ${(error as Error).message}`);
+      reasons.push(`${name}: ${(error as Error).message}`);
     }
   }
-  throw new CarafeError('WorkerCrashed', `Expected a worker to start, got ${reasons.join('; ')}`, { reasons });
+  const got = reasons.join('; ') || 'a runtime without workers';
+  throw new CarafeError('WorkerCrashed', `Expected a worker to start, got ${got}`, { reasons });
 }
 
-async function start(source: URL | 'file' | 'inline'): Promise<Thread> {
-  // In Node a library may have made worker_threads' Worker global: a browser's Worker is the one that is an EventTarget.
-  const thread =
-    typeof globalThis.Worker?.prototype.addEventListener === 'function'
-      ? await browserThread(source)
-      : await nodeThread(source);
-  const ready = thread.remote.ready();
-  ready.catch(() => {});
+/** The thread, once the worker has said that it is ours. */
+async function greeted(thread: Thread, patience: number): Promise<Thread> {
+  let timer: ReturnType<typeof setTimeout>;
   try {
-    await Promise.race([ready, new Promise((_, reject) => thread.onCrash((reason) => reject(new Error(reason))))]);
+    const answer = await Promise.race([
+      thread.remote.ready(),
+      new Promise<never>((_, reject) => {
+        thread.onCrash((reason) => reject(new Error(reason)));
+        timer = setTimeout(() => reject(new Error(`no answer within ${patience} ms`)), patience);
+      }),
+    ]);
+    if (answer !== HANDSHAKE) throw new Error(`not the worker of ${HANDSHAKE}`);
+    return thread;
   } catch (error) {
     thread.terminate();
     throw error;
+  } finally {
+    clearTimeout(timer!);
   }
-  return thread;
 }
 
-async function browserThread(source: URL | 'file' | 'inline'): Promise<Thread> {
-  let worker: Worker;
-  if (source === 'file') {
-    worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'carafe-web' }); // bundlers look for this very expression
-  } else if (source === 'inline') {
-    const url = URL.createObjectURL(new Blob([await inlineSource()], { type: 'text/javascript' }));
-    worker = new Worker(url, { type: 'module', name: 'carafe-web' });
-    worker.addEventListener('message', () => URL.revokeObjectURL(url), { once: true }); // not before it has loaded
-  } else {
-    worker = new Worker(source, { type: 'module', name: 'carafe-web' });
+function waysHere(workerUrl: URL | undefined): Way[] {
+  const ways: Way[] = [];
+  const threads = nodeThreads();
+  if (threads) {
+    const start = (url: URL): Thread => nodeThread(threads, url);
+    if (workerUrl) ways.push([`${workerUrl}`, () => start(workerUrl)]);
+    else
+      ways.push(
+        ['file', () => start(workerFile())],
+        ['inline', async () => start(new URL(`data:text/javascript,${encodeURIComponent(await source())}`))],
+      );
   }
+  // A library may have made worker_threads' Worker global: a browser's Worker is the one that is an EventTarget.
+  if (typeof globalThis.Worker?.prototype.addEventListener === 'function') {
+    if (workerUrl) ways.push([`${workerUrl}`, () => browserThread(workerUrl.href)]);
+    else {
+      const file: Way = ['file', () => browserThread(workerFile().href)];
+      // Scripts, not modules: pages of an opaque origin (sandboxed frames) refuse modules from blobs.
+      const inline: Way[] = [
+        ['blob', async () => blobThread(await source())],
+        ['data', async () => browserThread(`data:text/javascript,${encodeURIComponent(await source())}`, 'classic')],
+      ];
+      ways.push(...(fileIsThere() ? [file, ...inline] : [...inline, file]));
+    }
+  }
+  return ways;
+}
+
+/** Bundlers look for this very expression, and replace it by the place they put the file at. */
+function workerFile(): URL {
+  return new URL('./carafe-web-worker.js', import.meta.url);
+}
+
+/**
+ * False in a bundle of a bundler that does not know `workerFile`'s expression: there it means a file beside the bundle, that nobody has put
+ * there, or that is another's. Elsewhere a bundler has replaced it, or this is still the chunk that was built beside the file.
+ */
+function fileIsThere(): boolean {
+  try {
+    return (
+      !workerFile().pathname.endsWith('/carafe-web-worker.js') ||
+      /\/carafe-web-[a-z-]+-[A-Z0-9]{8}\.js$/.test(new URL(import.meta.url).pathname) // chunkNames in scripts/build.js
+    );
+  } catch {
+    return false; // no import.meta: a bundle that is no module
+  }
+}
+
+/** The worker's text. */
+async function source(): Promise<string> {
+  return (await import('../../dist/carafe-web-worker.js?text')).default;
+}
+
+function blobThread(text: string): Thread {
+  const url = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+  return browserThread(url, 'classic', () => URL.revokeObjectURL(url));
+}
+
+function browserThread(url: string, type: WorkerType = 'module', loaded?: () => void): Thread {
+  const worker = new Worker(trusted(url), { type, name: 'carafe-web' });
+  if (loaded) for (const event of ['message', 'error']) worker.addEventListener(event, loaded, { once: true });
   return {
     remote: Comlink.wrap<Host>(worker),
     onCrash: (callback) => {
@@ -68,15 +137,29 @@ async function browserThread(source: URL | 'file' | 'inline'): Promise<Thread> {
   };
 }
 
-async function nodeThread(source: URL | 'file' | 'inline'): Promise<Thread> {
-  const threads = globalThis.process?.getBuiltinModule?.('node:worker_threads');
-  if (!threads) throw new Error('this runtime has no workers');
-  const url =
-    source === 'file'
-      ? new URL('./worker.js', import.meta.url)
-      : source === 'inline'
-        ? new URL(`data:text/javascript,${encodeURIComponent(await inlineSource())}`)
-        : source;
+interface TrustedTypes {
+  createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): string };
+}
+let policy: ReturnType<TrustedTypes['createPolicy']> | undefined; // made once: a page need not allow a second of the same name
+
+/** For pages with `require-trusted-types-for 'script'`: the URL, vouched for by the policy `carafe-web`. */
+function trusted(url: string): string {
+  const { trustedTypes } = globalThis as { trustedTypes?: TrustedTypes };
+  try {
+    policy ??= trustedTypes?.createPolicy('carafe-web', { createScriptURL: (vouched) => vouched });
+  } catch {
+    // the page's `trusted-types` does not name it: Worker says so, unless the page's default policy lets the URL pass
+  }
+  return policy?.createScriptURL(url) ?? url;
+}
+
+/** Deno and Bun have workers of both kinds: only Node's let the process end. Electron's pages have a process, and no threads. */
+function nodeThreads() {
+  const { process } = globalThis as { process?: NodeJS.Process & { type?: string } };
+  return process?.type === 'renderer' ? undefined : process?.getBuiltinModule?.('node:worker_threads');
+}
+
+function nodeThread(threads: NonNullable<ReturnType<typeof nodeThreads>>, url: URL): Thread {
   const worker = new threads.Worker(url, { name: 'carafe-web', resourceLimits: { maxYoungGenerationSizeMb: 1 } }); // pixels are not on its heap
   const remote = Comlink.wrap<Host>(nodeEndpoint(worker));
   return {
@@ -88,8 +171,4 @@ async function nodeThread(source: URL | 'file' | 'inline'): Promise<Thread> {
     keepAlive: (on) => (on ? worker.ref() : worker.unref()),
     terminate: () => void worker.terminate(),
   };
-}
-
-async function inlineSource(): Promise<string> {
-  return (await import('../../dist/worker.js?text')).default;
 }

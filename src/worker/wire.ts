@@ -1,49 +1,49 @@
-// What crosses the thread boundary. comlink keeps only an error's message, name and stack, and copies what is not marked for
-// transfer; so an answer is {value} or {error: {code, message, details}}, and buffers are listed here.
+// What crosses the thread boundary. comlink keeps only an error's message, name and stack, and copies what is not listed for
+// transfer; so an answer is {value} or {error: {code, message, details}}, and buffers are found here.
 import * as Comlink from 'comlink';
-import { CarafeError, type ErrorCode } from '../core/errors.js';
-import type { RawImage, Tensor } from '../core/tensor.js';
-import type { CarafeInfo, CarafeSpec } from '../engine/carafe-engine.js';
-import type { TileJob } from '../engine/upscale-tile.js';
-import type { EngineInfo, UpscalerSpec } from '../engine/upscaler-engine.js';
+import { asCarafeError, CarafeError, type ErrorCode } from '../core/errors.js';
+import { tagOf } from '../core/tag.js';
+import type { Job, Outcome, SessionInfo } from '../engine/session.js';
+import type { OpenRequest } from '../engine/specs.js';
 
-/** The worker's side; a worker holds at most one of each. */
+/** The worker's side: one session. */
 export interface Host {
-  /** Answers once the worker's code runs. */
-  ready(): true;
-  openUpscaler(spec: UpscalerSpec): Promise<Answer<EngineInfo>>;
-  /** Also the info, which changes if the GPU is lost. */
-  runTiles(jobs: readonly TileJob[]): Promise<Answer<{ images: RawImage[]; info: EngineInfo }>>;
-  openCarafe(spec: CarafeSpec): Promise<Answer<CarafeInfo>>;
-  predictKernels(x: Tensor): Promise<Answer<Tensor>>;
-  upsample(x: Tensor, into?: Float32Array): Promise<Answer<Tensor>>;
+  /** Answers once the worker's code runs: with HANDSHAKE. */
+  ready(): string;
+  open(request: OpenRequest): Promise<Answer<SessionInfo>>;
+  /** Also the info, which changes if the session goes on with another backend. `id`: for drop(). */
+  run(id: number, job: Job): Promise<Answer<{ outcome: Outcome; info: SessionInfo }>>;
+  /** Nobody waits for the job any more. */
+  drop(id: number): void;
 }
 
 export type Answer<T> = { readonly value: T } | { readonly error: WireError };
 
 interface WireError {
-  readonly code: ErrorCode | undefined; // undefined: not one of ours
+  readonly code: ErrorCode;
   readonly message: string;
   readonly details: unknown;
   readonly stack: string | undefined;
 }
 
-/** What has to move to be seen on the other side; shared memory is seen from both. */
-export function moving({ buffer }: { buffer: ArrayBufferLike }): ArrayBuffer[] {
-  return buffer instanceof ArrayBuffer ? [buffer] : [];
+/** The buffers in a value of plain objects, arrays and typed arrays. Shared memory does not move: it is seen from both sides. */
+export function transferables(value: unknown, found = new Set<ArrayBuffer>()): ArrayBuffer[] {
+  if (ArrayBuffer.isView(value)) {
+    if (tagOf(value.buffer) === 'ArrayBuffer') found.add(value.buffer as ArrayBuffer);
+  } else if (typeof value === 'object' && value !== null) {
+    for (const part of Object.values(value)) transferables(part, found);
+  }
+  return [...found];
 }
 
-/** Runs `body` in the worker and packs what comes of it; `transfer` names the buffers the caller may have. */
-export async function answer<T>(
-  body: () => Promise<T>,
-  transfer: (value: T) => ArrayBuffer[] = () => [],
-): Promise<Answer<T>> {
+/** Runs `body` in the worker and packs what comes of it, to be moved to the caller's side. */
+export async function answer<T>(body: () => Promise<T>): Promise<Answer<T>> {
   try {
     const value = await body();
-    return Comlink.transfer({ value }, transfer(value));
+    return Comlink.transfer({ value }, transferables(value));
   } catch (error) {
-    const { code, message, details, stack } = error as CarafeError;
-    return { error: { code: error instanceof CarafeError ? code : undefined, message, details, stack } };
+    const { code, message, details, stack } = asCarafeError(error, 'BackendUnavailable', 'the worker to answer');
+    return { error: { code, message, details, stack } };
   }
 }
 
@@ -51,7 +51,7 @@ export async function answer<T>(
 export function unpack<T>(packed: Answer<T>): T {
   if ('value' in packed) return packed.value;
   const { code, message, details, stack } = packed.error;
-  const error = code ? new CarafeError(code, message, details) : new Error(message);
+  const error = new CarafeError(code, message, details);
   error.stack = stack;
   throw error;
 }

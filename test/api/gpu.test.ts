@@ -1,21 +1,15 @@
 // The upscaler on a GPUDevice in Node (npm `webgpu`, a software adapter): the same pixels, an honest choice, and no pixel lost with the GPU.
 import { createCarafe, createUpscaler } from 'carafe-web';
-import { readFile } from 'node:fs/promises';
-import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { PLAIN } from '../../src/backends/backend.js';
 import { SharedDevice } from '../../src/backends/webgpu/device.js';
-import { DeviceMemory } from '../../src/backends/webgpu/memory.js';
-import { type GpuTensor, Recording } from '../../src/backends/webgpu/recording.js';
+import { BufferPool } from '../../src/backends/webgpu/buffer-pool.js';
+import { CommandList, type GpuTensor } from '../../src/backends/webgpu/command-list.js';
 import { createOps } from '../../src/backends/webgpu/webgpu-backend.js';
 import { GpuConv } from '../../src/backends/webgpu/weights.js';
-import { UpscalerEngine } from '../../src/engine/upscaler-engine.js';
-import { cutTile } from '../../src/engine/tiles.js';
 import { nodeGpuDevice } from '../backends.js';
 import { difference, randomTensor, rejection, testImage } from './support.js';
 
-let model: Uint8Array;
-beforeAll(async () => {
-  model = await readFile(new URL('../../models/base-x2.safetensors', import.meta.url));
-});
 afterEach(() => {
   vi.restoreAllMocks();
 });
@@ -98,8 +92,8 @@ test('a module compiles when it is created, not in its first call', async () => 
 
 test('a long program is several submits, and the result is the same', async () => {
   const device = await nodeGpuDevice();
-  const memory = new DeviceMemory(device);
-  const conv = new GpuConv(device, memory, {
+  const pool = new BufferPool(device);
+  const conv = new GpuConv(device, pool, {
     weights: Float32Array.from({ length: 9 * 16 }, (_, i) => Math.sin(i)),
     cOut: 4,
     cIn: 4,
@@ -113,13 +107,14 @@ test('a long program is several submits, and the result is the same', async () =
     [2 * 64 * 144, 6],
     [1, 6],
   ] as const) {
-    const recording = new Recording(device, SharedDevice.of(device), memory, { half: false, hardware: false });
-    const ops = createOps(recording);
+    const shared = SharedDevice.of(device);
+    const list = new CommandList({ device, shared, half: false, hardware: false }, pool);
+    const ops = createOps(list);
     let y = ops.input(x, [1, 8, 8, 4]);
-    for (let i = 0; i < 6; i++) y = ops.conv2d(y, conv);
-    const readback = recording.readback(x.byteLength);
-    await Promise.all(recording.compiling());
-    const commands = recording.encode([y as GpuTensor], readback, flops);
+    for (let i = 0; i < 6; i++) y = ops.conv2d(y, conv, PLAIN);
+    const readback = pool.acquire(x.byteLength, 'readback', 'the result');
+    await Promise.all(list.compiling());
+    const commands = list.encode([y as GpuTensor], readback.gpu, flops);
     expect(commands.length).toBe(submits);
     for (const one of commands) device.queue.submit([one]);
     await readback.gpu.mapAsync(1);
@@ -176,38 +171,62 @@ describe('auto with a hardware adapter', () => {
   test.each([
     ['webgpu', 'wasm'],
     ['wasm', 'webgpu'],
-  ] as const)('%s wins when it is quicker than %s, and both times are told', async (quick, slow) => {
-    const device = await hardware();
-    makeQuick(quick);
-    const engine = await UpscalerEngine.create({ backend: 'auto', device, model });
-    expect(engine.info.backend).toBe(quick);
-    expect(engine.info.timings).toEqual({ [quick]: 1, [slow]: 100 });
-    expect(engine.info.rejected).toEqual([{ backend: slow, reason: `slower here: 100.0 ms a tile, ${quick} 1.0 ms` }]);
-    engine.dispose();
-    device.destroy();
-  });
+  ] as const)(
+    '%s wins when it is quicker than %s, and both times are told: images and the operator',
+    async (quick, slow) => {
+      const device = await hardware();
+      for (const create of [
+        () => createUpscaler({ device, model: 'small' }),
+        () => createCarafe({ encode: { weights: randomTensor([36, 4, 3, 3], 1) } }, { kUp: 3, device }),
+      ]) {
+        makeQuick(quick);
+        const { info } = await create();
+        expect(info.backend).toBe(quick);
+        expect(info.timings).toEqual({ [quick]: 1, [slow]: 100 });
+        expect(info.rejected).toEqual([{ backend: slow, reason: `slower here: 100.0 ms, ${quick} 1.0 ms` }]);
+      }
+      device.destroy();
+    },
+  );
 
-  test('a GPU lost in the middle of an image: the remaining tiles run on wasm', async () => {
+  test('a GPU lost in the middle of an image: all of it is wasm’s, to the bit', async () => {
     const device = await hardware();
     makeQuick('webgpu');
-    const engine = await UpscalerEngine.create({ backend: 'auto', device, model });
-    const image = testImage(64, 64);
-    const tiles = [0, 16, 32, 48].map((y) => ({ x: 0, y, width: 64, height: 16 }));
-    const { opaque: halo } = engine.info.halo;
-    const wasm = await UpscalerEngine.create({ backend: ['wasm'], model });
-    for (const [i, core] of tiles.entries()) {
-      const jobs = () => [{ ...cutTile(image, core, halo), alpha: false }];
-      const pending = engine.runTiles(jobs());
-      if (i === 1) device.destroy(); // while the tile runs
-      expect(difference((await pending)[0].data, (await wasm.runTiles(jobs()))[0].data).max).toBeLessThanOrEqual(1);
-      expect(engine.info.backend).toBe(i < 1 ? 'webgpu' : 'wasm');
-    }
-    expect(engine.info.rejected.at(-1)).toMatchObject({
-      backend: 'webgpu',
-      reason: expect.stringMatching(/lost|destroyed/i),
+    const upscaler = await createUpscaler({ device, model: 'small', tile: 16 });
+    const image = testImage(48, 96);
+    const done: number[] = [];
+    const pending = upscaler.upscale(image, {
+      onProgress: (progress) => {
+        done.push(progress.done);
+        if (progress.done === 1) device.destroy(); // of three jobs one is done and one is under way
+      },
     });
-    engine.dispose();
-    wasm.dispose();
+    const wasm = await createUpscaler({ backend: 'wasm', model: 'small' });
+    expect(difference((await pending).data, (await wasm.upscale(image)).data).count).toBe(0);
+    expect(done).toEqual(Array.from({ length: 18 }, (_, i) => i + 1));
+    expect(upscaler.info).toMatchObject({
+      backend: 'wasm',
+      rejected: [
+        { backend: 'wasm', reason: expect.stringContaining('slower') },
+        { backend: 'webgpu', reason: expect.stringMatching(/lost|destroyed/i) },
+      ],
+    });
+    for (const one of [upscaler, wasm]) one.dispose();
+  });
+
+  test('a GPU lost under the operator: the result is wasm’s', async () => {
+    const device = await hardware();
+    const weights = { encode: { weights: randomTensor([36, 4, 3, 3], 1) } };
+    makeQuick('webgpu');
+    const module = await createCarafe(weights, { kUp: 3, device });
+    expect(module.info.backend).toBe('webgpu');
+    const wasm = await createCarafe(weights, { kUp: 3, backend: 'wasm' });
+    const x = randomTensor([1, 4, 20, 20], 2);
+    const pending = module.upsample(x);
+    device.destroy();
+    expect(await pending).toEqual(await wasm.upsample(x));
+    expect(module.info.backend).toBe('wasm');
+    for (const one of [module, wasm]) one.dispose();
   });
 
   test('lost with an explicit backend: the error, not other pixels', async () => {

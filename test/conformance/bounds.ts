@@ -1,21 +1,22 @@
-// How far a backend may be from the reference: computed, never chosen. `boundedOps` is an implementation of Ops whose tensors
-// carry, beside the reference's value, a bound on |got - value| for every element. Running a program on it gives the tolerance of
-// the whole program, for one op as for a network: each op passes on the error of its inputs and adds its own.
+// How far a backend may be from the reference: computed, never chosen. `boundedOps` is an implementation of Ops whose
+// tensors carry, beside the reference's value, a bound on |got - value| for every element. Running a program on it
+// gives the tolerance of the whole program, for one op as for a network: each op passes on the error of its inputs and
+// adds its own.
 //
-// An op's own error is gamma_K * sum |a b|, gamma_K = K u / (1 - K u), where K counts the roundings on the longest path from an
-// input to the result: valid for any order of summation, with or without FMA, hence for SIMD and GPU alike (Higham, Accuracy and
-// Stability of Numerical Algorithms, 2002, lemma 3.1 and section 3.1). On top of it come exp and division, from `ARITHMETIC`, and the
-// reference's and the backend's final rounding to f32. The reason of each entry is beside it.
-import type {
-  Backend,
-  BackendName,
-  ConvOptions,
-  ConvWeights,
-  DeviceConv,
-  DevicePixels,
-  DeviceTensor,
-  Ops,
-  Rectangle,
+// An op's own error is gamma_K * sum |a b|, gamma_K = K u / (1 - K u), where K counts the roundings on the longest path
+// from an input to the result: valid for any order of summation, with or without FMA, hence for SIMD and GPU alike
+// (Higham, Accuracy and Stability of Numerical Algorithms, 2002, lemma 3.1 and section 3.1). On top of it come exp and
+// division, from `ARITHMETIC`, and the reference's and the backend's final rounding to f32. The reason of each entry is
+// beside it.
+import {
+  type Backend,
+  type BackendName,
+  type ConvWeights,
+  type DevicePixels,
+  type DeviceTensor,
+  type Ops,
+  PLAIN,
+  type Rectangle,
 } from '../../src/backends/backend.js';
 import { conv2d } from '../../src/backends/reference/conv2d.js';
 import { nchwToNhwc, nhwcToNchw } from '../../src/backends/reference/layout.js';
@@ -37,13 +38,19 @@ export interface Arithmetic {
   readonly divide: number;
   /** Largest relative error of exp(x). */
   exp(x: number): number;
-  /** Roundings in an interpolation weight of resize: 1 if it comes from core/resize-taps.ts in f64, else of its computation in f32. */
+  /**
+   * Roundings in an interpolation weight of resize: 1 if it comes from core/resize-taps.ts in f64, else of its
+   * computation in f32.
+   */
   readonly weightRoundings: number;
   /** Whether 3x3 convolutions of dilation 1 may be computed by Winograd's F(4x4, 3x3), unless they are `exact`. */
   readonly winograd?: boolean;
   /** Whether reassembleSum's softmax runs along with the taps, its sums scaled down when a larger logit comes. */
   readonly runningSoftmax?: boolean;
-  /** Largest relative error of storing a tensor's value, beyond f32's; what is below the smallest normal f16 may be flushed to zero. */
+  /**
+   * Largest relative error of storing a tensor's value, beyond f32's; what is below the smallest normal f16 may be
+   * flushed to zero.
+   */
   readonly store?: number;
   /** Relative error that convolution weights and biases come with, such as their rounding to f32; 0 by default. */
   readonly parameters?: number;
@@ -57,11 +64,12 @@ const SMALLEST_HALF = 2 ** -14; // the same of f16
 export const ARITHMETIC: Record<BackendName, Arithmetic> = {
   // f64 sums, Math.exp within an ulp of f64: only the stores round to f32, and every op below adds those itself.
   reference: { u: 2 ** -53, divide: 2 ** -53, exp: () => 2 ** -52, weightRoundings: 1 },
-  // IEEE 754 round to nearest (WebAssembly core specification, 4.3.3); exp is assembly/simd.ts: 1.6 ulp, and x / ln 2 rounded.
+  // IEEE 754 round to nearest (WebAssembly core specification, 4.3.3); exp is assembly/simd.ts: 1.6 ulp, and x / ln 2
+  // rounded.
   wasm: { u: F32, divide: F32, exp: (x) => (2 + Math.abs(x)) * ULP, weightRoundings: 1, winograd: true },
-  // WGSL, 15.7.4 floating point accuracy: + - * correctly rounded in a direction the specification leaves open, so a whole ulp;
-  // division 2.5 ulp; exp 3 + 2|x| ulp. In shaders/resize-taps.wgsl each distance is a quotient of exact integers
-  // (2.5 ulp) and enters a weight up to three times, which takes up to 7 more roundings.
+  // WGSL, 15.7.4 floating point accuracy: + - * correctly rounded in a direction the specification leaves open, so a
+  // whole ulp; division 2.5 ulp; exp 3 + 2|x| ulp. In shaders/resize-taps.wgsl each distance is a quotient of exact
+  // integers (2.5 ulp) and enters a weight up to three times, which takes up to 7 more roundings.
   webgpu: {
     u: ULP,
     divide: 2.5 * ULP,
@@ -71,7 +79,10 @@ export const ARITHMETIC: Record<BackendName, Arithmetic> = {
   },
 };
 
-/** WebGPU with tensors stored as f16. Conversions are correctly rounded in a direction the specification leaves open: a whole ulp of 2^-10. */
+/**
+ * WebGPU with tensors stored as f16. Conversions are correctly rounded in a direction the specification leaves open: a
+ * whole ulp of 2^-10.
+ */
 export const HALF: Arithmetic = { ...ARITHMETIC.webgpu, store: 2 ** -10 };
 
 export interface Bounded extends DeviceTensor {
@@ -85,32 +96,34 @@ export interface BoundedPixels extends DevicePixels {
   readonly high: Uint8ClampedArray;
 }
 
-/** Runs `program` on the reference, with bounds: element i of a backend's result must be within error[i] of value[i]. */
+/**
+ * Runs `program` on the reference, with bounds: element i of a backend's result must be within error[i] of value[i].
+ */
 export function bound(program: (ops: Ops) => DeviceTensor, arithmetic: Arithmetic): Bounded {
   return program(boundedOps(arithmetic)) as Bounded;
 }
 
 export function boundPixels(program: (ops: Ops) => DevicePixels, arithmetic: Arithmetic): BoundedPixels {
-  return program(boundedOps(arithmetic)) as BoundedPixels;
+  return program(boundedOps(arithmetic)) as BoundedPixels; // no program's result is the image it was given
 }
 
 /** The bounded side's convolution parameters are the parameters. */
 export const boundConv: Backend['conv'] = (weights) => weights;
 
-export function boundedOps(arithmetic: Arithmetic): Ops {
+export function boundedOps(arithmetic: Arithmetic): Ops<Bounded, RawImage | BoundedPixels, ConvWeights> {
   const { u, divide, exp, winograd = false, parameters = 0, store = 0 } = arithmetic;
   const gamma = (roundings: number): number => (roundings * u) / (1 - roundings * u);
   /** A permutation makes no error and moves the old one along. */
   const permuted =
     (op: (x: Tensor) => Tensor) =>
-    (x: DeviceTensor): Bounded =>
-      bounded(op(of(x).value), op(of(x).error).data);
+    (x: Bounded): Bounded =>
+      bounded(op(x.value), op(x.error).data);
 
   /** What comes out of memory, where a value was stored. */
-  const stored = (x: DeviceTensor): Bounded => {
-    const { value, error } = of(x);
+  const stored = (x: Bounded): Bounded => {
+    const { value, error } = x;
     return store === 0
-      ? of(x)
+      ? x
       : bounded(
           value,
           error.data.map((e, i) => e + store * (Math.abs(value.data[i]) + e) + SMALLEST_HALF),
@@ -118,9 +131,8 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
   };
 
   /** The ops up to the store of their result. */
-  const ops: Ops = {
-    input: (data, shape) =>
-      ({ shape, value: { data, shape }, error: { data: new Float32Array(data.length), shape } }) as Bounded,
+  const ops: ReturnType<typeof boundedOps> = {
+    input: (data, shape) => ({ shape, value: { data, shape }, error: { data: new Float32Array(data.length), shape } }),
     inputPixels: (image) => image,
     free: () => {},
     nchwToNhwc: permuted(nchwToNhwc),
@@ -128,51 +140,52 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
     pixelShuffle: (x, scale) => permuted((t) => pixelShuffle(t, scale))(x),
     pixelUnshuffle: (x, scale) => permuted((t) => pixelUnshuffle(t, scale))(x),
 
-    conv2d(input, conv: DeviceConv, { dilation = 1, activation = 'none', slope = 0.01, residual }: ConvOptions = {}) {
-      const x = of(input);
-      const weights = conv as ConvWeights;
-      const value = conv2d(x.value, weights, dilation, activation, slope, residual && of(residual).value);
-      const sums = conv2d(x.value, weights, dilation, 'none', 0); // before the activation
+    conv2d(x, weights, { dilation, activation, slope, residual }) {
+      const value = conv2d(x.value, weights, { dilation, activation, slope, residual: residual?.value });
+      const plain = { ...PLAIN, dilation };
+      const sums = conv2d(x.value, weights, plain); // before the activation
       const magnitudes: ConvWeights = {
         ...weights,
         weights: weights.weights.map(Math.abs),
         bias: weights.bias?.map(Math.abs),
       };
-      const passed = conv2d(x.error, { ...magnitudes, bias: undefined }, dilation, 'none', 0).data;
-      const total = conv2d(largest(x), magnitudes, dilation, 'none', 0).data;
+      const passed = conv2d(x.error, { ...magnitudes, bias: undefined }, plain).data;
+      const total = conv2d(largest(x), magnitudes, plain).data;
       // K: k^2 cIn products and their sum, and the bias.
       const own = gamma(weights.cIn * weights.k ** 2 + 1) + parameters;
-      // K of Winograd: the rounded transformed weight, cIn products and their sum, 4 roundings in each of 2 passes before and after, the bias.
+      // K of Winograd: the rounded transformed weight, cIn products and their sum, 4 roundings in each of 2 passes
+      // before and after, the bias.
       const blocks =
         winograd && weights.k === 3 && dilation === 1 && !weights.exact
           ? winogradMagnitudes(largest(x), weights)
           : undefined;
-      const ownOfBlocks = gamma(1 + weights.cIn + 16 + 1);
+      const ownOfBlocks = gamma(1 + weights.cIn + 16 + 1); // of blocks that are finite: others are plain sums
       return bounded(
         value,
         value.data.map((y, i) => {
           const before =
-            passed[i] + own * total[i] + (blocks ? ownOfBlocks * blocks[i] : 0) + F32 * Math.abs(sums.data[i]);
+            passed[i] +
+            own * total[i] +
+            (blocks && !Number.isNaN(blocks[i]) ? ownOfBlocks * blocks[i] : 0) +
+            F32 * Math.abs(sums.data[i]);
           let error = activationError(sums.data[i], before, activation, slope);
-          if (residual) error += of(residual).error.data[i] + u * (Math.abs(y) + error);
+          if (residual) error += residual.error.data[i] + u * (Math.abs(y) + error);
           return error + F32 * Math.abs(y);
         }),
       );
     },
 
-    normalizeKernels(input, window, normalizer) {
-      const rows = of(input);
+    normalizeKernels(rows, window, normalizer) {
       const value = normalizeKernels(rows.value, window, normalizer);
       return bounded(value, normalizerErrors(rows, value.data, window, normalizer));
     },
 
-    reassemble(input, inputRows, window, padding, layout = 'NHWC') {
-      const features = of(input);
-      const rows = of(inputRows);
-      const value = reassemble(features.value, rows.value, window, padding);
-      const passed = reassemble(features.error, largest(rows), window, padding).data;
-      const passedRows = reassemble(absolute(features.value), rows.error, window, padding).data;
-      const total = reassemble(largest(features), largest(rows), window, padding).data;
+    reassemble(features, rows, window, padding, layout) {
+      const sum = (x: Tensor, kernels: Tensor): Tensor => reassemble(x, kernels, window, padding, 'NHWC');
+      const value = sum(features.value, rows.value);
+      const passed = sum(features.error, largest(rows)).data;
+      const passedRows = sum(absolute(features.value), rows.error).data;
+      const total = sum(largest(features), largest(rows)).data;
       const own = gamma(window.kUp ** 2); // K: kUp^2 products and their sum
       const result = bounded(
         value,
@@ -185,9 +198,11 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       // Fusing the ops saves stores, and rounds no more: the bound of the ops one after the other holds.
       const features = layout === 'NCHW' ? ops.nchwToNhwc(x) : x;
       const compressed = module.compress
-        ? stored(ops.conv2d(features, module.compress, { activation: module.activation, slope: module.slope }))
+        ? stored(
+            ops.conv2d(features, module.compress, { ...PLAIN, activation: module.activation, slope: module.slope }),
+          )
         : features;
-      const rows = ops.conv2d(compressed, module.encode, { dilation: module.dilation });
+      const rows = ops.conv2d(compressed, module.encode, { ...PLAIN, dilation: module.dilation });
       return ops.reassemble(
         features,
         stored(ops.normalizeKernels(rows, module, module.normalizer)),
@@ -197,13 +212,9 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       );
     },
 
-    reassembleSum(inputMaps, x, encode, inputBase, window) {
+    reassembleSum(maps, x, encode, base, window) {
       // Dividing the sums once instead of every kernel makes no rounding more.
-      const [maps, rows, base] = [
-        of(inputMaps),
-        of(ops.normalizeKernels(ops.conv2d(x, encode), window, 'softmax')),
-        of(inputBase),
-      ];
+      const rows = ops.normalizeKernels(ops.conv2d(x, encode, PLAIN), window, 'softmax');
       const value = sumOfKernels(maps.value, rows.value, base.value, window);
       const passed = sumOfKernels(maps.error, largest(rows), base.error, window).data;
       const none: Tensor = { data: new Float32Array(base.value.data.length), shape: base.shape };
@@ -211,8 +222,8 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       const total = sumOfKernels(largest(maps), largest(rows), largest(base), window).data;
       // K: groups * kUp^2 products and their sum, and the base. The reference also stores each group's sum as f32.
       const own = gamma(window.groups * window.kUp ** 2 + 1) + F32;
-      // Scaling down, once for every two taps, multiplies numerator and denominator by an exp and rounds. The parts of the arguments add up
-      // to what one exp would have had, so only exp's constant part comes on top.
+      // Scaling down, once for every two taps, multiplies numerator and denominator by an exp and rounds. The parts of
+      // the arguments add up to what one exp would have had, so only exp's constant part comes on top.
       const scaled = 2 * Math.ceil(window.kUp ** 2 / 2) * (exp(0) + 2 * u);
       const running = arithmetic.runningSoftmax
         ? sumOfKernels(largest(maps), largest(rows), none, window).data.map((sum) => scaled * sum)
@@ -223,13 +234,13 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       );
     },
 
-    resize(input, height, width, mode, cubicA = -0.5) {
-      const x = of(input);
+    resize(x, height, width, mode, cubicA) {
       const value = resize(x.value, height, width, mode, cubicA);
       const passed = resizeMagnitudes(x.error, height, width, mode, cubicA, false);
       const total = resizeMagnitudes(largest(x), height, width, mode, cubicA, arithmetic.weightRoundings > 1);
-      // K: on each axis the weight, then `taps` products and their sum. A weight rounded from f64 is off by F32 of itself; one computed
-      // in f32 by a part of the magnitudes of its terms, which resizeMagnitudes takes for the weight.
+      // K: on each axis the weight, then `taps` products and their sum. A weight rounded from f64 is off by F32 of
+      // itself; one computed in f32 by a part of the magnitudes of its terms, which resizeMagnitudes takes for the
+      // weight.
       const taps = mode === 'bilinear' ? 2 : 4;
       const own = gamma(2 * (taps + arithmetic.weightRoundings)) + 2 * F32;
       return bounded(
@@ -242,7 +253,8 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       const pixels = input as RawImage;
       const { luma, chroma } = pixelsToPlanes(pixels, alpha);
       const size = pixels.width * pixels.height;
-      // K of luma: byte / 255 (as a product with a rounded constant: 2), a rounded coefficient, a product and two sums; of alpha the first 2.
+      // K of luma: byte / 255 (as a product with a rounded constant: 2), a rounded coefficient, a product and two sums;
+      // of alpha the first 2.
       const lumaError = luma.data.map((y, i) => gamma(i < size ? 6 : 2) * y + divide * y + F32 * y);
       // B - Y: both errors, one difference, and 1 / 1.772 as a product with a rounded constant or a division.
       const chromaError = chroma.data.map((v, i) => {
@@ -255,14 +267,12 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       return { luma: bounded(luma, lumaError), chroma: bounded(chroma, chromaError) };
     },
 
-    planesToPixels(inputLuma, inputChroma, crop): BoundedPixels {
-      const luma = of(inputLuma);
+    planesToPixels(luma, chroma, crop) {
       const [, h, w] = luma.shape;
       const enlarged =
-        inputChroma.shape[1] === h && inputChroma.shape[2] === w
-          ? inputChroma
-          : ops.resize(inputChroma, h, w, 'bicubic', -0.5); // at scale 1 the weights are 0 and 1
-      return pixelIntervals(luma, of(enlarged), crop);
+        // at scale 1 the weights are 0 and 1
+        chroma.shape[1] === h && chroma.shape[2] === w ? chroma : ops.resize(chroma, h, w, 'bicubic', -0.5);
+      return pixelIntervals(luma, enlarged, crop);
     },
   };
   return {
@@ -289,16 +299,18 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
       case 'relu':
         return before; // slope 0 or 1, exact
       case 'leaky-relu':
-        return before * Math.max(1, Math.abs(slope)) + (u + F32) * size * Math.abs(slope); // one product, by a rounded slope
+        // one product, by a rounded slope
+        return before * Math.max(1, Math.abs(slope)) + (u + F32) * size * Math.abs(slope);
       case 'silu': {
-        // Slope at most 1.1 (at x = 2.4). x * sigmoid: exp, 1 + exp, the division, the product; where exp leaves f32's range the sigmoid
-        // may be anything below twice the smallest normal. sigmoid's own relative error is at most exp's.
+        // Slope at most 1.1 (at x = 2.4). x * sigmoid: exp, 1 + exp, the division, the product; where exp leaves f32's
+        // range the sigmoid may be anything below twice the smallest normal. sigmoid's own relative error is at most
+        // exp's.
         const sigmoid = x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x));
         return 1.1 * before + size * sigmoid * (exp(size) + gamma(2) + divide) + size * 2 * SMALLEST;
       }
       case 'hardswish': {
-        // Slope at most 1.5 (at x = 3). x * clamp(x + 3, 0, 6) / 6: the sum rounds by u * |x + 3| <= 6 u inside the clamp, then a product and a
-        // division by 6 (or a product with a rounded 1/6: 2).
+        // Slope at most 1.5 (at x = 3). x * clamp(x + 3, 0, 6) / 6: the sum rounds by u * |x + 3| <= 6 u inside the
+        // clamp, then a product and a division by 6 (or a product with a rounded 1/6: 2).
         const clamped = Math.min(Math.max(x + 3, 0), 6);
         return 1.5 * before + (size * (u * 6)) / 6 + size * (clamped / 6) * (gamma(3) + divide);
       }
@@ -333,7 +345,8 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
             const below = max - x + 2 * spread;
             relative[tap] = exp(below) + u * below; // exp of a difference that was rounded
           } else {
-            // sigmoid-normalized may take a common factor exp(min(0, max)) out of all sigmoids, so exp's argument is a rounded difference too.
+            // sigmoid-normalized may take a common factor exp(min(0, max)) out of all sigmoids, so exp's argument is a
+            // rounded difference too.
             const size = Math.abs(x) + wrong;
             relative[tap] = 2 * exp(size) + u * size + gamma(2) + divide;
           }
@@ -343,11 +356,13 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
           const y = value[at(tap)];
           const wrong = rows.error.data[at(tap)];
           if (normalizer === 'sigmoid') {
-            // Derivative at most 1/4, and the relative change at most e^wrong - 1; below the smallest normal it may be flushed.
+            // Derivative at most 1/4, and the relative change at most e^wrong - 1; below the smallest normal it may be
+            // flushed.
             errors[at(tap)] = Math.min(wrong / 4, y * Math.expm1(wrong)) + y * relative[tap] + 2 * SMALLEST + F32 * y;
           } else {
-            // Numerator, and the sum of the same (their mean error by weight, and its additions), then a division or a product with the
-            // rounded reciprocal. The sum is at least 1, or scaled to be so: what is flushed from it is below the smallest normal.
+            // Numerator, and the sum of the same (their mean error by weight, and its additions), then a division or a
+            // product with the rounded reciprocal. The sum is at least 1, or scaled to be so: what is flushed from it
+            // is below the smallest normal.
             const local = relative[tap] + sum + gamma(taps + 1) + divide;
             errors[at(tap)] =
               y * Math.expm1(wrong + spread) + y * (Math.expm1(local) + F32) + 2 * SMALLEST * (1 + taps * y);
@@ -376,8 +391,8 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
         const [y, cb, cr] = [luma.value.data[i], chroma.value.data[2 * i], chroma.value.data[2 * i + 1]];
         const [ey, eb, er] = [luma.error.data[i], chroma.error.data[2 * i], chroma.error.data[2 * i + 1]];
         const [sy, sb, sr] = [Math.abs(y) + ey, Math.abs(cb) + eb, Math.abs(cr) + er];
-        // K of R and B: a rounded coefficient, a product, a sum. G from R and B: theirs, two more, and a division by 0.587; or from
-        // Cb and Cr directly, which is shorter. Both ways its terms are at most these.
+        // K of R and B: a rounded coefficient, a product, a sum. G from R and B: theirs, two more, and a division by
+        // 0.587; or from Cb and Cr directly, which is shorter. Both ways its terms are at most these.
         put(y + 1.402 * cr, ey + 1.402 * er + gamma(3) * (sy + 1.402 * sr));
         const [gb, gr] = [(0.114 * 1.772) / 0.587, (0.299 * 1.402) / 0.587];
         put(
@@ -393,11 +408,10 @@ export function boundedOps(arithmetic: Arithmetic): Ops {
   }
 }
 
-function of(x: DeviceTensor): Bounded {
-  return x as Bounded;
-}
-
-/** The bounds themselves are sums in f32 of rounded f32 magnitudes: a part in 2^18 on top makes them bounds again. Flushed denormals: the smallest normal. */
+/**
+ * The bounds themselves are sums in f32 of rounded f32 magnitudes: a part in 2^18 on top makes them bounds again.
+ * Flushed denormals: the smallest normal.
+ */
 function bounded(value: Tensor, error: Float32Array): Bounded {
   const exact = error.every((e) => e === 0);
   return {
@@ -416,7 +430,10 @@ function largest({ value, error }: Bounded): Tensor {
   return { data: value.data.map((v, i) => Math.abs(v) + error.data[i]), shape: value.shape };
 }
 
-/** resize with the magnitudes of its weights (bicubic's are partly negative), or of the terms they are sums of, on magnitudes. */
+/**
+ * resize with the magnitudes of its weights (bicubic's are partly negative), or of the terms they are sums of, on
+ * magnitudes.
+ */
 function resizeMagnitudes(
   x: Tensor,
   height: number,

@@ -1,5 +1,6 @@
-// What is tested, as data: for each op a control case, then one axis off it at a time, at the boundaries +-1 of what the
-// kernels are built from: vectors of 4 and 8 channels, the conv tile of 5 pixels, workgroups of 8, 16 and 64 invocations.
+// What is tested, as data: for each op a control case, then one axis off it at a time, at the boundaries +-1 of what
+// the kernels are built from: vectors of 4 and 8 channels, the conv tile of 5 pixels, workgroups of 8, 16 and 64
+// invocations.
 // Full products are left out on purpose: they cost much and find little that the axes do not. What interacts (window
 // larger than the image, groups with narrow channels) has cases of its own. A case's data is seeded by its name.
 import type { Activation, Layout, Normalizer, Padding, ResizeMode } from '../../src/core/shapes.js';
@@ -15,7 +16,7 @@ export type ConvCase = {
   k: number;
   dilation: number;
   activation: Activation;
-  slope?: number;
+  slope: number;
   bias: boolean;
   residual: boolean;
   exact?: boolean;
@@ -39,7 +40,10 @@ export type NormalizeCase = {
   scale: number;
   groups: number;
   normalizer: Normalizer;
-  /** usual: uniform in +-4; wide: also +-90, where exp leaves f32's range; low: all within -91..-89; equal: every tap the same. */
+  /**
+   * usual: uniform in +-4; wide: also +-90, where exp leaves f32's range; low: all within -91..-89; equal: every tap
+   * the same.
+   */
   logits: 'usual' | 'wide' | 'low' | 'equal';
 };
 export type ReassembleCase = {
@@ -52,7 +56,7 @@ export type ReassembleCase = {
   scale: number;
   groups: number;
   padding: Padding;
-  layout?: Layout;
+  layout: Layout;
 };
 export type ReassembleSumCase = {
   op: 'reassembleSum';
@@ -73,7 +77,7 @@ export type ResizeCase = {
   height: number;
   width: number;
   mode: ResizeMode;
-  cubicA?: number;
+  cubicA: number;
 };
 export type PixelsToPlanesCase = {
   op: 'pixelsToPlanes';
@@ -108,7 +112,9 @@ export type CarafePackCase = {
   padding: Padding;
   layout: Layout;
 };
-/** RGBA8 -> luma network (head, residual body, encode, maps, reassembleSum over bicubic) and bicubic chroma -> RGBA8. */
+/**
+ * RGBA8 -> luma network (head, residual body, encode, maps, reassembleSum over bicubic) and bicubic chroma -> RGBA8.
+ */
 export type ImageCase = {
   op: 'image';
   w: number;
@@ -163,6 +169,7 @@ const convControl: ConvCase = {
   k: 3,
   dilation: 1,
   activation: 'none',
+  slope: 0.01,
   bias: true,
   residual: false,
   amplitude: 1,
@@ -287,6 +294,7 @@ const reassembleControl: ReassembleCase = {
   scale: 2,
   groups: 1,
   padding: 'zero',
+  layout: 'NHWC',
 };
 const reassemble: ReassembleCase[] = [
   ...sweep(reassembleControl, {
@@ -309,7 +317,6 @@ const reassemble: ReassembleCase[] = [
       scale: [1, 3, 4, 12],
       kUp: [1, 3],
       padding: ['reflect'],
-      layout: ['NHWC'],
     },
   ),
   { ...reassembleControl, layout: 'NCHW', c: 132, groups: 2, w: 3 },
@@ -346,7 +353,8 @@ const reassemble: ReassembleCase[] = [
       [3, 2],
       [1, 9],
       [9, 1],
-    ].map(([h, w]): ReassembleCase => ({ ...reassembleControl, h, w, kUp: 7, padding })), // window larger than the image
+      // window larger than the image
+    ].map(([h, w]): ReassembleCase => ({ ...reassembleControl, h, w, kUp: 7, padding })),
     ...[1, 3, 4].flatMap((scale) =>
       [1, 4, 8].map((c): ReassembleCase => ({ ...reassembleControl, scale, c, h: 4, w: 5, padding })),
     ),
@@ -371,7 +379,17 @@ const reassembleSum: ReassembleSumCase[] = [
   { ...sumControl, h: 2, w: 1, kUp: 5, scale: 3, groups: 3 },
 ];
 
-const resizeControl: ResizeCase = { op: 'resize', n: 1, c: 3, h: 6, w: 7, height: 12, width: 14, mode: 'bilinear' };
+const resizeControl: ResizeCase = {
+  op: 'resize',
+  n: 1,
+  c: 3,
+  h: 6,
+  w: 7,
+  height: 12,
+  width: 14,
+  mode: 'bilinear',
+  cubicA: -0.5,
+};
 const resize: ResizeCase[] = (['bilinear', 'bicubic'] as const).flatMap((mode) => [
   ...sweep<ResizeCase>(
     { ...resizeControl, mode },
@@ -389,10 +407,8 @@ const resize: ResizeCase[] = (['bilinear', 'bicubic'] as const).flatMap((mode) =
   { ...resizeControl, mode, h: 9, w: 11, height: 1, width: 1 },
   { ...resizeControl, mode, height: 6, width: 7 }, // the identity
   { ...resizeControl, mode, c: 1, height: 24, width: 28 },
-  ...[-0.5, -0.75].flatMap((cubicA): ResizeCase[] => [
-    { ...resizeControl, mode, cubicA },
-    { ...resizeControl, mode, cubicA, height: 5, width: 17, c: 4 },
-  ]),
+  { ...resizeControl, mode, cubicA: -0.75 },
+  ...[-0.5, -0.75].map((cubicA): ResizeCase => ({ ...resizeControl, mode, cubicA, height: 5, width: 17, c: 4 })),
 ]);
 
 const toPlanes: PixelsToPlanesCase[] = (['luma', 'chroma'] as const).flatMap((plane) =>

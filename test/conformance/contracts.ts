@@ -1,5 +1,5 @@
 // What backend.ts promises about programs and memory, whatever the arithmetic.
-import type { Backend, DevicePixels, DeviceTensor, Ops } from '../../src/backends/backend.js';
+import { type Backend, type DevicePixels, type DeviceTensor, type Ops, PLAIN } from '../../src/backends/backend.js';
 import type { ConvCase } from './cases.js';
 import { programOf, type TensorProgram } from './programs.js';
 
@@ -13,6 +13,7 @@ const CASE: ConvCase = {
   k: 3,
   dilation: 1,
   activation: 'silu',
+  slope: 0.01,
   bias: true,
   residual: true,
   amplitude: 2,
@@ -207,7 +208,7 @@ export const contracts: readonly { readonly name: string; readonly check: (backe
       weights.fill(NaN);
       bias.fill(NaN);
       const program = (ops: Ops): DeviceTensor =>
-        ops.conv2d(ops.input(Float32Array.of(1, 10, 100, 1000), [1, 1, 1, 4]), conv);
+        ops.conv2d(ops.input(Float32Array.of(1, 10, 100, 1000), [1, 1, 1, 4]), conv, PLAIN);
       assertSame(await backend.run(program), Float32Array.of(4331, 8785), 'the result');
     },
   },

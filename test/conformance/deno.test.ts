@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { esbuildAssets } from '../../scripts/assets.js';
 import type { DenoReport } from './deno/run.js';
 import { reportedTests } from './reported.js';
 import { halfTestNames, testNames } from './suite.js';
@@ -33,7 +34,7 @@ beforeAll(async () => {
     format: 'esm',
     target: 'es2022',
     logLevel: 'silent',
-    loader: { '.wgsl': 'text', '.deflate': 'binary' },
+    plugins: [esbuildAssets],
   });
   const models = (await readdir(path('../../models')))
     .filter((name) => name.endsWith('.safetensors'))

@@ -1,5 +1,5 @@
-// Do the tolerances bite? Ops that are wrong by one source pixel or one tap, in every value they change, on the loosest bounds in
-// the table: the suite must fail for each of them.
+// Do the tolerances bite? Ops that are wrong by one source pixel or one tap, in every value they change, on the loosest
+// bounds in the table: the suite must fail for each of them.
 import { describe, expect, it } from 'vitest';
 import type { Backend, ConvWeights, DeviceTensor, Ops } from '../../src/backends/backend.js';
 import { createReferenceBackend } from '../../src/backends/reference/reference-backend.js';
@@ -57,7 +57,8 @@ function swapWeightTaps(conv: ConvWeights, a: number, b: number): ConvWeights {
 /** An encoder whose rows have the taps `a` and `b` in each other's place. */
 function swapEncodedTaps(encode: ConvWeights, window: Window, a: number, b: number): ConvWeights {
   const swapped = (data: Float32Array, columns: number): Float32Array => {
-    const byColumn = Float32Array.from(data, (_, i) => data[(i % encode.cOut) * columns + Math.floor(i / encode.cOut)]); // [column][cOut]
+    // [column][cOut]
+    const byColumn = Float32Array.from(data, (_, i) => data[(i % encode.cOut) * columns + Math.floor(i / encode.cOut)]);
     const { data: rows } = swapTaps({ data: byColumn, shape: [1, 1, columns, encode.cOut] } as Tensor, window, a, b);
     return Float32Array.from(data, (_, i) => rows[(i % columns) * encode.cOut + Math.floor(i / columns)]);
   };

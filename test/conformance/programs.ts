@@ -1,10 +1,18 @@
-// From a case to what runs: its data, its convolution parameters and its program over Ops. The same program runs on a backend
-// and, with bounds, on the reference.
-import type { ConvWeights, DeviceConv, DevicePixels, DeviceTensor, Ops } from '../../src/backends/backend.js';
+// From a case to what runs: its data, its convolution parameters and its program over Ops. The same program runs on a
+// backend and, with bounds, on the reference.
+import {
+  type ConvOptions,
+  type ConvWeights,
+  type DeviceConv,
+  type DevicePixels,
+  type DeviceTensor,
+  type Ops,
+  PLAIN,
+} from '../../src/backends/backend.js';
 import { rowLength } from '../../src/core/shapes.js';
 import { elements, type RawImage, type Shape } from '../../src/core/tensor.js';
 import { type CarafePackCase, type Case, caseName, type ImageCase, type NormalizeCase } from './cases.js';
-import { Random, seedOf } from './random.js';
+import { Random, seedOf } from '../random.js';
 
 export interface TensorProgram {
   readonly convs: readonly ConvWeights[];
@@ -34,11 +42,7 @@ export function programOf(c: Case): Program {
       const outShape: Shape = [c.n, c.h, c.w, c.cOut];
       const residual = c.residual ? data(outShape) : undefined;
       const conv = { ...randomConv(random, c.cIn, c.cOut, c.k, c.bias), ...(c.exact && { exact: true }) };
-      const options = {
-        dilation: c.dilation,
-        activation: c.activation,
-        ...(c.slope === undefined ? {} : { slope: c.slope }),
-      };
+      const options: ConvOptions<never> = { dilation: c.dilation, activation: c.activation, slope: c.slope };
       return {
         convs: [conv],
         tensor: (ops, [device]) =>
@@ -91,10 +95,7 @@ export function programOf(c: Case): Program {
       const { height, width, mode, cubicA } = c;
       return {
         convs: [],
-        tensor: (ops) =>
-          cubicA === undefined
-            ? ops.resize(ops.input(x, shape), height, width, mode)
-            : ops.resize(ops.input(x, shape), height, width, mode, cubicA),
+        tensor: (ops) => ops.resize(ops.input(x, shape), height, width, mode, cubicA),
       };
     }
     case 'pixelsToPlanes': {
@@ -135,10 +136,14 @@ function packProgram(c: CarafePackCase, random: Random): TensorProgram {
   };
 }
 
-/** An upscaler in the small: luma through a network that ends in reassembleSum over a bicubic base, chroma and alpha bicubic. */
+/**
+ * An upscaler in the small: luma through a network that ends in reassembleSum over a bicubic base, chroma and alpha
+ * bicubic.
+ */
 function imageProgram(c: ImageCase, random: Random): PixelsProgram {
   const image = randomImage(random, c.w, c.h);
-  // The sum of magnitudes of a filter is about 1/2: worst-case bounds grow by it with every layer, and are to stay far below 1 / 255.
+  // The sum of magnitudes of a filter is about 1/2: worst-case bounds grow by it with every layer, and are to stay far
+  // below 1 / 255.
   const conv = (cIn: number, cOut: number, k: number): ConvWeights =>
     randomConv(random, cIn, cOut, k, true, 1 / (cIn * k * k));
   const head = conv(1, c.channels, 3);
@@ -149,16 +154,22 @@ function imageProgram(c: ImageCase, random: Random): PixelsProgram {
     convs: [head, encode, maps, ...body],
     pixels: (ops, [headConv, encodeConv, mapsConv, ...bodyConvs]) => {
       const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels(image), c.alpha);
-      const options = { activation: 'leaky-relu', slope: 0.1 } as const;
+      const options = { ...PLAIN, activation: 'leaky-relu', slope: 0.1 } as const;
       let hidden = ops.conv2d(luma, headConv, options);
       for (const conv of bodyConvs) {
         const next = ops.conv2d(hidden, conv, { ...options, residual: hidden });
         ops.free(hidden);
         hidden = next;
       }
-      const groups = ops.conv2d(hidden, mapsConv);
+      const groups = ops.conv2d(hidden, mapsConv, PLAIN);
       const [width, height] = [c.w * c.scale, c.h * c.scale];
-      const upscaled = ops.reassembleSum(groups, hidden, encodeConv, ops.resize(luma, height, width, 'bicubic'), c);
+      const upscaled = ops.reassembleSum(
+        groups,
+        hidden,
+        encodeConv,
+        ops.resize(luma, height, width, 'bicubic', -0.5),
+        c,
+      );
       return ops.planesToPixels(upscaled, chroma, { x: 0, y: 0, width, height });
     },
   };

@@ -1,6 +1,7 @@
-// Conformance: every case on a backend, against the reference and its computed bounds. Knows no test runner and no platform;
-// node.test.ts, the Chromium page and its worker each bring a `test` function and a backend.
+// Conformance: every case on a backend, against the reference and its computed bounds. Knows no test runner and no
+// platform; node.test.ts, the Chromium page and its worker each bring a `test` function and a backend.
 import type { Backend, Ops } from '../../src/backends/backend.js';
+import type { RawImage } from '../../src/core/tensor.js';
 import {
   type Arithmetic,
   ARITHMETIC,
@@ -13,6 +14,7 @@ import {
 } from './bounds.js';
 import { type Case, caseName, cases } from './cases.js';
 import { contracts } from './contracts.js';
+import { checkEmpty, emptyCases, spoiltCases } from './nan.js';
 import { type Program, programOf } from './programs.js';
 
 export interface Runner {
@@ -25,7 +27,10 @@ export interface Outcome {
   readonly error?: string;
 }
 
-/** Where there is no test runner: runs what was registered, so many at once (where a readback is mostly waiting), and reports as plain data. */
+/**
+ * Where there is no test runner: runs what was registered, so many at once (where a readback is mostly waiting), and
+ * reports as plain data.
+ */
 export async function outcomes(register: (runner: Runner) => void, atOnce = 1): Promise<Outcome[]> {
   const tests: { name: string; body: () => Promise<void> }[] = [];
   register({ test: (name, body) => void tests.push({ name, body }) });
@@ -45,15 +50,30 @@ export async function outcomes(register: (runner: Runner) => void, atOnce = 1): 
   return results;
 }
 
+/** Two pictures that differ, for runners that can write them to files. */
+export class PictureError extends Error {
+  readonly pictures: { readonly got: RawImage; readonly want: RawImage };
+
+  constructor(message: string, pictures: PictureError['pictures']) {
+    super(message);
+    this.pictures = pictures;
+  }
+}
+
 /** Registers one test for each case and each contract. `open` is called once; if it fails, so does every test. */
 export function conformance(open: () => Promise<Backend>, { test }: Runner): void {
   let opened: Promise<Backend> | undefined;
   const backend = (): Promise<Backend> => (opened ??= open());
   for (const c of cases) test(caseName(c), async () => checkCase(await backend(), c));
+  for (const { name, program } of spoiltCases) test(name, async () => checkProgram(await backend(), program));
+  for (const { name, program } of emptyCases) test(name, async () => checkEmpty(await backend(), program));
   for (const { name, check } of contracts) test(`contract: ${name}`, async () => check(await backend()));
 }
 
-/** The cases on a backend that stores tensors as f16. Bytes may be 1 off the reference's: of a whole network no bound says as much. */
+/**
+ * The cases on a backend that stores tensors as f16. Bytes may be 1 off the reference's: of a whole network no bound
+ * says as much.
+ */
 export function halfConformance(open: () => Promise<Backend>, { test }: Runner): void {
   let opened: Promise<Backend> | undefined;
   for (const c of cases) {
@@ -78,6 +98,7 @@ export const halfTestNames: readonly string[] = cases.map((c) => `f16 ${caseName
 /** The name of every test that `conformance` registers. */
 export const testNames: readonly string[] = [
   ...cases.map(caseName),
+  ...[...spoiltCases, ...emptyCases].map(({ name }) => name),
   ...contracts.map(({ name }) => `contract: ${name}`),
 ];
 
@@ -109,7 +130,10 @@ export async function checkProgram(
   }
 }
 
-/** Leaves NaN in the memory that the next program gets, so that an op that reads what nothing wrote does not pass by luck. */
+/**
+ * Leaves NaN in the memory that the next program gets, so that an op that reads what nothing wrote does not pass by
+ * luck.
+ */
 export async function poison(backend: Backend): Promise<void> {
   await backend.run((ops: Ops) => {
     for (let length = 16; length <= 1 << 16; length *= 4)
@@ -125,6 +149,7 @@ export function assertWithin(got: Float32Array, { value, error, shape }: Bounded
   let worst = -1;
   let worstRatio = 0;
   for (let i = 0; i < got.length; i++) {
+    if (Number.isNaN(value.data[i]) && Number.isNaN(got[i])) continue;
     const difference = Math.abs(got[i] - value.data[i]);
     if (difference <= error.data[i]) continue; // NaN does not pass
     wrong++;
@@ -158,11 +183,13 @@ export function assertPixelsWithin(
     if (wrong++ === 0) first = i;
   }
   if (wrong > 0) {
-    throw new Error(
-      `${wrong} of ${got.length} bytes are wrong; the first, at [${position(first, [1, height, width, 4]).slice(1).join(', ')}], is ${got[first]}, expected ${low[first]}..${high[first]}`,
-    );
+    const at = position(first, [1, height, width, 4]).slice(1).join(', ');
+    const message = `the first, at [${at}], is ${got[first]}, expected ${low[first]}..${high[first]}`;
+    const pictures = { got: { data: got.slice(), width, height }, want: { data: low.slice(), width, height } };
+    throw new PictureError(`${wrong} of ${got.length} bytes are wrong; ${message}`, pictures);
   }
-  // The intervals test something only while they are narrow: bytes at a rounding tie, for which two values are right, are to be few.
+  // The intervals test something only while they are narrow: bytes at a rounding tie, for which two values are right,
+  // are to be few.
   if (ties > 1 + got.length * most)
     throw new Error(`${ties} of ${got.length} bytes are at a rounding tie: the bounds are too wide to test anything`);
 }

@@ -1,6 +1,7 @@
-// The worst error of a 3x3 convolution by Winograd's F(4x4, 3x3), Y = A^T [sum_ci (G g G^T) * (B^T d B)] A: every product and sum of the
-// three transforms is replaced by its magnitude, so that what cancels in the value does not cancel here. The matrices are
-// Toom-Cook's for the points below, built from their definition and not from the backend's code.
+// The worst error of a 3x3 convolution by Winograd's F(4x4, 3x3), Y = A^T [sum_ci (G g G^T) * (B^T d B)] A: every
+// product and sum of the three transforms is replaced by its magnitude, so that what cancels in the value does not
+// cancel here. The matrices are Toom-Cook's for the points below, built from their definition and not from the
+// backend's code.
 import type { ConvWeights } from '../../src/backends/backend.js';
 import type { Tensor } from '../../src/core/tensor.js';
 
@@ -30,7 +31,9 @@ function sandwich(left: readonly (readonly number[])[], x: readonly (readonly nu
   return half.map((row) => left.map((other) => other.reduce((sum, value, k) => sum + value * row[k], 0)));
 }
 
-/** Magnitudes of what is summed for each output: x (n, h, w, cIn) holds magnitudes -> (n, h, w, cOut), without the bias. */
+/**
+ * Magnitudes of what is summed for each output: x (n, h, w, cIn) holds magnitudes -> (n, h, w, cOut), without the bias.
+ */
 export function winogradMagnitudes(
   { data, shape: [n, h, w, cIn] }: Tensor,
   { weights, cOut }: ConvWeights,

@@ -1,8 +1,9 @@
 // The built package in a real Chromium: page and worker, each way the worker can be found, files in and out, the demo as a person uses it.
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { createUpscaler } from 'carafe-web';
-import { build } from 'esbuild';
+import { createUpscaler, upscale } from 'carafe-web';
 import type { Page } from 'playwright-core';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { serve } from '../../scripts/serve.js';
 import { difference, testImage } from '../api/support.js';
@@ -47,8 +48,7 @@ describe('upscale', () => {
       thread: 'worker',
       rejected: [{ backend: 'webgpu', reason: expect.stringContaining('software adapter') }],
     });
-    expect(requests.filter((path) => path.endsWith('/worker.js'))).not.toHaveLength(0);
-    expect(requests.filter((path) => /worker-.*\.js$/.test(path))).toHaveLength(0);
+    expect(requests.filter((path) => path.endsWith('/carafe-web-worker.js'))).not.toHaveLength(0);
     const node = await createUpscaler({ backend: 'wasm' });
     const want = await node.upscale(testImage(48, 40));
     node.dispose();
@@ -141,6 +141,29 @@ test('files, bitmaps and canvases in, PNG and ImageBitmap out', async () => {
   });
 });
 
+test('README’s first lines: an <img> becomes a canvas of twice its size', async () => {
+  const [, code] = (await readFile(`${root}README.md`, 'utf8')).match(/```js\n([\s\S]*?)```/)!;
+  expect(code.trim().split('\n')).toHaveLength(6);
+  const reader = await browser.context.newPage();
+  await reader.goto(`${site.origin}/test/dist/blank.html`);
+  await reader.setContent(`<img src="${site.origin}/test/images/car.png">
+    <script type="importmap">{ "imports": { "carafe-web": "/dist/index.js" } }</script>
+    <script type="module">${code}</script>`);
+  await reader.waitForSelector('canvas');
+  const shown = await reader.evaluate(`(async () => {
+    const { width, height } = document.querySelector('canvas');
+    const { data } = document.querySelector('canvas').getContext('2d').getImageData(0, 0, width, height);
+    return [width, height, [...new Uint8Array(await crypto.subtle.digest('SHA-256', data))]];
+  })()`);
+  const photo = await sharp(`${root}test/images/car.png`).ensureAlpha().raw().toBuffer({ resolveWithObject: true });
+  const want = await upscale(
+    { data: photo.data, width: photo.info.width, height: photo.info.height },
+    { backend: 'wasm' },
+  );
+  expect(shown).toEqual([want.width, want.height, [...createHash('sha256').update(want.data).digest()]]);
+  await reader.close();
+});
+
 test('createCarafe and carafe on webgpu and wasm agree', async () => {
   expect(
     await inPage(`
@@ -156,31 +179,6 @@ test('createCarafe and carafe on webgpu and wasm agree', async () => {
     }
     return [results.map((r) => r.shape.join()), results.every((r) => r.data.every((value, i) => Math.abs(value - results[0].data[i]) < 1e-5))];`),
   ).toEqual([Array(4).fill('2,6,10,14'), true]);
-});
-
-test('an app bundled with esbuild, whose worker file is nowhere: the source inside the package', async () => {
-  const { outputFiles } = await build({
-    stdin: {
-      contents: "import { createUpscaler } from 'carafe-web'; globalThis.createUpscaler = createUpscaler;",
-      resolveDir: root,
-    },
-    bundle: true,
-    format: 'esm',
-    write: false,
-    logLevel: 'silent',
-  });
-  const bundled = await browser.context.newPage();
-  await bundled.goto(`${site.origin}/test/dist/blank.html`);
-  await bundled.addScriptTag({ type: 'module', content: outputFiles[0].text });
-  expect(
-    await bundled.evaluate(`(async () => {
-    const upscaler = await createUpscaler({ thread: 'worker' });
-    const { width } = await upscaler.upscale({ data: new Uint8ClampedArray(400), width: 10, height: 10 });
-    upscaler.dispose();
-    return [upscaler.info.thread, width];
-  })()`),
-  ).toEqual(['worker', 20]);
-  await bundled.close();
 });
 
 test('no adapter: wasm, and the reason', async () => {

@@ -1,5 +1,5 @@
 // A browser worker that throws in the middle of its work.
-import '/dist/worker.js';
+import '/dist/carafe-web-worker.js';
 
 let messages = 0;
 addEventListener('message', () => {

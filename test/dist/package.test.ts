@@ -1,80 +1,186 @@
 // The package as npm would publish it: what is in it, that it runs where nothing else is installed, that the examples in the docs run.
-import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { execFile, execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import * as carafeWeb from 'carafe-web';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ensurePackages } from '../../scripts/ensure.js';
 import { testImage } from '../api/support.js';
+import { pack, type Tarball } from './tarball.js';
 
 const root = new URL('../..', import.meta.url).pathname;
+const sh = promisify(execFile);
 
 describe('the packed tarball', () => {
-  let folder: string;
+  let tarball: Tarball;
+  let app: string;
+  let installed: string;
   let files: string[];
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'carafe-web-pack-'));
-    const installed = join(folder, 'node_modules/carafe-web');
-    await mkdir(installed, { recursive: true });
-    const tarball = execFileSync('npm', ['pack', '--silent', '--pack-destination', folder], {
-      cwd: root,
-      encoding: 'utf8',
-    })
-      .trim()
-      .split('\n')
-      .at(-1)!;
-    execFileSync('tar', ['-xzf', join(folder, tarball), '--strip-components=1', '-C', installed]);
-    files = readdirSync(installed, { recursive: true }) as string[];
+  beforeAll(() => {
+    tarball = pack();
+    app = tarball.app('app');
+    installed = join(app, 'node_modules/carafe-web');
+    files = readdirSync(installed, { recursive: true, withFileTypes: true })
+      .filter((file) => file.isFile())
+      .map(({ parentPath, name }) => join(parentPath, name).slice(installed.length + 1));
   });
-  afterAll(() => rm(folder, { recursive: true }));
+  afterAll(() => tarball?.remove());
 
-  test('holds the build, the docs and the cards, and no sources or weights twice', () => {
-    for (const file of [
-      'dist/index.js',
-      'dist/worker.js',
-      'dist/cli.js',
-      'dist/carafe-simd.wasm',
-      'dist/carafe-relaxed.wasm',
-      'dist/types/index.d.ts',
-      'README.md',
-      'LICENSE',
-      ...readdirSync(`${root}models`)
-        .filter((name) => name.endsWith('.md'))
-        .map((name) => `models/${name}`),
-    ])
+  test('holds the build, the docs, the models and their cards, and no sources', () => {
+    for (const file of ['dist/cli.js', 'README.md', 'LICENSE', 'dist/third-party-licenses.txt'])
       expect(files).toContain(file);
-    expect(files.filter((file) => /^(src|test|assembly|shaders|training|bench)|\.safetensors$/.test(file))).toEqual([]);
+    const models = readdirSync(join(root, 'models')).filter((name) => name.endsWith('.safetensors'));
+    expect(models.length).toBeGreaterThan(10);
+    for (const model of models) {
+      const name = model.replace('.safetensors', '');
+      for (const file of [`models/${name}.md`, `models/${model}`, `dist/models/${name}.js`])
+        expect(files).toContain(file);
+    }
+    expect(
+      files.filter((file) => /^(src|test|assembly|shaders|training|bench)\/|\.(log|deflate|built)$/.test(file)),
+    ).toEqual([]);
   });
 
-  test('upscales in a worker where nothing else is installed', async () => {
-    await writeFile(
-      join(folder, 'app.mjs'),
+  test('does not say where it was built', () => {
+    const places = files.filter((file) => readFileSync(join(installed, file)).includes(root));
+    expect(places).toEqual([]);
+  });
+
+  test('has a file and its types for every export', () => {
+    const { exports, main, types } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+    const targets = Object.entries(exports as Record<string, string | { types: string; default: string }>).flatMap(
+      ([name, target]) => {
+        if (name === './package.json') return [];
+        expect(target, name).toMatchObject({ types: expect.stringMatching(/\.d\.ts$/), default: expect.any(String) });
+        return Object.values(target);
+      },
+    );
+    for (const target of [main, types, ...targets.map((path) => path.replace('*', 'base-x2'))])
+      expect(files).toContain(target.replace('./', ''));
+  });
+
+  test('carries the licences of what is bundled, and keeps its notices', () => {
+    const licences = readFileSync(join(installed, 'dist/third-party-licenses.txt'), 'utf8');
+    for (const name of ['comlink', 'assemblyscript'])
+      expect(licences).toMatch(new RegExp(`^${name} [\\d.]+ \\(Apache-2.0\\)$`, 'm'));
+    const bundled = files.filter(
+      (file) => /^dist\/[^/]+\.js$/.test(file) && readFileSync(join(installed, file), 'utf8').includes('.endpoint"'),
+    );
+    expect(bundled.length).toBeGreaterThan(1);
+    for (const file of bundled) expect(readFileSync(join(installed, file), 'utf8')).toMatch(/Copyright \d+ Google LLC/);
+  });
+
+  test('has source maps that carry their sources', () => {
+    for (const file of ['dist/carafe-web-worker.js', 'dist/index.js', 'dist/core.js', 'dist/inline.js']) {
+      expect(readFileSync(join(installed, file), 'utf8')).toContain(`//# sourceMappingURL=${file.slice(5)}.map`);
+      expect(files).toContain(`${file}.map`);
+    }
+    const { sources, sourcesContent } = JSON.parse(
+      readFileSync(join(installed, 'dist/carafe-web-worker.js.map'), 'utf8'),
+    );
+    expect(sources).toContain('../src/worker/host.ts');
+    expect(sourcesContent).toHaveLength(sources.length);
+  });
+
+  test('upscales in a worker where nothing else is installed, and ends without dispose: Node, Deno, Bun', async () => {
+    ensurePackages(join(root, 'test/dist/apps'));
+    writeFileSync(join(app, 'package.json'), '{ "dependencies": { "carafe-web": "*" } }'); // Deno asks for one
+    writeFileSync(
+      join(app, 'app.mjs'),
       `
       import { createUpscaler } from 'carafe-web';
-      const upscaler = await createUpscaler({ thread: 'worker' });
+      const upscaler = await createUpscaler({ backend: 'wasm', thread: 'worker' });
       const { width } = await upscaler.upscale({ data: new Uint8ClampedArray(400), width: 10, height: 10 });
-      console.log(width, upscaler.info.backend); // and no dispose: an idle worker does not keep the process alive`,
+      console.log(width, upscaler.info.thread);`,
     );
-    expect(execFileSync(process.execPath, ['app.mjs'], { cwd: folder, encoding: 'utf8', timeout: 30_000 })).toBe(
-      '20 wasm\n',
-    );
-  });
+    const runtimes = [
+      [process.execPath],
+      [join(root, 'node_modules/.bin/deno'), 'run', '-A'],
+      [join(root, 'test/dist/apps/node_modules/@oven/bun-linux-x64/bin/bun')],
+    ];
+    for (const [command, ...args] of runtimes)
+      expect((await sh(command, [...args, 'app.mjs'], { cwd: app, timeout: 30_000 })).stdout).toBe('20 worker\n');
+  }, 600_000);
 
-  test('takes a compiled module of its own wasm file, inline, as edge runtimes need it', async () => {
-    await writeFile(
-      join(folder, 'edge.mjs'),
+  test('takes a compiled module of its own wasm file and a model’s, without workers and import(), as edge runtimes need it', async () => {
+    writeFileSync(
+      join(app, 'edge.mjs'),
       `
       import { readFileSync } from 'node:fs';
-      import { upscale } from 'carafe-web';
-      const wasm = await WebAssembly.compile(readFileSync(new URL(import.meta.resolve('carafe-web/wasm/simd'))));
-      const { width } = await upscale({ data: new Uint8ClampedArray(400), width: 10, height: 10 }, { wasm, thread: 'inline' });
+      import { upscale } from 'carafe-web/inline';
+      const read = (name) => readFileSync(new URL(import.meta.resolve('carafe-web/' + name)));
+      const wasm = await WebAssembly.compile(read('simd.wasm'));
+      const { width } = await upscale({ data: new Uint8ClampedArray(400), width: 10, height: 10 }, { wasm, model: read('models/base-x2.safetensors') });
       console.log(width);`,
     );
-    expect(execFileSync(process.execPath, ['edge.mjs'], { cwd: folder, encoding: 'utf8' })).toBe('20\n');
+    expect(execFileSync(process.execPath, ['edge.mjs'], { cwd: app, encoding: 'utf8' })).toBe('20\n');
+    expect(readFileSync(join(installed, 'dist/inline.js'), 'utf8')).not.toMatch(/\bimport\(|\bimport\.meta|^import /m);
   });
+
+  test('carafe-web/core brings no model into a bundle, and takes one from a file', async () => {
+    const { outputFiles } = await build({
+      stdin: { contents: "export * from 'carafe-web/core';", resolveDir: app },
+      bundle: true,
+      format: 'esm',
+      minify: true,
+      write: false,
+      platform: 'node',
+      logLevel: 'error',
+    });
+    expect(gzipSync(outputFiles[0].contents).length / 1024).toBeLessThan(100); // 628 with models
+    writeFileSync(
+      join(app, 'core.mjs'),
+      `
+      import { readFileSync } from 'node:fs';
+      import { createUpscaler } from 'carafe-web/core';
+      const model = new URL(import.meta.resolve('carafe-web/models/small-x3.safetensors'));
+      const results = [];
+      for (const source of [model, model.href, readFileSync(model)]) {
+        const upscaler = await createUpscaler({ model: source, backend: 'wasm', workers: 1 });
+        results.push(upscaler.info.model);
+        upscaler.dispose();
+      }
+      results.push(await createUpscaler({}).catch(({ code, message }) => code + ': ' + message));
+      results.push(await createUpscaler({ model: 'base' }).catch(({ code }) => code));
+      console.log(JSON.stringify(results));`,
+    );
+    expect(JSON.parse(execFileSync(process.execPath, ['core.mjs'], { cwd: app, encoding: 'utf8' }))).toEqual([
+      'small-x3',
+      'small-x3',
+      'small-x3',
+      'InvalidOption: Expected a URL or the bytes of a .safetensors file for "model", got undefined',
+      'ModelInvalid',
+    ]);
+  });
+
+  test('is built by npm pack in a fresh clone, to the same bytes', async () => {
+    mkdirSync(join(root, '.cache'), { recursive: true });
+    const clone = mkdtempSync(join(root, '.cache/clone-')); // on this disk, for hard links
+    try {
+      const kept = [
+        'src',
+        'assembly',
+        'shaders',
+        'models',
+        'scripts',
+        'package.json',
+        'asconfig.json',
+        'tsconfig.json',
+        'README.md',
+        'LICENSE',
+      ];
+      for (const name of kept) cpSync(join(root, name), join(clone, name), { recursive: true });
+      await sh('cp', ['-al', join(root, 'node_modules'), clone]);
+      await sh('npm', ['pack', '--pack-destination', clone], { cwd: clone });
+      const again = readdirSync(clone).find((name) => name.endsWith('.tgz'))!;
+      expect(readFileSync(join(clone, again)).equals(readFileSync(tarball.file))).toBe(true);
+    } finally {
+      rmSync(clone, { recursive: true });
+    }
+  }, 240_000);
 });
 
 test('what a page loads for wasm and webgpu, models apart, is at most 45 kB (min + gzip), and both wasm builds 40 kB', async () => {
@@ -100,7 +206,7 @@ test('what a page loads for wasm and webgpu, models apart, is at most 45 kB (min
   const loaded = [...page].map(
     (name) => outputFiles.find(({ path }) => path.endsWith(name.split('/').at(-1)!))!.contents,
   );
-  const bytes = [...loaded, readFileSync(`${root}dist/worker.js`)].reduce(
+  const bytes = [...loaded, readFileSync(`${root}dist/carafe-web-worker.js`)].reduce(
     (sum, contents) => sum + gzipSync(contents).length,
     0,
   );
@@ -117,7 +223,7 @@ describe('examples run', () => {
     ...args: string[]
   ) => (...values: unknown[]) => Promise<void>;
 
-  for (const file of ['src/api/upscale.ts', 'src/api/carafe.ts']) {
+  for (const file of ['src/api/named-models.ts', 'src/api/carafe.ts']) {
     const examples = [...readFileSync(join(root, file), 'utf8').matchAll(/@example\n([\s\S]*?)\*\//g)].map(([, text]) =>
       text.replace(/^ \* ?/gm, ''),
     );
@@ -137,7 +243,7 @@ describe('examples run', () => {
     const blocks = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/```js\n([\s\S]*?)```/g)].map(
       ([, code]) => code.replace(/^import .* from 'carafe-web';$/gm, ''),
     );
-    expect(blocks.length).toBeGreaterThanOrEqual(2);
+    expect(blocks.length).toBeGreaterThanOrEqual(3);
     const tensor = (...shape: number[]) => ({ data: new Float32Array(shape.reduce((p, s) => p * s)), shape });
     const scope: Record<string, unknown> = {
       ...carafeWeb,
@@ -147,7 +253,8 @@ describe('examples run', () => {
       kernels: tensor(1, 25, 6, 6),
       x: tensor(1, 4, 3, 3),
     };
-    for (const code of blocks.slice(0, 2)) {
+    for (const code of blocks.slice(1, 3)) {
+      // the first is for pages: chromium.test.ts
       const learned = code.replace('compress: { weights, bias }, encode: { weights, bias }', 'encode');
       await new AsyncFunction(...Object.keys(scope), 'encode', learned)(...Object.values(scope), {
         weights: tensor(100, 4, 3, 3),
@@ -156,13 +263,13 @@ describe('examples run', () => {
   });
 });
 
-test('every worker file that the bundles look for lies beside them', () => {
+test('the worker is beside the chunk that looks for it, which is known by its name', () => {
   const dist = join(root, 'dist');
+  expect(existsSync(join(dist, 'carafe-web-worker.js'))).toBe(true);
   const bundles = readdirSync(dist).filter(
     (file) =>
       file.endsWith('.js') &&
-      readFileSync(join(dist, file), 'utf8').includes('new URL("./worker.js", import.meta.url)'),
+      readFileSync(join(dist, file), 'utf8').includes('new URL("./carafe-web-worker.js", import.meta.url)'),
   );
-  expect(bundles.length).toBeGreaterThan(0);
-  expect(readdirSync(dist)).toContain('worker.js');
+  expect(bundles).toEqual([expect.stringMatching(/^carafe-web-[a-z-]+-[A-Z0-9]{8}\.js$/)]); // fileIsThere in src/worker/spawn.ts
 });

@@ -1,16 +1,25 @@
-// What holds for every input, by fast-check, on every backend. A failure prints its seed and path: run again with FC_SEED=<seed>.
+// What holds for every input, by fast-check, on every backend. A failure prints its seed and path: run again with
+// FC_SEED=<seed>.
 // Where a property is not exact, its tolerance is the computed bound of the very program (conformance/bounds.ts).
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Backend, ConvWeights, DeviceConv, DeviceTensor, Ops } from '../../src/backends/backend.js';
+import {
+  type Backend,
+  type ConvWeights,
+  type DeviceConv,
+  type DeviceTensor,
+  type Ops,
+  PLAIN,
+} from '../../src/backends/backend.js';
 import { rowLength, type Window } from '../../src/core/shapes.js';
 import { elements, type Shape, type Tensor } from '../../src/core/tensor.js';
 import { allBackends } from '../backends.js';
 import { ARITHMETIC, bound, boundConv } from '../conformance/bounds.js';
-import { Random } from '../conformance/random.js';
+import { Random } from '../random.js';
 
 const seed = Number(process.env.FC_SEED ?? 20260);
-const RUNS: Record<Backend['name'], number> = { reference: 60, wasm: 60, webgpu: 12 }; // a program on a software GPU costs milliseconds
+// a program on a software GPU costs milliseconds
+const RUNS: Record<Backend['name'], number> = { reference: 60, wasm: 60, webgpu: 12 };
 
 type Program = (ops: Ops, convs: readonly DeviceConv[]) => DeviceTensor;
 
@@ -58,10 +67,11 @@ for (const { name, open } of allBackends) {
         window,
         normalizer: sumsToOne,
         amplitude: fc.constantFrom(1, 10, 100),
+        level: fc.constantFrom(0, -1e4, 1e4),
         seed: dataSeed,
       }),
-      async (backend, { n, h, w, window: win, normalizer, amplitude, seed: data }) => {
-        const rows = tensor(data, [n, h, w, rowLength(win)], -amplitude, amplitude);
+      async (backend, { n, h, w, window: win, normalizer, amplitude, level, seed: data }) => {
+        const rows = tensor(data, [n, h, w, rowLength(win)], level - amplitude, level + amplitude);
         const { got, error } = await evaluate(backend, (ops) =>
           ops.normalizeKernels(input(ops, rows), win, normalizer),
         );
@@ -92,9 +102,16 @@ for (const { name, open } of allBackends) {
         const rows = tensor(data, [n, h, w, rowLength(win)], -5, 5);
         const features = filled([n, h, w, perGroup * win.groups], level);
         const { got, error } = await evaluate(backend, (ops) =>
-          ops.reassemble(input(ops, features), ops.normalizeKernels(input(ops, rows), win, normalizer), win, padding),
+          ops.reassemble(
+            input(ops, features),
+            ops.normalizeKernels(input(ops, rows), win, normalizer),
+            win,
+            padding,
+            'NHWC',
+          ),
         );
-        got.forEach((v, i) => within(v, level, 2 * error[i])); // of the backend and of the reference, from the exact value
+        // of the backend and of the reference, from the exact value
+        got.forEach((v, i) => within(v, level, 2 * error[i]));
       },
     );
 
@@ -105,7 +122,7 @@ for (const { name, open } of allBackends) {
         const c = perGroup * win.groups;
         const features = tensor(data, [n, h, w, c]);
         const { got } = await evaluate(backend, (ops) =>
-          ops.reassemble(input(ops, features), input(ops, centreRows(n, h, w, win)), win, padding),
+          ops.reassemble(input(ops, features), input(ops, centreRows(n, h, w, win)), win, padding, 'NHWC'),
         );
         const s = win.scale;
         equal(
@@ -135,7 +152,7 @@ for (const { name, open } of allBackends) {
         const win = { scale: 1, kUp, groups };
         const features = tensor(data, [n, h, w, perGroup * groups]);
         const { got } = await evaluate(backend, (ops) =>
-          ops.reassemble(input(ops, features), input(ops, centreRows(n, h, w, win)), win, padding),
+          ops.reassemble(input(ops, features), input(ops, centreRows(n, h, w, win)), win, padding, 'NHWC'),
         );
         equal(got, features.data);
       },
@@ -155,9 +172,11 @@ for (const { name, open } of allBackends) {
         const x = tensor(data, [1, h, w, c]);
         const weights = new Float32Array(c * c * k * k);
         for (let ci = 0; ci < c; ci++) weights[(ci * c + ci) * k * k + (k * k - 1) / 2] = 1;
-        const { got } = await evaluate(backend, (ops, [conv]) => ops.conv2d(input(ops, x), conv, { dilation }), [
-          { weights, cOut: c, cIn: c, k },
-        ]);
+        const { got } = await evaluate(
+          backend,
+          (ops, [conv]) => ops.conv2d(input(ops, x), conv, { ...PLAIN, dilation }),
+          [{ weights, cOut: c, cIn: c, k }],
+        );
         equal(got, x.data);
       },
     );
@@ -176,7 +195,7 @@ for (const { name, open } of allBackends) {
         const both: Tensor = { shape, data: a.data.map((v, i) => v / 2 - 4 * b.data[i]) }; // exact in f32
         const rows = tensor(data, [n, h, w, rowLength(win)]);
         const reassembled = (x: Tensor): Promise<Evaluated> =>
-          evaluate(backend, (ops) => ops.reassemble(input(ops, x), input(ops, rows), win, padding));
+          evaluate(backend, (ops) => ops.reassemble(input(ops, x), input(ops, rows), win, padding, 'NHWC'));
         const [ya, yb, y] = [await reassembled(a), await reassembled(b), await reassembled(both)];
         y.got.forEach((v, i) =>
           within(v, ya.got[i] / 2 - 4 * yb.got[i], 2 * (y.error[i] + ya.error[i] / 2 + 4 * yb.error[i])),
@@ -198,7 +217,7 @@ for (const { name, open } of allBackends) {
           data: fill(features.shape, (i, y, x, ci) => at(features, i, y, x, source(ci))),
         };
         const reassembled = (x: Tensor): Promise<Evaluated> =>
-          evaluate(backend, (ops) => ops.reassemble(input(ops, x), input(ops, rows), win, padding));
+          evaluate(backend, (ops) => ops.reassemble(input(ops, x), input(ops, rows), win, padding, 'NHWC'));
         const [plain, moved] = [await reassembled(features), await reassembled(permuted)];
         moved.got.forEach((v, i) => {
           const j = i - (i % c) + source(i % c);
@@ -236,7 +255,7 @@ for (const { name, open } of allBackends) {
             1,
             (x) =>
               (ops, [device]) =>
-                ops.conv2d(input(ops, x), device, { activation: 'silu' }),
+                ops.conv2d(input(ops, x), device, { ...PLAIN, activation: 'silu' }),
           ],
           [
             win.scale,
@@ -245,15 +264,16 @@ for (const { name, open } of allBackends) {
                 const features = input(ops, x);
                 return ops.reassemble(
                   features,
-                  ops.normalizeKernels(ops.conv2d(features, device), win, 'softmax'),
+                  ops.normalizeKernels(ops.conv2d(features, device, PLAIN), win, 'softmax'),
                   win,
                   'zero',
+                  'NHWC',
                 );
               },
           ],
           [
             win.scale,
-            (x) => (ops) => ops.resize(input(ops, x), x.shape[1] * win.scale, x.shape[2] * win.scale, 'bicubic'),
+            (x) => (ops) => ops.resize(input(ops, x), x.shape[1] * win.scale, x.shape[2] * win.scale, 'bicubic', -0.5),
           ],
         ];
         for (const [scale, program] of programs) {
@@ -292,13 +312,15 @@ for (const { name, open } of allBackends) {
             return ops.resize(
               ops.reassemble(
                 features,
-                ops.normalizeKernels(ops.conv2d(features, conv), win, 'sigmoid-normalized'),
+                ops.normalizeKernels(ops.conv2d(features, conv, PLAIN), win, 'sigmoid-normalized'),
                 win,
                 'reflect',
+                'NHWC',
               ),
               h + 1,
               w + 2,
               'bilinear',
+              -0.5,
             );
           };
         const both = await run(backend, program(pair), [encode]);
@@ -349,11 +371,11 @@ for (const { name, open } of allBackends) {
       }),
       async (backend, { h, w, height, width, mode, level, seed: data }) => {
         const { got, error } = await evaluate(backend, (ops) =>
-          ops.resize(input(ops, filled([1, h, w, 3], level)), height, width, mode),
+          ops.resize(input(ops, filled([1, h, w, 3], level)), height, width, mode, -0.5),
         );
         got.forEach((v, i) => within(v, level, 2 * error[i]));
         const x = tensor(data, [1, h, w, 3]);
-        equal(await run(backend, (ops) => ops.resize(input(ops, x), h, w, mode)), x.data);
+        equal(await run(backend, (ops) => ops.resize(input(ops, x), h, w, mode, -0.5)), x.data);
       },
     );
 
@@ -368,7 +390,13 @@ for (const { name, open } of allBackends) {
         const features = tensor(data, [n, h, w, perGroup * win.groups]);
         const rows = tensor(data + 1, [n, h, w, rowLength(win)], -9, 9);
         const program: Program = (ops) =>
-          ops.reassemble(input(ops, features), ops.normalizeKernels(input(ops, rows), win, normalizer), win, padding);
+          ops.reassemble(
+            input(ops, features),
+            ops.normalizeKernels(input(ops, rows), win, normalizer),
+            win,
+            padding,
+            'NHWC',
+          );
         equal(await run(backend, program), await run(backend, program));
       },
     );

@@ -1,17 +1,15 @@
-// conv2d: y[n, oy, ox, co] = act(bias[co] + sum_{ky,kx,ci} x[n, oy+(ky-r)d, ox+(kx-r)d, ci] * weights[co, ci, ky, kx]) + residual
+// conv2d: y[n, oy, ox, co] =
+//   act(bias[co] + sum_{ky,kx,ci} x[n, oy+(ky-r)d, ox+(kx-r)d, ci] * weights[co, ci, ky, kx]) + residual
 // x (n, h, w, cIn)   weights (cOut, cIn, k, k)   y (n, h, w, cOut); r = (k-1)/2, d = dilation; taps outside x read 0.
 // torch.nn.functional.conv2d with padding = r*d. Sums in f64.
-import type { ConvWeights } from '../backend.js';
+import type { ConvOptions, ConvWeights } from '../backend.js';
 import { type Activation, convShape } from '../../core/shapes.js';
 import { elements, type Tensor } from '../../core/tensor.js';
 
 export function conv2d(
   x: Tensor,
   conv: ConvWeights,
-  dilation: number,
-  activation: Activation,
-  slope: number,
-  residual?: Tensor,
+  { dilation, activation, slope, residual }: ConvOptions<Tensor>,
 ): Tensor {
   const shape = convShape(x.shape, conv.cIn, conv.cOut);
   const [n, h, w] = shape;

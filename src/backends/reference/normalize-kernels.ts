@@ -24,11 +24,14 @@ export function normalizeKernels(rows: Tensor, { scale, kUp }: Window, normalize
 function normalize(values: Float64Array, normalizer: Normalizer): void {
   let max = -Infinity;
   for (const v of values) max = Math.max(max, v);
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) {
-    values[i] = normalizer === 'softmax' ? Math.exp(values[i] - max) : 1 / (1 + Math.exp(-values[i]));
-    sum += values[i];
+  if (normalizer === 'softmax') for (let i = 0; i < values.length; i++) values[i] = Math.exp(values[i] - max);
+  else {
+    // sigmoid(v) / exp(shift): the quotient is the same, and logits that are all very negative do not become 0 / 0.
+    const shift = normalizer === 'sigmoid' ? 0 : Math.min(max, 0);
+    for (let i = 0; i < values.length; i++) values[i] = 1 / (Math.exp(shift) + Math.exp(shift - values[i]));
   }
   if (normalizer === 'sigmoid') return;
+  let sum = 0;
+  for (const v of values) sum += v;
   for (let i = 0; i < values.length; i++) values[i] /= sum;
 }

@@ -1,6 +1,7 @@
-// pixels: RGBA8 <-> planes. Y = 0.299 R + 0.587 G + 0.114 B, Cb = (B - Y) / 1.772, Cr = (R - Y) / 1.402 on values / 255 (full-range BT.601, as JPEG).
-// luma (1, h, w, 1), or (2, h, w, 1) with alpha as the second image; chroma (1, h, w, 2). Back: chroma (1, h / s, w / s, 2) is enlarged by bicubic
-// (resize, a = -0.5); clamped to 0..255, rounded half up.
+// pixels: RGBA8 <-> planes. Y = 0.299 R + 0.587 G + 0.114 B, Cb = (B - Y) / 1.772, Cr = (R - Y) / 1.402 on values / 255
+// (full-range BT.601, as JPEG).
+// luma (1, h, w, 1), or (2, h, w, 1) with alpha as the second image; chroma (1, h, w, 2). Back: chroma (1, h / s, w /
+// s, 2) is enlarged by bicubic (resize, a = -0.5); clamped to 0..255, rounded half up.
 import type { Rectangle } from '../backend.js';
 import type { RawImage, Tensor } from '../../core/tensor.js';
 import { resize } from './resize.js';

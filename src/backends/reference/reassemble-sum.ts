@@ -1,7 +1,9 @@
-// reassembleSum: out[n, oy, ox] = base[n, oy, ox] + sum_g reassemble(maps, softmax(encode(x)))[n, oy, ox, g], encode a 1x1 convolution
-// x (n, h, w, cIn)   maps (n, h, w, groups)   encode: cIn -> groups*kUp^2*s^2   base, out (n, h*s, w*s, 1); taps outside maps read 0.
-// The last step of the carafe-luma network: several one-channel CARAFEs, each with its own kernels, summed into an image.
-import type { ConvWeights } from '../backend.js';
+// reassembleSum: out[n, oy, ox] = base[n, oy, ox] + sum_g reassemble(maps, softmax(encode(x)))[n, oy, ox, g]
+// x (n, h, w, cIn)   maps (n, h, w, groups)   base, out (n, h*s, w*s, 1); encode is a 1x1 convolution
+// cIn -> groups*kUp^2*s^2; taps outside maps read 0.
+// The last step of the carafe-luma network: several one-channel CARAFEs, each with its own kernels, summed into an
+// image.
+import { type ConvWeights, PLAIN } from '../backend.js';
 import { reassembleSumShape, type Window } from '../../core/shapes.js';
 import type { Tensor } from '../../core/tensor.js';
 import { conv2d } from './conv2d.js';
@@ -9,13 +11,13 @@ import { normalizeKernels } from './normalize-kernels.js';
 import { reassemble } from './reassemble.js';
 
 export function reassembleSum(maps: Tensor, x: Tensor, encode: ConvWeights, base: Tensor, window: Window): Tensor {
-  return sumOfKernels(maps, normalizeKernels(conv2d(x, encode, 1, 'none', 0), window, 'softmax'), base, window);
+  return sumOfKernels(maps, normalizeKernels(conv2d(x, encode, PLAIN), window, 'softmax'), base, window);
 }
 
 /** The same with the kernels given: rows (n, h, w, groups*kUp^2*s^2), normalised. */
 export function sumOfKernels(maps: Tensor, rows: Tensor, base: Tensor, window: Window): Tensor {
   const shape = reassembleSumShape(maps.shape, rows.shape, base.shape, window);
-  const each = reassemble(maps, rows, window, 'zero').data;
+  const each = reassemble(maps, rows, window, 'zero', 'NHWC').data;
   const { groups } = window;
   const y = new Float32Array(base.data.length);
   for (let i = 0; i < y.length; i++) {

@@ -1,13 +1,16 @@
-// reassemble: out[n, y*s+sy, x*s+sx, c] = sum_{ky,kx} features[n, y+ky-r, x+kx-r, c] * rows[n, y, x, ((g*K + ky*kUp+kx)*s + sy)*s + sx]
-// features (n, h, w, c)   rows (n, h, w, groups*K*s^2)   out (n, h*s, w*s, c); K = kUp^2, r = (kUp-1)/2, g = floor(c / (C/groups)).
+// reassemble: out[n, y*s+sy, x*s+sx, c] =
+//   sum_{ky,kx} features[n, y+ky-r, x+kx-r, c] * rows[n, y, x, ((g*K + ky*kUp+kx)*s + sy)*s + sx]
+// features (n, h, w, c)   rows (n, h, w, groups*K*s^2)   out (n, h*s, w*s, c) or (n, c, h*s, w*s); K = kUp^2,
+// r = (kUp-1)/2, g = floor(c / (C/groups)).
 // Taps outside read 0 and are not renormalised ('zero', as mmcv), or the replicated or reflected border.
 // CARAFE, arXiv:1905.02188, eq. 3; mmcv ops/carafe. Sums in f64.
-import { borderIndex, type Padding, reassembleShape, type Window } from '../../core/shapes.js';
+import { borderIndex, type Layout, type Padding, reassembleShape, type Window } from '../../core/shapes.js';
 import { elements, type Tensor } from '../../core/tensor.js';
+import { nhwcToNchw } from './layout.js';
 
-export function reassemble(features: Tensor, rows: Tensor, window: Window, padding: Padding): Tensor {
+export function reassemble(features: Tensor, rows: Tensor, window: Window, padding: Padding, layout: Layout): Tensor {
   const { scale: s, kUp, groups } = window;
-  const shape = reassembleShape(features.shape, rows.shape, window);
+  const shape = reassembleShape(features.shape, rows.shape, window, 'NHWC');
   const [n, h, w, c] = features.shape;
   const r = (kUp - 1) / 2;
   const perGroup = c / groups;
@@ -38,5 +41,5 @@ export function reassemble(features: Tensor, rows: Tensor, window: Window, paddi
       }
     }
   }
-  return { data: y, shape };
+  return layout === 'NHWC' ? { data: y, shape } : nhwcToNchw({ data: y, shape });
 }

@@ -1,4 +1,5 @@
-// The one owner of wasm memory: a bump allocator with mark and release, and the one place that grows the memory. Pointers are bytes.
+// The one owner of wasm memory: a bump allocator with mark and release, and the one place that grows the memory.
+// Pointers are bytes.
 // Kernels may read up to SLACK bytes after a block's end.
 import { CarafeError } from '../../core/errors.js';
 
@@ -45,11 +46,10 @@ export class Arena {
       if (bytes > MAX_BYTES) throw new RangeError('past 4 GiB');
       this.memory.grow(Math.ceil(missing / PAGE));
     } catch (cause) {
-      throw new CarafeError(
-        'OutOfMemory',
-        `Expected ${bytes} bytes of wasm memory to be available, got ${this.memory.buffer.byteLength} (${(cause as Error).message})`,
-        { bytes },
-      );
+      const got = `${this.memory.buffer.byteLength} (${(cause as Error).message})`;
+      throw new CarafeError('OutOfMemory', `Expected ${bytes} bytes of wasm memory to be available, got ${got}`, {
+        bytes,
+      });
     }
   }
 

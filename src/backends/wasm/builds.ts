@@ -1,8 +1,8 @@
-// The two builds of assembly/, and which of them this engine runs. An engine has a build if it accepts the build's own opcodes and
-// gives the known answer: some report relaxed SIMD and lack an opcode, or compute one wrongly.
+// The two builds of assembly/, and which of them this engine runs. An engine has a build if it accepts the build's own
+// opcodes and gives the known answer: some report relaxed SIMD and lack an opcode, or compute one wrongly.
 import packed from '../../../dist/wasm-builds.deflate';
 import { CarafeError } from '../../core/errors.js';
-import type { Backend } from '../backend.js';
+import { type Backend, PLAIN } from '../backend.js';
 import { createWasmBackend } from './wasm-backend.js';
 
 export type WasmBuild = 'relaxed-simd' | 'simd';
@@ -11,7 +11,8 @@ export type WasmBuild = 'relaxed-simd' | 'simd';
 async function unpackBuilds(): Promise<Record<WasmBuild, Uint8Array<ArrayBuffer>>> {
   const { writable, readable } = new DecompressionStream('deflate-raw');
   const writer = writable.getWriter();
-  void writer.write(packed).then(() => writer.close());
+  const bytesOf = (base64: string) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  void writer.write(bytesOf(packed)).then(() => writer.close());
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   for (const reader = readable.getReader(); ; ) {
     // a Response would read it all, but Node takes 25 ms to load that
@@ -55,10 +56,17 @@ export async function openWasmBuild(build: WasmBuild): Promise<Backend> {
   return openWasmModule(module, build);
 }
 
-/** For a module compiled elsewhere (edge runtimes hand out modules, not bytes). */
+/**
+ * For a module compiled elsewhere (edge runtimes hand out modules, not bytes). @throws {CarafeError} BackendUnavailable
+ * also if it is no build of ours.
+ */
 export async function openWasmModule(module: WebAssembly.Module, details: string): Promise<Backend> {
-  const backend = await createWasmBackend(module, details);
-  if (await knownAnswer(backend)) return backend;
+  try {
+    const backend = await createWasmBackend(module, details);
+    if (await knownAnswer(backend)) return backend;
+  } catch (cause) {
+    throw new CarafeError('BackendUnavailable', `the ${details} build does not run here: ${(cause as Error).message}`);
+  }
   throw new CarafeError('BackendUnavailable', `this engine computes a wrong known answer with the ${details} build`);
 }
 
@@ -71,6 +79,6 @@ async function knownAnswer(backend: Backend): Promise<boolean> {
     cIn: 2,
     k: 1,
   });
-  const y = await backend.run((ops) => ops.conv2d(ops.input(Float32Array.of(1, 2, -3, 4), [1, 1, 2, 2]), conv));
+  const y = await backend.run((ops) => ops.conv2d(ops.input(Float32Array.of(1, 2, -3, 4), [1, 1, 2, 2]), conv, PLAIN));
   return y.join() === '6,13,20,27,34,6,9,12,15,18';
 }

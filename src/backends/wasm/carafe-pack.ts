@@ -1,14 +1,19 @@
-// carafePack: the learned module whole: reassemble(x, normalizeKernels(conv2d(activation(conv2d(x, compress)), encode, dilation)), window, padding)
-// x (n, c, h, w) -> (n, c, h*s, w*s), or (n, h, w, c) -> (n, h*s, w*s, c); compress is optional, a 1x1 convolution c -> cMid.
-import type { CarafePack, DeviceTensor, Ops } from '../backend.js';
+// carafePack: the learned module whole:
+//   reassemble(x, normalizeKernels(conv2d(activation(conv2d(x, compress)), encode, dilation)), window, padding)
+// x (n, c, h, w) -> (n, c, h*s, w*s), or (n, h, w, c) -> (n, h*s, w*s, c); compress is
+// optional, a 1x1 convolution c -> cMid.
 import type { Layout } from '../../core/shapes.js';
+import { type CarafePack, type DeviceConv, type DevicePixels, type DeviceTensor, type Ops, PLAIN } from '../backend.js';
 
-export function carafePack(ops: Ops, x: DeviceTensor, module: CarafePack, layout: Layout): DeviceTensor {
+export function carafePack<Tensor extends DeviceTensor, Conv extends DeviceConv>(
+  ops: Ops<Tensor, DevicePixels, Conv>,
+  x: Tensor,
+  module: CarafePack<Conv>,
+  layout: Layout,
+): Tensor {
+  const { compress, encode, activation, slope, dilation, normalizer, padding } = module;
   const features = layout === 'NCHW' ? ops.nchwToNhwc(x) : x;
-  const compressed = module.compress
-    ? ops.conv2d(features, module.compress, { activation: module.activation, slope: module.slope })
-    : features;
-  const rows = ops.conv2d(compressed, module.encode, { dilation: module.dilation });
-  const kernels = ops.normalizeKernels(rows, module, module.normalizer);
-  return ops.reassemble(features, kernels, module, module.padding, layout);
+  const compressed = compress ? ops.conv2d(features, compress, { ...PLAIN, activation, slope }) : features;
+  const rows = ops.conv2d(compressed, encode, { ...PLAIN, dilation });
+  return ops.reassemble(features, ops.normalizeKernels(rows, module, normalizer), module, padding, layout);
 }

@@ -1,11 +1,14 @@
-// conv2d on assembly/conv2d.ts, and on assembly/winograd.ts where that pays: places their weights, and says which rows they read.
-import { type Activation, convShape } from '../../core/shapes.js';
-import { BLOCK, type ConvOptions, type ConvWeights, type DeviceConv, type DeviceTensor } from '../backend.js';
+// conv2d on assembly/conv2d.ts, and on assembly/winograd.ts where that pays: places their weights, and says which rows
+// they read.
+import type { Activation } from '../../core/shapes.js';
+import { BLOCK, type ConvWeights, type DeviceConv } from '../backend.js';
 import type { Arena } from './arena.js';
-import { TILE_PIXELS } from './exports.js';
+import { ANY_SLOPE, HARDSWISH, SILU, TILE_PIXELS } from './constants.js';
+import type { Kernels } from './kernels.js';
 import { packConv, packWinograd } from './pack.js';
-import { produce, type Program, same } from './program.js';
-import { ceilTo, type Input, type Rows, type Step } from './rows.js';
+import type { Program, Values } from './program.js';
+import type { Ring } from './ring.js';
+import { ceilTo, type Input, produce, type Rows, same, type Work } from './rows.js';
 
 export interface WasmConv extends DeviceConv {
   readonly weights: number;
@@ -13,9 +16,6 @@ export interface WasmConv extends DeviceConv {
   readonly winograd: number;
 } // pointers; winograd 0: none
 
-export const SPARE_BYTES = TILE_PIXELS * 8 * 4;
-const SKEW = 64; // bytes, assembly/winograd.ts
-const BATCH = 30; // blocks at a time: weights are read once for them, and what they become stays in the cache
 const MAX_BLOCK_ROWS = 4;
 
 export function placeConv(arena: Arena, conv: ConvWeights): WasmConv {
@@ -43,36 +43,132 @@ function winogradPays({ k, cIn, cOut, exact = false }: ConvWeights): boolean {
   return !exact && k === 3 && cIn % 4 === 0 && cIn >= 8 && cOut >= 4;
 }
 
-/** What is done to a sum when it is complete: by the tile itself, or, with a `curve`, by assembly's activate(), residual included. */
-interface Ending {
+/**
+ * What is done to a sum when it is complete: by the tile itself, or, with a `curve`, by assembly's activate(), residual
+ * included.
+ */
+interface Epilogue {
   readonly slope: number;
   readonly curve?: number;
   readonly residual?: Rows;
 }
 
-const CURVES: Partial<Record<Activation, number>> = { silu: 0, hardswish: 1 }; // as assembly/conv2d.ts numbers them
-const ANY_SLOPE = 2;
+const CURVES: Partial<Record<Activation, number>> = { silu: SILU, hardswish: HARDSWISH };
 
 export function conv2d(
   program: Program,
-  x: DeviceTensor,
-  conv: DeviceConv,
-  { dilation = 1, activation = 'none', slope = 0.01, residual }: ConvOptions = {},
+  values: Values,
+  conv: WasmConv,
+  dilation: number,
+  activation: Activation,
+  slope: number,
+  residual: Values | undefined,
 ): Rows {
-  const ending: Ending = {
+  const x = program.rows(values);
+  const epilogue: Epilogue = {
     slope: activation === 'relu' ? 0 : activation === 'leaky-relu' ? slope : 1,
     curve: activation === 'leaky-relu' && slope > 1 ? ANY_SLOPE : CURVES[activation],
     residual: residual && program.rows(residual),
   };
-  const placed = conv as WasmConv;
-  return placed.winograd !== 0 && dilation === 1
-    ? winograd(program, program.rows(x), placed, ending)
-    : direct(program, program.rows(x), placed, dilation, ending);
+  return conv.winograd !== 0 && dilation === 1
+    ? winograd(program, x, conv, epilogue)
+    : direct(program, x, conv, dilation, epilogue);
 }
 
-/** What a tile does of the ending of the row at (image, row, left). */
+function direct(program: Program, x: Rows, conv: WasmConv, dilation: number, epilogue: Epilogue): Rows {
+  const [n, h, w] = x.shape;
+  const p = ((conv.k - 1) / 2) * dilation;
+  const inputs: Input[] = [
+    { rows: x, reads: (y) => [y - p, y + p + 1], columns: ([left, right]) => [left - p, right + p] },
+  ];
+  if (epilogue.residual) inputs.push(same(epilogue.residual));
+  const options = { inputs, scratchBytes: program.wasm.conv2dScratch(w, conv.cIn, conv.k, dilation) };
+  return produce([n, h, w, conv.cOut], options, ({ y, left, right }, work) => {
+    for (let i = 0; i < n; i++) directRow(program, conv, dilation, epilogue, work, i, y, left, right);
+  });
+}
+
+function directRow(
+  { machine, wasm }: Program,
+  { weights, bias, cIn, cOut, k }: WasmConv,
+  dilation: number,
+  epilogue: Epilogue,
+  { y, inputs: [x, residual], scratch }: Work,
+  image: number,
+  row: number,
+  left: number,
+  right: number,
+): void {
+  const p = ((k - 1) / 2) * dilation;
+  const tile = inTile(epilogue, residual, image, row, left);
+  wasm.conv2d(
+    machine.addresses(k, (ky) => x.at(image, row - p + ky * dilation, left - p)),
+    weights,
+    bias,
+    tile.residual,
+    y.at(image, row, left),
+    scratch,
+    right - left,
+    cIn,
+    cOut,
+    k,
+    dilation,
+    tile.slope,
+  );
+  finish(wasm, epilogue, residual, y, image, row, left, (right - left) * cOut);
+}
+
+function winograd(program: Program, x: Rows, conv: WasmConv, epilogue: Epilogue): Rows {
+  const { machine, wasm } = program;
+  const { cIn, cOut } = conv;
+  const [n, h, w] = x.shape;
+  const block = BLOCK * blockRows(Math.ceil(w / BLOCK), Math.ceil(h / BLOCK));
+  const inputs: Input[] = [
+    {
+      rows: x,
+      reads: (y) => [y - 1, y + block + 1],
+      columns: ([left, right]) => [left - 1, left + ceilTo(right - left, BLOCK) + 1],
+    },
+  ];
+  if (epilogue.residual)
+    inputs.push({ rows: epilogue.residual, reads: (y) => [y, y + block], columns: (range) => range, together: block });
+  const scratchBytes = Math.max(wasm.winogradScratch(cIn, cOut), wasm.conv2dScratch(w, cIn, 3, 1));
+  const options = { inputs, block, grid: BLOCK, scratchBytes };
+  return produce([n, h, w, cOut], options, ({ y: row, height, left, right }, work) => {
+    const {
+      y,
+      inputs: [from, residual],
+      scratch,
+    } = work;
+    for (let i = 0; i < n; i++) {
+      const tile = inTile(epilogue, residual, i, row, left);
+      const finite = wasm.winograd(
+        machine.addresses(ceilTo(height, BLOCK) + 2, (j) => from.at(i, row - 1 + j, left - 1)),
+        conv.winograd,
+        conv.bias,
+        tile.residual,
+        residual?.rowBytes ?? 0,
+        y.at(i, row, left),
+        y.rowBytes,
+        scratch,
+        height,
+        right - left,
+        cIn,
+        cOut,
+        tile.slope,
+      );
+      for (let j = 0; j < height; j++) {
+        if (finite) finish(wasm, epilogue, residual, y, i, row + j, left, (right - left) * cOut);
+        else directRow(program, conv, 1, epilogue, work, i, row + j, left, right);
+      }
+    }
+  });
+}
+
+/** What a tile does of the epilogue of the row at (image, row, left). */
 function inTile(
-  { slope, curve, residual }: Ending,
+  { slope, curve }: Epilogue,
+  residual: Ring | undefined,
   image: number,
   row: number,
   left: number,
@@ -81,117 +177,26 @@ function inTile(
   return { slope, residual: residual ? residual.at(image, row, left) : 0 };
 }
 
-/** And what is left to do. */
+/** And what is left to do, of `size` values. */
 function finish(
-  program: Program,
-  { slope, curve, residual }: Ending,
-  y: Rows,
+  wasm: Kernels,
+  { slope, curve }: Epilogue,
+  residual: Ring | undefined,
+  y: Ring,
   image: number,
   row: number,
-  { left, right }: Step,
+  left: number,
+  size: number,
 ): void {
   if (curve === undefined) return;
-  program.wasm.activate(
-    y.at(image, row, left),
-    residual ? residual.at(image, row, left) : 0,
-    (right - left) * y.shape[3],
-    curve,
-    slope,
-  );
+  const address = residual ? residual.at(image, row, left) : 0;
+  wasm.activate(y.at(image, row, left), address, size, curve, slope);
 }
 
-function direct(
-  program: Program,
-  x: Rows,
-  { weights, bias, cIn, cOut, k }: WasmConv,
-  dilation: number,
-  ending: Ending,
-): Rows {
-  const [n, , w] = x.shape;
-  const p = ((k - 1) / 2) * dilation;
-  const inputs: Input[] = [
-    { rows: x, reads: (y) => [y - p, y + p + 1], columns: ([left, right]) => [left - p, right + p] },
-  ];
-  if (ending.residual) inputs.push(same(ending.residual));
-  const lineBytes = k === 1 ? 0 : (w + 2 * p + TILE_PIXELS * dilation) * k * cIn * 4;
-  return produce(convShape(x.shape, cIn, cOut), { inputs, scratchBytes: SPARE_BYTES + lineBytes }, (y, step) => {
-    const { y: row, left, right, scratch } = step;
-    for (let i = 0; i < n; i++) {
-      const rows = program.addresses(k, (ky) => x.at(i, row - p + ky * dilation, left - p));
-      const { slope, residual } = inTile(ending, i, row, left);
-      program.wasm.conv2d(
-        rows,
-        weights,
-        bias,
-        residual,
-        y.at(i, row, left),
-        scratch + SPARE_BYTES,
-        scratch,
-        right - left,
-        cIn,
-        cOut,
-        k,
-        dilation,
-        slope,
-      );
-      finish(program, ending, y, i, row, step);
-    }
-  });
-}
-
-function winograd(program: Program, x: Rows, { winograd: weights, bias, cIn, cOut }: WasmConv, ending: Ending): Rows {
-  const [n, h, w] = x.shape;
-  const block = BLOCK * blockRows(Math.ceil(w / BLOCK), Math.ceil(h / BLOCK));
-  const channels = ceilTo(cOut, 4);
-  const bytes = {
-    columns: 36 * BATCH * cIn * 4,
-    inputs: 6 * (BATCH * cIn * 4 + SKEW),
-    products: 6 * (BATCH * channels * 4 + SKEW),
-    halves: 24 * BATCH * channels * 4,
-  };
-  const inputs: Input[] = [
-    {
-      rows: x,
-      reads: (y) => [y - 1, y + block + 1],
-      columns: ([left, right]) => [left - 1, left + ceilTo(right - left, BLOCK) + 1],
-    },
-  ];
-  if (ending.residual)
-    inputs.push({ rows: ending.residual, reads: (y) => [y, y + block], columns: (range) => range, together: block });
-  const scratchBytes = bytes.columns + bytes.inputs + bytes.products + bytes.halves;
-  return produce(convShape(x.shape, cIn, cOut), { inputs, block, grid: BLOCK, scratchBytes }, (y, step) => {
-    const { y: row, height, left, right, scratch } = step;
-    const transformed = scratch + bytes.columns,
-      products = transformed + bytes.inputs,
-      halves = products + bytes.products;
-    for (let i = 0; i < n; i++) {
-      const rows = program.addresses(ceilTo(height, BLOCK) + 2, (j) => x.at(i, row - 1 + j, left - 1));
-      const { slope, residual } = inTile(ending, i, row, left);
-      program.wasm.winograd(
-        rows,
-        weights,
-        bias,
-        residual,
-        ending.residual?.rowBytes ?? 0,
-        y.at(i, row, left),
-        y.rowBytes,
-        scratch,
-        transformed,
-        products,
-        halves,
-        height,
-        right - left,
-        cIn,
-        cOut,
-        BATCH,
-        slope,
-      );
-      for (let j = 0; j < height; j++) finish(program, ending, y, i, row + j, step);
-    }
-  });
-}
-
-/** How many rows of blocks are computed together: GEMM tiles are TILE_PIXELS blocks high, and narrow images would leave them half empty. */
+/**
+ * How many rows of blocks are computed together: GEMM tiles are TILE_PIXELS blocks high, and narrow images would leave
+ * them half empty.
+ */
 function blockRows(across: number, down: number): number {
   let best = { rows: 1, waste: Infinity };
   for (let rows = 1; rows <= Math.min(MAX_BLOCK_ROWS, down); rows++) {

@@ -1,27 +1,35 @@
 // normalizeKernels on assembly/normalize-kernels.ts.
-import type { Normalizer, Window } from '../../core/shapes.js';
-import type { DeviceTensor } from '../backend.js';
-import { produce, type Program, same } from './program.js';
-import type { Rows } from './rows.js';
+import type { Normalizer } from '../../core/shapes.js';
+import { SIGMOID, SIGMOID_NORMALIZED, SOFTMAX } from './constants.js';
+import type { Program, Values } from './program.js';
+import { produce, type Rows, same } from './rows.js';
 
-const NORMALIZERS: readonly Normalizer[] = ['softmax', 'sigmoid', 'sigmoid-normalized']; // as assembly/normalize-kernels.ts numbers them
+const NORMALIZERS: Record<Normalizer, number> = {
+  softmax: SOFTMAX,
+  sigmoid: SIGMOID,
+  'sigmoid-normalized': SIGMOID_NORMALIZED,
+};
 
 export function normalizeKernels(
   program: Program,
-  x: DeviceTensor,
-  { scale, kUp, groups }: Window,
+  logits: Values,
+  scale: number,
+  kUp: number,
+  groups: number,
   normalizer: Normalizer,
 ): Rows {
-  const logits = program.rows(x);
-  return produce(logits.shape, { inputs: [same(logits)] }, (y, { y: row, left, right }) => {
-    for (let i = 0; i < logits.shape[0]; i++) {
-      program.wasm.normalizeKernels(
-        logits.at(i, row, left),
+  const rows = program.rows(logits);
+  const { wasm } = program;
+  return produce(rows.shape, { inputs: [same(rows)] }, ({ y: row, left, right }, { y, inputs: [x] }) => {
+    for (let i = 0; i < rows.shape[0]; i++) {
+      const count = (right - left) * groups;
+      wasm.normalizeKernels(
+        x.at(i, row, left),
         y.at(i, row, left),
-        (right - left) * groups,
+        count,
         kUp * kUp,
         scale * scale,
-        NORMALIZERS.indexOf(normalizer),
+        NORMALIZERS[normalizer],
       );
     }
   });

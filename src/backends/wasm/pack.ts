@@ -1,9 +1,11 @@
 // Convolution weights in the order the tiles of assembly/gemm.ts read them.
 import type { ConvWeights } from '../backend.js';
+import { TILE_CHANNELS, WINOGRAD_A, WINOGRAD_B } from './constants.js';
 
 /**
- * weights (cOut, cIn, k, k) -> blocks of 8 output channels, 4 in the last block if no more are left: [block][kx][ky][ci][8 or 4],
- * zeros where channels are missing; bias is padded to the same channels (zeros if there is none).
+ * weights (cOut, cIn, k, k) -> blocks of TILE_CHANNELS = 8 output channels, 4 in the last block if no more are left:
+ * [block][kx][ky][ci][8 or 4], zeros where channels are missing; bias is padded to the same channels (zeros if there is
+ * none).
  */
 export function packConv({ weights, bias, cOut, cIn, k }: ConvWeights): { weights: Float32Array; bias: Float32Array } {
   const taps = k * k;
@@ -12,8 +14,8 @@ export function packConv({ weights, bias, cOut, cIn, k }: ConvWeights): { weight
   const packedBias = new Float32Array(channels);
   if (bias) packedBias.set(bias);
   let target = 0;
-  for (let first = 0; first < cOut; first += 8) {
-    const width = cOut - first > 4 ? 8 : 4;
+  for (let first = 0; first < cOut; first += TILE_CHANNELS) {
+    const width = cOut - first > TILE_CHANNELS / 2 ? TILE_CHANNELS : TILE_CHANNELS / 2;
     for (let column = 0; column < taps; column++) {
       const tap = (column % k) * k + Math.floor(column / k); // [kx][ky] from [ky][kx]
       for (let ci = 0; ci < cIn; ci++) {
@@ -27,7 +29,7 @@ export function packConv({ weights, bias, cOut, cIn, k }: ConvWeights): { weight
 }
 
 /** Points of assembly/winograd.ts; the last one is infinity. */
-const POINTS = [0, 5 / 8, -5 / 8, 3 / 2, -3 / 2];
+const POINTS = [0, WINOGRAD_A, -WINOGRAD_A, WINOGRAD_B, -WINOGRAD_B];
 
 /** G [6][3]: the row of point p is (1, p, p^2) / product of its differences to the other points. */
 const G = [
@@ -38,7 +40,9 @@ const G = [
   [0, 0, 1],
 ];
 
-/** Weights (cOut, cIn, 3, 3) as winograd.ts reads them: G g G^T, each of the 36 points packed like a 1x1 convolution. */
+/**
+ * Weights (cOut, cIn, 3, 3) as winograd.ts reads them: G g G^T, each of the 36 points packed like a 1x1 convolution.
+ */
 export function packWinograd({ weights, cOut, cIn }: ConvWeights): Float32Array {
   const points = Array.from({ length: 36 }, (_, point) => {
     const [gy, gx] = [G[Math.floor(point / 6)], G[point % 6]];

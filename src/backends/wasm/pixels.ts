@@ -1,95 +1,58 @@
 // pixels on assembly/pixels.ts: RGBA8 rows of the caller's image to planes, and planes to the rows of a new one.
-import type { RawImage } from '../../core/tensor.js';
-import type { DevicePixels, DeviceTensor, Rectangle } from '../backend.js';
-import { type Program, writePixels } from './program.js';
+import { type Pixels, type Program, Result, type Values } from './program.js';
 import { resize } from './resize.js';
-import { type Input, Producer, Rows } from './rows.js';
+import { Producer, same } from './rows.js';
 
-/** The caller's image, as it is. */
-class Image implements DevicePixels {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8ClampedArray;
-
-  constructor({ data, width, height }: RawImage) {
-    this.data = data;
-    this.width = width;
-    this.height = height;
-  }
-}
-
-/** An image that only exists where it is written. */
-class Result implements DevicePixels {
-  readonly width: number;
-  readonly height: number;
-  readonly write: () => Uint8ClampedArray;
-
-  constructor(width: number, height: number, write: () => Uint8ClampedArray) {
-    this.width = width;
-    this.height = height;
-    this.write = write;
-  }
-}
-
-export const inputPixels = (image: RawImage): DevicePixels => new Image(image);
-
-/** The bytes of an image, the caller's own. */
-export function pixelValues(pixels: DevicePixels): Uint8ClampedArray {
-  return pixels instanceof Result ? pixels.write() : (pixels as Image).data.slice();
-}
-
-export function pixelsToPlanes(program: Program, pixels: DevicePixels, alpha: boolean): { luma: Rows; chroma: Rows } {
-  const { arena, wasm } = program;
-  const { width, height } = pixels;
-  const data = pixels instanceof Image ? pixels.data : pixelValues(pixels);
-  const producer = new Producer({
-    inputs: [],
+/** Its outputs: luma, and alpha as the second image where there is alpha; chroma. */
+export function pixelsToPlanes(
+  program: Program,
+  image: Pixels,
+  width: number,
+  height: number,
+  alpha: boolean,
+): Producer {
+  const { machine, wasm } = program;
+  const slot = program.pixels(image);
+  return new Producer(
+    [
+      [alpha ? 2 : 1, height, width, 1],
+      [1, height, width, 2],
+    ],
     height,
-    scratchBytes: width * 4,
-    compute({ y, left, right, scratch }) {
+    { inputs: [], scratchBytes: width * 4 },
+    ({ y, left, right }, { outputs: [luma, chroma], scratch, call }) => {
       const size = (right - left) * 4;
       const from = (y * width + left) * 4;
-      arena.u8(scratch, size).set(data.subarray(from, from + size));
-      wasm.pixelsToPlanes(
-        scratch,
-        luma.at(0, y, left),
-        alpha ? luma.at(1, y, left) : 0,
-        chroma.at(0, y, left),
-        right - left,
-      );
+      machine.arena.u8(scratch, size).set(call.bytes[slot].subarray(from, from + size));
+      const alphas = alpha ? luma.at(1, y, left) : 0;
+      wasm.pixelsToPlanes(scratch, luma.at(0, y, left), alphas, chroma.at(0, y, left), right - left);
     },
-  });
-  const luma = new Rows([alpha ? 2 : 1, height, width, 1], producer);
-  const chroma = new Rows([1, height, width, 2], producer);
-  return { luma, chroma };
+  );
 }
 
 export function planesToPixels(
   program: Program,
-  luma: DeviceTensor,
-  chroma: DeviceTensor,
-  { x, y, width, height }: Rectangle,
-): DevicePixels {
-  const lumaRows = program.rows(luma);
-  const [images, h, w] = lumaRows.shape;
-  const chromaRows =
-    chroma.shape[1] === h && chroma.shape[2] === w
-      ? program.rows(chroma)
-      : resize(program, chroma, h, w, 'bicubic', -0.5);
-  const inputs: Input[] = [lumaRows, chromaRows].map((rows) => ({
-    rows,
-    reads: (row) => [row, row + 1],
-    columns: (range) => range,
-  }));
-  return new Result(width, height, () =>
-    writePixels(program.arena, inputs, [y, y + height], [x, x + width], (row, address) => {
-      program.wasm.planesToPixels(
-        lumaRows.at(0, row, x),
-        images === 2 ? lumaRows.at(1, row, x) : 0,
-        chromaRows.at(0, row, x),
-        address,
-        width,
-      );
-    }),
+  lumaValues: Values,
+  chromaValues: Values,
+  left: number,
+  top: number,
+  width: number,
+  height: number,
+): Result {
+  const luma = program.rows(lumaValues);
+  const [images, h, w] = luma.shape;
+  const [, chromaHeight, chromaWidth] = chromaValues.shape;
+  const chroma =
+    chromaHeight === h && chromaWidth === w
+      ? program.rows(chromaValues)
+      : resize(program, chromaValues, h, w, 'bicubic', -0.5);
+  return new Result(
+    [same(luma), same(chroma)],
+    [top, top + height],
+    [left, left + width],
+    (y, address, { inputs: [lumas, chromas] }) => {
+      const alphas = images === 2 ? lumas.at(1, y, left) : 0;
+      program.wasm.planesToPixels(lumas.at(0, y, left), alphas, chromas.at(0, y, left), address, width);
+    },
   );
 }

@@ -1,206 +1,156 @@
-// What the ops of one program share, and how values get in and out: inputs are read from the caller's memory row by row, results are
-// written to the caller's memory as they are made, so that none of them is ever whole in wasm memory (an input in NCHW is, since each of
-// its rows is spread over all planes).
+// What the ops of one program become: tensors and images as they are computed, and a plan for everything that is
+// written to the caller's memory. Inputs are read from the caller's memory row by row, so that none of them is whole in
+// wasm memory (one in NCHW is, since each of its rows is spread over all planes). Nothing here depends on the values,
+// so one program serves all calls that are alike (trace.ts).
 import { elements, type Shape } from '../../core/tensor.js';
-import type { DeviceTensor } from '../backend.js';
 import type { Arena } from './arena.js';
-import type { Exports } from './exports.js';
-import { ceilTo, execute, type Input, Producer, type ProducerOptions, type Range, Rows, type Step } from './rows.js';
+import type { Kernels } from './kernels.js';
+import { execute, type Plan, plan } from './plan.js';
+import { type Call, type Input, produce, type Range, Rows, type Work } from './rows.js';
+import { type Planes, pixelsSink, planesSink, rowsSink } from './sinks.js';
 
-const PART_BYTES = 512 * 1024; // of planes at a time: they stay in the L2 cache until they are copied out
-const PLANE_SKEW = 64; // bytes between planes, so that they do not fall on the same cache sets
 const MAX_ADDRESSES = 1024;
 
-type ProduceOptions = Omit<ProducerOptions, 'height' | 'compute'>;
-
-export interface Program {
+/** One instance of a build. */
+export class Machine {
   readonly arena: Arena;
-  readonly wasm: Exports;
-  /** The tensor as rows to be pulled. */
-  rows(x: DeviceTensor): Rows;
-  /** All values of a tensor, computed now, into `into` or memory of their own. */
-  values(x: DeviceTensor, into?: Float32Array): Float32Array;
-  /** All values of a tensor, to be read only. */
-  read(x: DeviceTensor): Float32Array;
-  /** Constants for the length of the program. */
-  upload(values: Int32Array | Float32Array): number;
+  readonly wasm: Kernels;
+  readonly #table: number;
+  #view: Int32Array = new Int32Array();
+
+  constructor(arena: Arena, wasm: Kernels) {
+    this.arena = arena;
+    this.wasm = wasm;
+    this.#table = arena.allocate(MAX_ADDRESSES * 4);
+  }
+
   /** Where `count` addresses lie, until the next call. */
-  addresses(count: number, address: (i: number) => number): number;
-}
-
-/** The caller's values, as they are. */
-class Source implements DeviceTensor {
-  readonly shape: Shape;
-  readonly data: Float32Array;
-  rows?: Rows;
-
-  constructor(data: Float32Array, shape: Shape) {
-    this.data = data;
-    this.shape = shape;
+  addresses(count: number, address: (i: number) => number): number {
+    // memory that grew has detached it
+    if (this.#view.length === 0) this.#view = this.arena.i32(this.#table, MAX_ADDRESSES);
+    for (let i = 0; i < count; i++) this.#view[i] = address(i);
+    return this.#table;
   }
 }
 
-/** Rows y..y+block-1, columns left..right-1 of an image: to be written to `address`, rows `row` and channels `plane` bytes apart. */
-export interface PlanesPart {
-  readonly image: number;
-  readonly y: number;
-  readonly left: number;
-  readonly right: number;
-  readonly address: number;
-  readonly row: number;
-  readonly plane: number;
-  readonly scratch: number;
-}
-
-/** A result [n, c, h, w] that only exists where it is written. */
-export class Planes implements DeviceTensor {
+/** The caller's values. */
+export class Source {
   readonly shape: Shape;
-  /** block: output rows that are written together; output columns begin on multiples of grid. */
-  readonly options: ProduceOptions;
-  readonly write: (part: PlanesPart) => void;
+  readonly slot: number; // of Call.floats
 
-  constructor(shape: Shape, options: ProduceOptions, write: Planes['write']) {
+  constructor(shape: Shape, slot: number) {
     this.shape = shape;
-    this.options = options;
-    this.write = write;
+    this.slot = slot;
   }
 }
 
-/** A tensor made by one op from others. */
-export function produce(shape: Shape, options: ProduceOptions, compute: (y: Rows, step: Step) => void): Rows {
-  const producer = new Producer({ ...options, height: shape[1], compute: (step) => compute(rows, step) });
-  const rows = new Rows(shape, producer);
-  return rows; // which `compute` closes over
+/** What an op computes: rows that are pulled, planes that are written, or nothing, since the caller has it. */
+export type Values = Source | Rows | Planes;
+
+/** The caller's image. */
+export class Image {
+  readonly slot: number; // of Call.bytes
+
+  constructor(slot: number) {
+    this.slot = slot;
+  }
 }
 
-/** Of an input whose rows and columns are read one for one. */
-export const same = (rows: Rows): Input => ({ rows, reads: (y) => [y, y + 1], columns: (range) => range });
+/** An image that only exists where it is written. */
+export class Result {
+  readonly inputs: readonly Input[];
+  readonly rows: Range;
+  readonly columns: Range;
+  readonly row: (y: number, address: number, work: Work) => void;
 
-export function createProgram(arena: Arena, wasm: Exports): Program {
-  const table = arena.allocate(MAX_ADDRESSES * 4);
-  let view: Int32Array = new Int32Array();
-  const program: Program = {
-    arena,
-    wasm,
-
-    rows(x) {
-      if (x instanceof Rows) return x;
-      const source = x instanceof Source ? x : new Source(program.values(x), x.shape);
-      return (source.rows ??= sourceRows(arena, source));
-    },
-
-    values(x, into = new Float32Array(elements(x.shape))) {
-      if (x instanceof Source) into.set(x.data);
-      else if (x instanceof Planes) writePlanes(arena, x, into);
-      else writeRows(arena, x as Rows, into);
-      return into;
-    },
-
-    read: (x) => (x instanceof Source ? x.data : program.values(x)),
-
-    upload(values) {
-      const pointer = arena.allocate(values.byteLength);
-      (values instanceof Int32Array ? arena.i32(pointer, values.length) : arena.f32(pointer, values.length)).set(
-        values,
-      );
-      return pointer;
-    },
-
-    addresses(count, address) {
-      if (view.length === 0) view = arena.i32(table, MAX_ADDRESSES); // memory that grew has detached it
-      for (let i = 0; i < count; i++) view[i] = address(i);
-      return table;
-    },
-  };
-  return program;
+  constructor(inputs: readonly Input[], rows: Range, columns: Range, row: Result['row']) {
+    this.inputs = inputs;
+    this.rows = rows;
+    this.columns = columns;
+    this.row = row;
+  }
 }
 
-export const createSource = (data: Float32Array, shape: Shape): DeviceTensor => new Source(data, shape);
+export type Pixels = Image | Result;
 
-function sourceRows(arena: Arena, { data, shape }: Source): Rows {
-  const [n, h, w, c] = shape;
-  return produce(shape, { inputs: [] }, (y, { y: row, left, right }) => {
-    for (let i = 0; i < n; i++) {
-      const from = ((i * h + row) * w + left) * c;
-      arena.f32(y.at(i, row, left), (right - left) * c).set(data.subarray(from, from + (right - left) * c));
-    }
-  });
-}
+export class Program {
+  readonly machine: Machine;
+  readonly #plans: Plan[] = [];
+  readonly #given: { readonly floats: number; readonly bytes: number };
+  /** Lengths of the slots after those that are given. */
+  readonly #floats: number[] = [];
+  readonly #bytes: number[] = [];
+  readonly #stored = new Map<Values | Pixels, number>();
+  readonly #sources = new Map<number, Rows>();
 
-function writeRows(arena: Arena, x: Rows, into: Float32Array): void {
-  const [n, h, w, c] = x.shape;
-  const compute = ({ y }: Step): void => {
-    for (let i = 0; i < n; i++) into.set(arena.f32(x.at(i, y, 0), w * c), (i * h + y) * w * c);
-  };
-  execute(arena, new Producer({ inputs: [same(x)], height: h, compute }), [0, h], [0, w]);
-}
+  /** @param given how many tensors and images a call brings along */
+  constructor(machine: Machine, given: { floats: number; bytes: number }) {
+    this.machine = machine;
+    this.#given = given;
+  }
 
-function writePlanes(arena: Arena, x: Planes, into: Float32Array): void {
-  const [n, c, h, w] = x.shape;
-  const { inputs: sources, block: unit = 1, grid = 1, scratchBytes = 0 } = x.options;
-  const rowsAtOnce = Math.floor(PART_BYTES / (c * w * unit * 4));
-  const block = unit * Math.max(1, Math.min(rowsAtOnce, Math.ceil(h / unit)));
-  const width = rowsAtOnce > 0 ? w : Math.min(w, Math.max(grid * 8, ceilTo(PART_BYTES / (c * unit * 4), grid)));
-  const plane = block * width * 4 + PLANE_SKEW;
-  const inputs = sources.map((input) => ({
-    ...input,
-    reads: (y: number): Range => [input.reads(y)[0], input.reads(y + block - unit)[1]],
-  }));
-  const piecesOf = (scratch: number, height: number, width: number): Float32Array[] => {
-    // of a part, plane by plane: whole rows are one piece
-    const [pieces, length] = width === w ? [1, height * width] : [height, width];
-    return Array.from({ length: c * pieces }, (_, i) =>
-      arena.f32(scratch + Math.floor(i / pieces) * plane + (i % pieces) * width * 4, length),
+  get wasm(): Kernels {
+    return this.machine.wasm;
+  }
+
+  /** The tensor as rows to be pulled. */
+  rows(x: Values): Rows {
+    if (x instanceof Rows) return x;
+    const slot = this.values(x);
+    let rows = this.#sources.get(slot);
+    if (!rows) this.#sources.set(slot, (rows = this.#sourceRows(x.shape, slot)));
+    return rows;
+  }
+
+  /** The slot of all values of a tensor. They are there before what is planned later runs. */
+  values(x: Values): number {
+    if (x instanceof Source) return x.slot;
+    return this.#store(x, this.#given.floats, this.#floats, elements(x.shape), (slot) => {
+      const [, height, width] = x.shape;
+      const { arena } = this.machine;
+      if (x instanceof Rows) return plan(rowsSink(arena, x, slot), [0, height], [0, width]);
+      return plan(planesSink(arena, x, slot), [0, x.shape[2]], [0, x.shape[3]]);
+    });
+  }
+
+  /** The slot of an image's bytes. */
+  pixels(x: Pixels): number {
+    if (x instanceof Image) return x.slot;
+    const width = x.columns[1] - x.columns[0];
+    return this.#store(x, this.#given.bytes, this.#bytes, (x.rows[1] - x.rows[0]) * width * 4, (slot) =>
+      plan(pixelsSink(this.machine.arena, x.inputs, x.rows, width, slot, x.row), x.rows, x.columns),
     );
-  };
-  let last = { height: 0, width: 0, pieces: [] as Float32Array[] }; // most parts are alike, and views take longer to make than to copy
-  const compute = ({ y, height, scratch }: Step): void => {
-    for (let image = 0; image < n; image++) {
-      for (let left = 0; left < w; left += width) {
-        const right = Math.min(left + width, w);
-        const row = (right - left) * 4;
-        for (let i = 0; i < height; i += unit)
-          x.write({
-            image,
-            y: y + i,
-            left,
-            right,
-            address: scratch + i * row,
-            row,
-            plane,
-            scratch: scratch + c * plane,
-          });
-        if (last.height !== height || last.width !== right - left)
-          last = { height, width: right - left, pieces: piecesOf(scratch, height, right - left) };
-        const perPlane = last.pieces.length / c;
-        for (let ci = 0; ci < c; ci++) {
-          for (let i = 0; i < perPlane; i++)
-            into.set(last.pieces[ci * perPlane + i], ((image * c + ci) * h + y + i) * w + left);
-        }
-      }
-    }
-  };
-  execute(
-    arena,
-    new Producer({ inputs, height: h, block, scratchBytes: c * plane + scratchBytes, compute }),
-    [0, h],
-    [0, w],
-  );
-}
+  }
 
-export function writePixels(
-  arena: Arena,
-  inputs: readonly Input[],
-  rows: Range,
-  columns: Range,
-  row: (y: number, address: number) => void,
-): Uint8ClampedArray {
-  const width = columns[1] - columns[0];
-  const pixels = new Uint8ClampedArray((rows[1] - rows[0]) * width * 4);
-  const compute = ({ y, scratch }: Step): void => {
-    row(y, scratch);
-    pixels.set(arena.u8(scratch, width * 4), (y - rows[0]) * width * 4);
-  };
-  execute(arena, new Producer({ inputs, height: rows[1], scratchBytes: width * 4, compute }), rows, columns);
-  return pixels;
+  /** @param into takes the values of slot `result`. @throws {CarafeError} OutOfMemory */
+  run(given: Call, result?: number, into?: Float32Array): Call {
+    const floats = [...given.floats, ...this.#floats.map((length) => new Float32Array(length))];
+    if (into && result! >= given.floats.length) floats[result!] = into;
+    const bytes = [...given.bytes, ...this.#bytes.map((length) => new Uint8ClampedArray(length))];
+    const call = { floats, bytes };
+    for (const planned of this.#plans) execute(planned, this.machine.arena, call);
+    return call;
+  }
+
+  #store(x: Values | Pixels, given: number, lengths: number[], length: number, planOf: (slot: number) => Plan): number {
+    let slot = this.#stored.get(x);
+    if (slot !== undefined) return slot;
+    slot = given + lengths.length;
+    lengths.push(length);
+    this.#stored.set(x, slot);
+    if (length > 0) this.#plans.push(planOf(slot));
+    return slot;
+  }
+
+  #sourceRows(shape: Shape, slot: number): Rows {
+    const [n, h, w, c] = shape;
+    const { arena } = this.machine;
+    return produce(shape, { inputs: [] }, ({ y: row, left, right }, { y, call }) => {
+      const length = (right - left) * c;
+      for (let i = 0; i < n; i++) {
+        const from = ((i * h + row) * w + left) * c;
+        arena.f32(y.at(i, row, left), length).set(call.floats[slot].subarray(from, from + length));
+      }
+    });
+  }
 }

@@ -1,66 +1,50 @@
 // reassembleSum on assembly/reassemble-sum.ts, a row of source pixels at a time.
-import { convShape, reassembleSumShape, type Window } from '../../core/shapes.js';
-import type { DeviceConv, DeviceTensor } from '../backend.js';
-import { SPARE_BYTES, type WasmConv } from './conv2d.js';
-import { produce, type Program } from './program.js';
-import type { Input, Range, Rows } from './rows.js';
-
-const SEGMENT = 40; // pixels, assembly/reassemble-sum.ts
+import type { WasmConv } from './conv2d.js';
+import type { Program, Values } from './program.js';
+import { type Input, produce, type Range, type Rows } from './rows.js';
 
 export function reassembleSum(
   program: Program,
-  maps: DeviceTensor,
-  x: DeviceTensor,
-  encode: DeviceConv,
-  base: DeviceTensor,
-  window: Window,
+  maps: Values,
+  x: Values,
+  { weights, bias, cIn }: WasmConv,
+  base: Values,
+  s: number,
+  kUp: number,
+  groups: number,
 ): Rows {
-  const { weights, bias, cIn, cOut } = encode as WasmConv;
-  const { scale: s, kUp, groups } = window;
-  const [mapRows, xRows, baseRows] = [program.rows(maps), program.rows(x), program.rows(base)];
+  const { machine, wasm } = program;
   const r = (kUp - 1) / 2;
   const source = ([left, right]: Range): Range => [left / s, Math.ceil(right / s)];
   const inputs: Input[] = [
     {
-      rows: mapRows,
+      rows: program.rows(maps),
       reads: (y) => [y / s - r, y / s + r + 1],
       columns: (range) => [source(range)[0] - r, source(range)[1] + r],
     },
-    { rows: xRows, reads: (y) => [y / s, y / s + 1], columns: source },
-    { rows: baseRows, reads: (y) => [y, y + s], columns: (range) => range, together: s },
+    { rows: program.rows(x), reads: (y) => [y / s, y / s + 1], columns: source },
+    { rows: program.rows(base), reads: (y) => [y, y + s], columns: (range) => range, together: s },
   ];
-  const bytes = { table: kUp * kUp * 4, rows: SEGMENT * cOut * 4 + 16, sums: (s * s + 4) * 4 };
-  const scratchBytes = SPARE_BYTES + bytes.table + bytes.rows + bytes.sums;
-  return produce(
-    reassembleSumShape(mapRows.shape, convShape(xRows.shape, cIn, cOut), baseRows.shape, window),
-    { inputs, block: s, grid: s, scratchBytes },
-    (y, step) => {
-      const { y: row, left, right, scratch } = step;
-      const rows = scratch + SPARE_BYTES,
-        table = rows + bytes.rows,
-        sums = table + bytes.table;
-      for (let i = 0; i < mapRows.shape[0]; i++) {
-        const windowRows = program.addresses(kUp, (ky) => mapRows.at(i, row / s - r + ky, left / s - r));
-        program.wasm.reassembleSum(
-          xRows.at(i, row / s, left / s),
-          weights,
-          bias,
-          windowRows,
-          baseRows.at(i, row, left),
-          baseRows.rowBytes,
-          y.at(i, row, left),
-          y.rowBytes,
-          table,
-          rows,
-          sums,
-          scratch,
-          Math.ceil(right / s) - left / s,
-          cIn,
-          s,
-          kUp,
-          groups,
-        );
-      }
-    },
-  );
+  const options = { inputs, block: s, grid: s, scratchBytes: wasm.reassembleSumScratch(s, kUp, groups) };
+  return produce(base.shape, options, ({ y: row, left, right }, { y, inputs: [mapRows, xRows, baseRows], scratch }) => {
+    const [first, last] = source([left, right]);
+    for (let i = 0; i < base.shape[0]; i++) {
+      wasm.reassembleSum(
+        xRows.at(i, row / s, first),
+        weights,
+        bias,
+        machine.addresses(kUp, (ky) => mapRows.at(i, row / s - r + ky, first - r)),
+        baseRows.at(i, row, left),
+        baseRows.rowBytes,
+        y.at(i, row, left),
+        y.rowBytes,
+        scratch,
+        last - first,
+        cIn,
+        s,
+        kUp,
+        groups,
+      );
+    }
+  });
 }

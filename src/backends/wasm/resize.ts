@@ -1,60 +1,60 @@
 // resize on assembly/resize.ts, an output row at a time.
 import { axisTaps } from '../../core/resize-taps.js';
 import type { ResizeMode } from '../../core/shapes.js';
-import type { DeviceTensor } from '../backend.js';
-import { produce, type Program } from './program.js';
-import type { Range, Rows } from './rows.js';
+import type { Program, Values } from './program.js';
+import { type Input, produce, type Range, type Rows } from './rows.js';
 
 export function resize(
   program: Program,
-  x: DeviceTensor,
+  x: Values,
   height: number,
   width: number,
   mode: ResizeMode,
-  cubicA = -0.5,
+  cubicA: number,
 ): Rows {
-  const input = program.rows(x);
-  const [n, h, w, c] = input.shape;
+  const { machine, wasm } = program;
+  const rows = program.rows(x);
+  const [n, h, w, c] = rows.shape;
   const [down, across] = [axisTaps(h, height, mode, cubicA), axisTaps(w, width, mode, cubicA)];
   const { taps } = down;
-  const [rowWeight, columnIndex, columnWeight] = [
-    Float32Array.from(down.weight),
-    across.index,
-    Float32Array.from(across.weight),
-  ].map((values) => program.upload(values));
+  const [rowWeights, columnWeights] = [down, across].map(({ weight }) => Float32Array.from(weight));
+  const columnIndex = rowWeights.byteLength; // bytes, of what is loaded
+  const columnWeight = columnIndex + across.index.byteLength;
+  const load = {
+    bytes: columnWeight + columnWeights.byteLength,
+    write(address: number): void {
+      machine.arena.f32(address, rowWeights.length).set(rowWeights);
+      machine.arena.i32(address + columnIndex, across.index.length).set(across.index);
+      machine.arena.f32(address + columnWeight, columnWeights.length).set(columnWeights);
+    },
+  };
   const scale = width % w === 0 ? width / w : 0;
   const source = ([left, right]: Range): Range => [across.index[left * taps], across.index[right * taps - 1] + 1];
-  const inputs = [
-    {
-      rows: input,
-      reads: (y: number): Range => [down.index[y * taps], down.index[y * taps + taps - 1] + 1],
-      columns: source,
-    },
-  ];
-  return produce(
-    [n, height, width, c],
-    { inputs, scratchBytes: ((w + 4) * c + 4) * 4 },
-    (y, { y: row, left, right, scratch }) => {
-      const [from, to] = source([left, right]);
-      for (let i = 0; i < n; i++) {
-        const rows = program.addresses(taps, (tap) => input.at(i, down.index[row * taps + tap], 0));
-        program.wasm.resize(
-          rows,
-          rowWeight + row * taps * 4,
-          columnIndex,
-          columnWeight,
-          scratch,
-          y.at(i, row, 0),
-          w,
-          c,
-          from,
-          to,
-          left,
-          right,
-          taps,
-          scale,
-        );
-      }
-    },
-  );
+  const input: Input = {
+    rows,
+    reads: (y) => [down.index[y * taps], down.index[y * taps + taps - 1] + 1],
+    columns: source,
+  };
+  const options = { inputs: [input], load, scratchBytes: wasm.resizeScratch(w, c) };
+  return produce([n, height, width, c], options, ({ y: row, left, right }, { y, inputs: [from], scratch, loaded }) => {
+    const [first, last] = source([left, right]);
+    for (let i = 0; i < n; i++) {
+      wasm.resize(
+        machine.addresses(taps, (tap) => from.at(i, down.index[row * taps + tap], 0)),
+        loaded + row * taps * 4,
+        loaded + columnIndex,
+        loaded + columnWeight,
+        scratch,
+        y.at(i, row, 0),
+        w,
+        c,
+        first,
+        last,
+        left,
+        right,
+        taps,
+        scale,
+      );
+    }
+  });
 }

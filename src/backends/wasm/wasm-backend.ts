@@ -1,90 +1,166 @@
-// Ops on AssemblyScript SIMD kernels: this folder says which rows each op reads, lays them out in the arena (rows.ts) and packs weights; the
-// arithmetic is in assembly/<op>.ts. Nothing is computed before the result is asked for; one program at a time, start to end without yielding.
+// Ops on AssemblyScript SIMD kernels. A program is traced (trace.ts); if it is not like one of the last, its ops become
+// producers of rows (one file each) and these a plan (plan.ts); then the plan is carried out, start to end without
+// yielding. The arithmetic is in assembly/<op>.ts.
 import { CarafeError } from '../../core/errors.js';
-import type { Backend, ConvWeights, DeviceConv, DevicePixels, DeviceTensor, Ops } from '../backend.js';
+import {
+  convShape,
+  pixelShuffleShape,
+  pixelUnshuffleShape,
+  reassembleShape,
+  reassembleSumShape,
+} from '../../core/shapes.js';
+import type { Backend, ConvWeights, Ops } from '../backend.js';
 import { Arena } from './arena.js';
 import { carafePack } from './carafe-pack.js';
-import { conv2d, placeConv } from './conv2d.js';
-import type { Exports } from './exports.js';
+import { conv2d, placeConv, type WasmConv } from './conv2d.js';
+import { instantiate } from './kernels.js';
 import { nchwToNhwc, nhwcToNchw } from './layout.js';
 import { normalizeKernels } from './normalize-kernels.js';
 import { pixelShuffle, pixelUnshuffle } from './pixel-shuffle.js';
-import { inputPixels, pixelsToPlanes, pixelValues, planesToPixels } from './pixels.js';
-import { createProgram, createSource, type Program } from './program.js';
+import { pixelsToPlanes, planesToPixels } from './pixels.js';
+import { Machine, Program } from './program.js';
 import { reassemble } from './reassemble.js';
 import { reassembleSum } from './reassemble-sum.js';
 import { resize } from './resize.js';
+import type { Producer } from './rows.js';
+import { Trace, type Traced, type WasmPixels, type WasmTensor } from './trace.js';
+
+const KEPT = 16; // programs: tiles of one image are of up to 9 sizes
+
+export type WasmOps = Ops<WasmTensor, WasmPixels, WasmConv>;
 
 /** @param details which build `module` is. */
 export async function createWasmBackend(module: WebAssembly.Module, details: string): Promise<Backend> {
   const memory = new WebAssembly.Memory({ initial: 4 });
-  const instance = await WebAssembly.instantiate(module, { env: { memory } });
-  return new WasmBackend(new Arena(memory), instance.exports as unknown as Exports, details);
+  return new WasmBackend(new Machine(new Arena(memory), await instantiate(module, memory)), details);
 }
 
-class WasmBackend implements Backend {
+/** A program that was run, for the next call that is like it. */
+interface Known {
+  readonly trace: Trace;
+  readonly program: Program;
+  /** Of each result. */
+  readonly slots: readonly number[];
+}
+
+class WasmBackend implements Backend<WasmTensor, WasmPixels, WasmConv> {
   readonly name = 'wasm';
   readonly details: string;
   readonly batch = 1;
-  #arena: Arena | undefined;
-  readonly #wasm: Exports;
+  #machine: Machine | undefined;
+  #known: Known[] = []; // the latest first
 
-  constructor(arena: Arena, wasm: Exports, details: string) {
-    this.#arena = arena;
-    this.#wasm = wasm;
+  constructor(machine: Machine, details: string) {
+    this.#machine = machine;
     this.details = details;
   }
 
-  conv(conv: ConvWeights): DeviceConv {
-    return placeConv(this.#alive(), conv);
+  conv(conv: ConvWeights): WasmConv {
+    return placeConv(this.#alive().arena, conv);
   }
 
-  async run(program: (ops: Ops) => DeviceTensor, into?: Float32Array): Promise<Float32Array> {
-    return this.#scope((running) => running.values(program(opsOf(running)), into));
+  async run(program: (ops: WasmOps) => WasmTensor, into?: Float32Array): Promise<Float32Array> {
+    const trace = new Trace();
+    const result = program(createOps(trace));
+    const known = this.#find(trace, [result], (running) => [running.values(result.lowered(running))]);
+    const [slot] = known.slots;
+    const { floats } = this.#run(known, trace, into);
+    if (slot >= trace.floats.length) return floats[slot];
+    if (!into) return floats[slot].slice(); // the program's result is its input
+    into.set(floats[slot]);
+    return into;
   }
 
-  async runPixels(program: (ops: Ops) => readonly DevicePixels[]): Promise<Uint8ClampedArray[]> {
-    return this.#scope((running) => program(opsOf(running)).map(pixelValues));
+  async runPixels(program: (ops: WasmOps) => readonly WasmPixels[]): Promise<Uint8ClampedArray[]> {
+    const trace = new Trace();
+    const results = program(createOps(trace));
+    const known = this.#find(trace, results, (running) =>
+      results.map((result) => running.pixels(result.lowered(running))),
+    );
+    const { bytes } = this.#run(known, trace);
+    return known.slots.map((slot) => (slot >= trace.bytes.length ? bytes[slot] : bytes[slot].slice()));
   }
 
   dispose(): void {
-    this.#arena = undefined;
+    this.#machine = undefined;
+    this.#known = [];
   }
 
-  #scope<R>(body: (program: Program) => R): R {
-    const arena = this.#alive();
+  #find(trace: Trace, results: readonly Traced<unknown>[], slotsOf: (program: Program) => number[]): Known {
+    trace.results(results);
+    let known = this.#known.find((one) => one.trace.equals(trace));
+    if (!known) {
+      const program = new Program(this.#alive(), { floats: trace.floats.length, bytes: trace.bytes.length });
+      known = { trace: trace.withoutValues(), program, slots: slotsOf(program) };
+    }
+    this.#known = [known, ...this.#known.filter((one) => one !== known)].slice(0, KEPT);
+    return known;
+  }
+
+  #run({ program, slots: [slot] }: Known, trace: Trace, into?: Float32Array): ReturnType<Program['run']> {
+    const { arena } = this.#alive();
     const mark = arena.mark();
     try {
-      return body(createProgram(arena, this.#wasm));
+      return program.run(trace, slot, into);
     } finally {
       arena.release(mark);
     }
   }
 
-  #alive(): Arena {
-    if (!this.#arena) throw new CarafeError('Disposed', 'Expected a live wasm backend, got one that was disposed');
-    return this.#arena;
+  #alive(): Machine {
+    if (!this.#machine) throw new CarafeError('Disposed', 'Expected a live wasm backend, got one that was disposed');
+    return this.#machine;
   }
 }
 
-function opsOf(program: Program): Ops {
-  const ops: Ops = {
-    input: createSource,
-    inputPixels,
+const output = (_: Program, producer: Producer, i: number) => producer.outputs[i];
+
+function createOps(trace: Trace): WasmOps {
+  const ops: WasmOps = {
+    input: (data, shape) => trace.input(data, shape),
+    inputPixels: (image) => trace.inputPixels(image),
     free() {}, // rows free themselves
-    nchwToNhwc: (x) => nchwToNhwc(program, x),
-    nhwcToNchw: (x) => nhwcToNchw(program, x),
-    conv2d: (x, conv, options) => conv2d(program, x, conv, options),
-    pixelShuffle: (x, scale) => pixelShuffle(program, x, scale),
-    pixelUnshuffle: (x, scale) => pixelUnshuffle(program, x, scale),
-    normalizeKernels: (rows, window, normalizer) => normalizeKernels(program, rows, window, normalizer),
-    reassemble: (features, rows, window, padding, layout) =>
-      reassemble(program, features, rows, window, padding, layout),
-    reassembleSum: (maps, x, encode, base, window) => reassembleSum(program, maps, x, encode, base, window),
-    resize: (x, height, width, mode, cubicA) => resize(program, x, height, width, mode, cubicA),
-    pixelsToPlanes: (pixels, alpha) => pixelsToPlanes(program, pixels, alpha),
-    planesToPixels: (luma, chroma, crop) => planesToPixels(program, luma, chroma, crop),
+    nchwToNhwc(x) {
+      const [n, c, h, w] = x.shape;
+      return trace.tensor([n, h, w, c], nchwToNhwc, x);
+    },
+    nhwcToNchw(x) {
+      const [n, h, w, c] = x.shape;
+      return trace.tensor([n, c, h, w], nhwcToNchw, x);
+    },
+    conv2d(x, conv, { dilation, activation, slope, residual }) {
+      const shape = convShape(x.shape, conv.cIn, conv.cOut);
+      return trace.tensor(shape, conv2d, x, conv, dilation, activation, slope, residual);
+    },
+    pixelShuffle: (x, scale) => trace.tensor(pixelShuffleShape(x.shape, scale), pixelShuffle, x, scale),
+    pixelUnshuffle: (x, scale) => trace.tensor(pixelUnshuffleShape(x.shape, scale), pixelUnshuffle, x, scale),
+    normalizeKernels: (rows, { scale, kUp, groups }, normalizer) =>
+      trace.tensor(rows.shape, normalizeKernels, rows, scale, kUp, groups, normalizer),
+    reassemble(features, rows, window, padding, layout) {
+      const { scale, kUp, groups } = window;
+      const shape = reassembleShape(features.shape, rows.shape, window, layout);
+      return trace.tensor(shape, reassemble, features, rows, scale, kUp, groups, padding, layout);
+    },
     carafePack: (x, module, layout) => carafePack(ops, x, module, layout),
+    reassembleSum(maps, x, encode, base, window) {
+      const { scale, kUp, groups } = window;
+      const shape = reassembleSumShape(maps.shape, convShape(x.shape, encode.cIn, encode.cOut), base.shape, window);
+      return trace.tensor(shape, reassembleSum, maps, x, encode, base, scale, kUp, groups);
+    },
+    resize(x, height, width, mode, cubicA) {
+      const [n, , , c] = x.shape;
+      return trace.tensor([n, height, width, c], resize, x, height, width, mode, cubicA);
+    },
+    pixelsToPlanes(pixels, alpha) {
+      const { width, height } = pixels;
+      const planes = trace.producer(pixelsToPlanes, pixels, width, height, alpha);
+      return {
+        luma: trace.tensor([alpha ? 2 : 1, height, width, 1], output, planes, 0),
+        chroma: trace.tensor([1, height, width, 2], output, planes, 1),
+      };
+    },
+    planesToPixels: (luma, chroma, { x, y, width, height }) =>
+      trace.pixels([width, height], planesToPixels, luma, chroma, x, y, width, height),
   };
   return ops;
 }

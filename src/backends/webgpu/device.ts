@@ -1,20 +1,25 @@
 // What backends on one GPUDevice share: compiled pipelines, and one watch for the loss of the device.
 // Kept in a WeakMap keyed by the device, so that a second backend on a device compiles nothing and a dropped device drops it all.
 import { CarafeError } from '../../core/errors.js';
+import type { Shader } from './shader.js';
 
-/** One .wgsl file. Bindings of every entry point: 0 the uniforms, then `reads` read-only buffers, then `writes` buffers. */
-export interface Shader {
-  readonly name: string; // basename of the .wgsl file
-  readonly source: string;
+/** The device of one backend, and how it computes there. */
+export interface GpuContext {
+  readonly device: GPUDevice;
+  readonly shared: SharedDevice;
+  /** Tensors are stored as f16; weights stay f32: they are a thousandth of what a tile moves, and sums are f32. */
+  readonly half: boolean;
+  /** A real GPU: loads are vectors and workgroups share what they fetch. On software adapters barriers cost ten times what they save. */
+  readonly hardware: boolean;
 }
 
-/** What names a pipeline: entry point, `override` constants, and how many buffers it reads and writes. */
+/** What names a pipeline. */
 export interface Kernel {
   readonly shader: Shader;
   readonly entryPoint: string;
+  /** `override` constants. */
   readonly constants: Readonly<Record<string, number>>;
-  readonly reads: number;
-  readonly writes: number;
+  readonly half: boolean;
 }
 
 /** `value` is set once compiled, so that a run whose pipelines are all there need not wait. */
@@ -23,17 +28,26 @@ export interface Pipeline {
   readonly ready: Promise<GPUComputePipeline>;
 }
 
-/** The types that shaders load and store tensors as; they compute in f32. Types are what `override` constants cannot choose. */
-const storedF32 = 'alias Stored = f32; alias Stored2 = vec2f; alias Stored4 = vec4f;\n';
-const storedF16 = 'enable f16; alias Stored = f16; alias Stored2 = vec2h; alias Stored4 = vec4h;\n';
-
 /** GPUBufferUsage and its like as numbers of the specification: in Node these globals exist only if someone put them there. */
-export const usage = { mapRead: 0x01, copySrc: 0x04, copyDst: 0x08, uniform: 0x40, storage: 0x80 } as const;
-export const mapModeRead = 0x01;
-const shaderStageCompute = 0x04;
+export const USAGE = { mapRead: 0x01, copySrc: 0x04, copyDst: 0x08, uniform: 0x40, storage: 0x80 } as const;
+export const MAP_READ = 0x01;
+const SHADER_STAGE_COMPUTE = 0x04;
 
 export function deviceLost(why: string): CarafeError {
   return new CarafeError('DeviceLost', `Expected the GPU device to stay available, got a lost device: ${why}`);
+}
+
+/** What the driver answers. @throws {CarafeError} BackendUnavailable if it throws. */
+export function asked<Answer>(call: () => Answer): Answer {
+  try {
+    return call();
+  } catch (error) {
+    throw refused(error);
+  }
+}
+
+export function refused(error: unknown): CarafeError {
+  return new CarafeError('BackendUnavailable', `Expected the GPU driver to run the program, got: ${String(error)}`);
 }
 
 export class SharedDevice {
@@ -63,6 +77,7 @@ export class SharedDevice {
     });
   }
 
+  /** 0 the parameters, then read-only buffers, then others. */
   bindGroupLayout(reads: number, writes: number): GPUBindGroupLayout {
     const key = `${reads},${writes}`;
     let layout = this.#layouts.get(key);
@@ -72,23 +87,20 @@ export class SharedDevice {
         ...Array(reads).fill('read-only-storage'),
         ...Array(writes).fill('storage'),
       ];
-      const entries = types.map((type, binding) => ({ binding, visibility: shaderStageCompute, buffer: { type } }));
+      const entries = types.map((type, binding) => ({ binding, visibility: SHADER_STAGE_COMPUTE, buffer: { type } }));
       layout = this.#device.createBindGroupLayout({ label: `carafe ${key}`, entries });
       this.#layouts.set(key, layout);
     }
     return layout;
   }
 
-  pipeline({ shader, entryPoint, constants, reads, writes }: Kernel, half: boolean): Pipeline {
+  pipeline({ shader, entryPoint, constants, half }: Kernel, layout: GPUBindGroupLayout): Pipeline {
     const key = `${shader.name}.${entryPoint} ${JSON.stringify(constants)}${half ? ' f16' : ''}`;
     const cached = this.#pipelines.get(key);
     if (cached) return cached;
     const ready = this.#device.createComputePipelineAsync({
       label: key,
-      layout: this.#device.createPipelineLayout({
-        label: key,
-        bindGroupLayouts: [this.bindGroupLayout(reads, writes)],
-      }),
+      layout: this.#device.createPipelineLayout({ label: key, bindGroupLayouts: [layout] }),
       compute: { module: this.#module(shader, half), entryPoint, constants },
     });
     const pipeline: Pipeline = { ready };
@@ -105,14 +117,13 @@ export class SharedDevice {
     return pipeline;
   }
 
-  #module({ name, source }: Shader, half: boolean): GPUShaderModule {
-    const label = half ? `${name} f16` : name;
+  #module(shader: Shader, half: boolean): GPUShaderModule {
+    const label = half ? `${shader.name} f16` : shader.name;
     let module = this.#modules.get(label);
-    if (!module)
-      this.#modules.set(
-        label,
-        (module = this.#device.createShaderModule({ label, code: (half ? storedF16 : storedF32) + source })),
-      );
+    if (!module) {
+      module = this.#device.createShaderModule({ label, code: shader.code(half) });
+      this.#modules.set(label, module);
+    }
     return module;
   }
 }

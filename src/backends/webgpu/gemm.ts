@@ -1,21 +1,15 @@
 // What the ops that convolve share: the text of gemm.wgsl and its struct Conv.
-import type { Shape } from '../../core/tensor.js';
-import type { Layout } from '../../core/shapes.js';
 import scalar from '../../../shaders/gemm-scalar.wgsl';
 import vec4 from '../../../shaders/gemm-vec4.wgsl';
-import gemm from '../../../shaders/gemm.wgsl';
-import type { Shader } from './device.js';
-import type { GpuTensor, PackedWeights, Recording } from './recording.js';
-import type { GpuConv } from './weights.js';
+import type { Layout } from '../../core/shapes.js';
+import type { Shape } from '../../core/tensor.js';
+import type { CommandList, GpuTensor } from './command-list.js';
+import { type Params, Shader, type ShaderFile } from './shader.js';
+import type { GpuConv, PackedWeights } from './weights.js';
 
-export { gemm };
-
-/** A shader whose tileSums() reads x as vectors, and the one that reads it value by value. */
-export function tileShaders(name: string, source: string): (input: ConvInput) => Shader {
-  const [vectors, values] = [
-    { name: `${name}.vec4`, source: gemm + vec4 + source },
-    { name: `${name}.scalar`, source: gemm + scalar + source },
-  ];
+/** A shader whose tileSums() reads x as vectors, or value by value. */
+export function tileShaders(name: string, file: ShaderFile): (input: ConvInput) => Shader {
+  const [vectors, values] = [new Shader(`${name}.vec4`, vec4, file), new Shader(`${name}.scalar`, scalar, file)];
   return (input) => (input.vectors ? vectors : values);
 }
 
@@ -31,7 +25,7 @@ export interface ConvInput {
   readonly vectors: boolean;
 }
 
-export function convInput({ hardware }: Recording, x: GpuTensor, layout: Layout = 'NHWC'): ConvInput {
+export function convInput({ hardware }: CommandList, x: GpuTensor, layout: Layout = 'NHWC'): ConvInput {
   const [n, h, w, c]: Shape = layout === 'NHWC' ? x.shape : [x.shape[0], x.shape[2], x.shape[3], x.shape[1]];
   return { x, n, h, w, c, layout, vectors: hardware && layout === 'NHWC' && c % 4 === 0 };
 }
@@ -41,30 +35,29 @@ export function rowTiles(w: number): number {
   return Math.ceil(w / 4);
 }
 
-/** struct Conv as its 32-bit words. */
-export function convWords(
-  input: ConvInput,
+/** struct Conv. */
+export function convParams(
+  { n, h, w, c, layout, vectors }: ConvInput,
   { cIn, k }: GpuConv,
   { coVectors }: PackedWeights,
   dilation: number,
   work: number,
-): number[] {
-  const { n, h, w, c, layout, vectors } = input;
+): Params {
   const planes = layout === 'NCHW';
-  return [
+  return {
     h,
     w,
-    rowTiles(w),
-    vectors ? c : cIn,
+    tiles: rowTiles(w),
+    cIn: vectors ? c : cIn,
     coVectors,
     k,
     dilation,
-    h * w * c,
-    planes ? 1 : c,
-    planes ? h * w : 1,
-    n * h * rowTiles(w),
+    imageStride: h * w * c,
+    pixelStride: planes ? 1 : c,
+    channelStride: planes ? h * w : 1,
+    tileCount: n * h * rowTiles(w),
     work,
-  ];
+  };
 }
 
 /** Multiply-adds, as 2 operations each. */

@@ -2,31 +2,30 @@
 // luma (1, h, w, 1), or (2, h, w, 1) with alpha as the second image; chroma (1, h, w, 2). Back: chroma (1, h / s, w / s, 2) is enlarged by bicubic
 // (resize, a = -0.5); clamped to 0..255, rounded half up.
 // The bytes stay bytes: a pixel is one u32 of a storage buffer.
-import source from '../../../shaders/pixels.wgsl';
-import taps from '../../../shaders/resize-taps.wgsl';
+import file from '../../../shaders/pixels.wgsl';
 import type { Rectangle } from '../backend.js';
-import type { Shader } from './device.js';
-import { type GpuPixels, type GpuTensor, type Recording, words } from './recording.js';
+import { Shader } from './shader.js';
+import type { CommandList, GpuPixels, GpuTensor } from './command-list.js';
 import { fraction } from './resize.js';
 
-const shader: Shader = { name: 'pixels', source: taps + source };
+const SHADER = new Shader('pixels', file);
+/** What toPlanes does not read. */
+const TO_PLANES = { cropX: 0, cropY: 0, cropW: 0, chromaH: 0, chromaW: 0, fractionH: [0, 0], fractionW: [0, 0] };
 
 export function pixelsToPlanes(
-  recording: Recording,
+  list: CommandList,
   pixels: GpuPixels,
   alpha: boolean,
 ): { luma: GpuTensor; chroma: GpuTensor } {
   const { width, height } = pixels;
   const size = width * height;
-  const luma = recording.tensor([alpha ? 2 : 1, height, width, 1], 'luma');
-  const chroma = recording.tensor([1, height, width, 2], 'chroma');
-  recording.dispatch({
-    shader,
+  const luma = list.tensor([alpha ? 2 : 1, height, width, 1], 'luma');
+  const chroma = list.tensor([1, height, width, 2], 'chroma');
+  list.dispatch({
+    shader: SHADER,
     entryPoint: 'toPlanes',
     constants: { ALPHA: alpha ? 1 : 0 },
-    reads: 1,
-    writes: 2,
-    params: words(size, size, width, 0, 0, width, 0, 0, 0, 0, 0, 0),
+    params: { ...TO_PLANES, pixels: size, plane: size, w: width },
     inputs: [pixels],
     outputs: [luma, chroma],
     invocations: size,
@@ -34,29 +33,27 @@ export function pixelsToPlanes(
   return { luma, chroma };
 }
 
-export function planesToPixels(recording: Recording, luma: GpuTensor, chroma: GpuTensor, crop: Rectangle): GpuPixels {
+export function planesToPixels(list: CommandList, luma: GpuTensor, chroma: GpuTensor, crop: Rectangle): GpuPixels {
   const [images, h, w] = luma.shape;
   const [, chromaH, chromaW] = chroma.shape;
-  const pixels = recording.pixels(crop.width, crop.height, 'pixels');
+  const pixels = list.pixels(crop.width, crop.height, 'pixels');
   const invocations = crop.width * crop.height;
-  recording.dispatch({
-    shader,
+  list.dispatch({
+    shader: SHADER,
     entryPoint: 'toPixels',
     constants: { ALPHA: images === 2 ? 1 : 0 },
-    reads: 2,
-    writes: 1,
-    params: words(
-      invocations,
-      h * w,
+    params: {
+      pixels: invocations,
+      plane: h * w,
       w,
-      crop.x,
-      crop.y,
-      crop.width,
+      cropX: crop.x,
+      cropY: crop.y,
+      cropW: crop.width,
       chromaH,
       chromaW,
-      ...fraction(chromaH, h),
-      ...fraction(chromaW, w),
-    ),
+      fractionH: fraction(chromaH, h),
+      fractionW: fraction(chromaW, w),
+    },
     inputs: [luma, chroma],
     outputs: [pixels],
     invocations,

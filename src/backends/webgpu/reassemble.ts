@@ -6,36 +6,33 @@ import odd from '../../../shaders/reassemble-odd.wgsl';
 import planes from '../../../shaders/reassemble-planes.wgsl';
 import scalar from '../../../shaders/reassemble-scalar.wgsl';
 import vec4 from '../../../shaders/reassemble-vec4.wgsl';
-import source from '../../../shaders/reassemble.wgsl';
 import { type Layout, type Padding, reassembleShape, type Window } from '../../core/shapes.js';
-import type { Shader } from './device.js';
+import { Shader, type ShaderFile } from './shader.js';
 import { type ConvInput, convInput } from './gemm.js';
-import { type GpuTensor, type Recording, words } from './recording.js';
+import type { CommandList, GpuTensor } from './command-list.js';
 
 // A binding has one type in a shader, hence texts instead of constants: what an invocation loads and stores, and how kernels are loaded.
-const units = { vec4, planes, scalar };
-const parities = { even, odd };
-const shaderOf = (unit: keyof typeof units, parity: keyof typeof parities): Shader => ({
-  name: `reassemble.${unit}-${parity}`,
-  source: units[unit] + parities[parity] + source,
+const both = (unit: string, file: ShaderFile): { even: Shader; odd: Shader } => ({
+  even: new Shader(`reassemble.${unit}-even`, file, even),
+  odd: new Shader(`reassemble.${unit}-odd`, file, odd),
 });
-const paddings: readonly Padding[] = ['zero', 'replicate', 'reflect']; // `override PADDING`
+const SHADERS = { vec4: both('vec4', vec4), planes: both('planes', planes), scalar: both('scalar', scalar) };
 
 export function reassemble(
-  recording: Recording,
+  list: CommandList,
   features: GpuTensor,
   rows: GpuTensor,
   window: Window,
   padding: Padding,
   layout: Layout,
 ): GpuTensor {
-  reassembleShape(features.shape, rows.shape, window);
-  return reassembleFrom(recording, convInput(recording, features), rows, window, padding, layout);
+  reassembleShape(features.shape, rows.shape, window, layout);
+  return reassembleFrom(list, convInput(list, features), rows, window, padding, layout);
 }
 
 /** The features in their own layout; the result in `layout`, which is NCHW if theirs is. */
 export function reassembleFrom(
-  recording: Recording,
+  list: CommandList,
   { x, n, h, w, c: channels, layout: from }: ConvInput,
   rows: GpuTensor,
   window: Window,
@@ -45,21 +42,27 @@ export function reassembleFrom(
   const { scale, kUp, groups } = window;
   const toPlanes = layout === 'NCHW';
   const [height, width] = [h * scale, w * scale];
-  const y = recording.tensor(
-    toPlanes ? [n, channels, height, width] : [n, height, width, channels],
-    'reassemble output',
-  );
+  const y = list.tensor(toPlanes ? [n, channels, height, width] : [n, height, width, channels], 'reassemble output');
   const unit = (channels / groups) % 4 === 0 ? 4 : 1; // a vector must not straddle two groups
   const c = channels / unit;
   const invocations = n * h * w * c;
-  const strides = from === 'NCHW' ? [channels * h * w, 1, h * w] : [channels * h * w, channels, 1];
-  recording.dispatch({
-    shader: shaderOf(unit === 1 ? 'scalar' : toPlanes ? 'planes' : 'vec4', scale % 2 === 0 ? 'even' : 'odd'),
+  const shader = SHADERS[unit === 1 ? 'scalar' : toPlanes ? 'planes' : 'vec4'][scale % 2 === 0 ? 'even' : 'odd'];
+  list.dispatch({
+    shader,
     entryPoint: 'reassemble',
-    constants: { SCALE: scale, PADDING: paddings.indexOf(padding), PLANES: toPlanes ? 1 : 0 },
-    reads: 2,
-    writes: 1,
-    params: words(invocations, h, w, c, c / groups, groups, kUp, ...strides),
+    constants: { SCALE: scale, PADDING: shader.constant(padding), PLANES: toPlanes ? 1 : 0 },
+    params: {
+      invocations,
+      h,
+      w,
+      c,
+      perGroup: c / groups,
+      groups,
+      kUp,
+      imageStride: channels * h * w,
+      pixelStride: from === 'NCHW' ? 1 : channels,
+      channelStride: from === 'NCHW' ? h * w : 1,
+    },
     inputs: [x, rows],
     outputs: [y],
     invocations,

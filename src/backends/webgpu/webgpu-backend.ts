@@ -1,23 +1,22 @@
-// The ops on a GPU: a program is recorded, then runs as one compute pass and one submit (more if it is long), and its result is read back.
-// Any number of runs may be in flight, so that one is read back while the next computes. Every way a run can fail ends in a rejection with a CarafeError: 'OutOfMemory' (also above
-// the device's limits), 'DeviceLost', 'Disposed', 'BackendUnavailable' (the driver refuses a shader); never in a hang or in zeros.
-import type { Backend, ConvWeights, DevicePixels, DeviceTensor, Ops } from '../backend.js';
+// The ops on a GPU. Any number of runs may be in flight, so that one is read back while the next computes.
+import type { Backend, ConvWeights, Ops } from '../backend.js';
 import { CarafeError } from '../../core/errors.js';
 import { fromHalf } from '../../core/half.js';
 import { elements } from '../../core/tensor.js';
 import { describeAdapter, isSoftwareAdapter } from './adapter.js';
+import { BufferPool } from './buffer-pool.js';
 import { carafePack } from './carafe-pack.js';
+import type { CommandList, GpuPixels, GpuTensor, Resident } from './command-list.js';
 import { conv2d } from './conv2d.js';
-import { deviceLost, guarded, mapModeRead, SharedDevice } from './device.js';
+import { type GpuContext, SharedDevice } from './device.js';
 import { nchwToNhwc, nhwcToNchw } from './layout.js';
-import { DeviceMemory, type PooledBuffer } from './memory.js';
 import { normalizeKernels } from './normalize-kernels.js';
 import { pixelShuffle, pixelUnshuffle } from './pixel-shuffle.js';
 import { pixelsToPlanes, planesToPixels } from './pixels.js';
 import { reassembleSum } from './reassemble-sum.js';
 import { reassemble } from './reassemble.js';
-import { type GpuMode, type GpuPixels, type GpuTensor, Recording, type Resident } from './recording.js';
 import { resize } from './resize.js';
+import { Run } from './run.js';
 import { GpuConv } from './weights.js';
 
 export interface WebgpuBackendOptions {
@@ -29,228 +28,140 @@ export interface WebgpuBackendOptions {
   readonly hardware?: boolean;
 }
 
+export type GpuOps = Ops<GpuTensor, GpuPixels, GpuConv>;
+
 /** 18 ms of `base` on a GPU of 1 TFLOP/s; beside that a submit and the way of a result back to this thread are short. Software adapters have nothing to gain. */
-const tilesPerBatch = 8;
+const TILES_PER_BATCH = 8;
 
 /** @throws {CarafeError} DeviceLost if the device is gone already. */
 export async function createWebgpuBackend(
   device: GPUDevice,
   { destroyDevice = false, half = false, hardware = !isSoftwareAdapter(device.adapterInfo) }: WebgpuBackendOptions = {},
 ): Promise<Backend> {
-  const backend = new WebgpuBackend(device, destroyDevice, {
-    half: half && device.features.has('shader-f16'),
-    hardware,
-  });
+  const shared = SharedDevice.of(device);
+  const context = { device, shared, half: half && device.features.has('shader-f16'), hardware };
+  const backend = new WebgpuBackend(context, destroyDevice);
   await backend.settled();
   return backend;
 }
 
-class WebgpuBackend implements Backend {
+class WebgpuBackend implements Backend<GpuTensor, GpuPixels, GpuConv> {
   readonly name = 'webgpu';
   readonly details: string;
   readonly batch: number;
-  readonly #shared: SharedDevice;
-  readonly #memory: DeviceMemory;
-  readonly #convs = new Set<GpuConv>();
-  readonly #pending = new Set<(error: CarafeError) => void>(); // rejects a run
-  #recordings = 0; // being recorded or waiting to be submitted
-  #ended: CarafeError | undefined; // lost or disposed
-  readonly #device: GPUDevice;
+  readonly #context: GpuContext;
   readonly #destroyDevice: boolean;
-  readonly #mode: GpuMode;
+  readonly #pool: BufferPool;
+  readonly #convs = new Set<GpuConv>();
+  readonly #runs = new Set<Run>();
+  #ended: CarafeError | undefined; // lost or disposed
 
-  constructor(device: GPUDevice, destroyDevice: boolean, mode: GpuMode) {
-    this.#device = device;
+  constructor(context: GpuContext, destroyDevice: boolean) {
+    const { device, shared, half, hardware } = context;
+    this.#context = context;
     this.#destroyDevice = destroyDevice;
-    this.#mode = mode;
-    this.#shared = SharedDevice.of(device);
-    this.#memory = new DeviceMemory(device);
-    this.batch = mode.hardware ? tilesPerBatch : 1;
-    this.details = describeAdapter(device.adapterInfo) + (mode.half ? ', f16' : '');
-    if (this.#shared.lost) this.#ended = this.#shared.lost;
-    else this.#shared.onLost.add(this.#end);
+    this.#pool = new BufferPool(device);
+    this.batch = hardware ? TILES_PER_BATCH : 1;
+    this.details = describeAdapter(device.adapterInfo) + (half ? ', f16' : '');
+    if (shared.lost) this.#ended = shared.lost;
+    else shared.onLost.add(this.#end);
   }
 
   /** One turn of the queue, so that a device lost before it came here is known to be. */
   async settled(): Promise<void> {
-    await Promise.race([this.#device.lost, this.#device.queue.onSubmittedWorkDone().catch(() => {})]);
+    const { device } = this.#context;
+    await Promise.race([device.lost, device.queue.onSubmittedWorkDone().catch(() => {})]);
     this.#assertUsable();
   }
 
   conv(weights: ConvWeights): GpuConv {
     this.#assertUsable();
-    const conv = new GpuConv(this.#device, this.#memory, weights);
+    const conv = new GpuConv(this.#context.device, this.#pool, weights);
     this.#convs.add(conv);
     return conv;
   }
 
-  async run(program: (ops: Ops) => DeviceTensor, into?: Float32Array): Promise<Float32Array> {
+  run(program: (ops: GpuOps) => GpuTensor, into?: Float32Array): Promise<Float32Array> {
     let length = 0;
-    const [bytes] = await this.#execute((ops) => {
-      const result = program(ops) as GpuTensor;
-      length = elements(result.shape);
-      return [result];
-    });
-    const values = this.#mode.half
-      ? Float32Array.from(new Uint16Array(bytes, 0, length), fromHalf)
-      : new Float32Array(bytes);
-    if (!into) return values;
-    into.set(values);
-    return into;
+    return this.#execute(
+      (list) => {
+        const result = program(createOps(list));
+        length = elements(result.shape);
+        return [result];
+      },
+      (bytes) => {
+        const values = into ?? new Float32Array(length);
+        if (this.#context.half) new Uint16Array(bytes, 0, length).forEach((bits, i) => (values[i] = fromHalf(bits)));
+        else values.set(new Float32Array(bytes, 0, length));
+        return values;
+      },
+    );
   }
 
-  async runPixels(program: (ops: Ops) => readonly DevicePixels[]): Promise<Uint8ClampedArray[]> {
-    const images = await this.#execute((ops) => program(ops) as readonly GpuPixels[]);
-    return images.map((bytes) => new Uint8ClampedArray(bytes));
+  runPixels(program: (ops: GpuOps) => readonly GpuPixels[]): Promise<Uint8ClampedArray[]> {
+    let images: readonly GpuPixels[] = [];
+    return this.#execute(
+      (list) => (images = program(createOps(list))),
+      (bytes) => {
+        let end = 0;
+        return images.map((image) => new Uint8ClampedArray(bytes.slice(end, (end += image.bytes))));
+      },
+    );
   }
 
   dispose(): void {
-    this.#shared.onLost.delete(this.#end);
+    this.#context.shared.onLost.delete(this.#end);
     this.#end(new CarafeError('Disposed', 'Expected a live webgpu backend, got one that was disposed'));
-    this.#memory.dispose();
+    this.#pool.dispose();
     for (const conv of this.#convs) conv.dispose();
     this.#convs.clear();
-    if (this.#destroyDevice) this.#device.destroy();
+    if (this.#destroyDevice) this.#context.device.destroy();
+  }
+
+  async #execute<Taken>(
+    program: (list: CommandList) => readonly Resident[],
+    take: (bytes: ArrayBuffer) => Taken,
+  ): Promise<Taken> {
+    this.#assertUsable();
+    const run = new Run(this.#context, this.#pool);
+    this.#runs.add(run);
+    try {
+      return await run.execute(program, take);
+    } finally {
+      this.#runs.delete(run);
+    }
   }
 
   /** Rejects everything pending, and everything to come. */
   readonly #end = (error: CarafeError): void => {
     this.#ended = error;
-    for (const reject of this.#pending) reject(error);
-    this.#pending.clear();
+    for (const run of this.#runs) run.stop(error);
   };
 
   #assertUsable(): void {
     if (this.#ended) throw this.#ended;
   }
-
-  /** The results' bytes. Rejects as soon as the backend ends: promises of a lost device need not settle. */
-  async #execute(program: (ops: Ops) => readonly Resident[]): Promise<ArrayBuffer[]> {
-    this.#assertUsable();
-    let reject!: (error: CarafeError) => void;
-    const ended = new Promise<never>((_, r) => {
-      reject = r;
-    });
-    this.#pending.add(reject);
-    try {
-      return await Promise.race([ended, this.#work(program)]);
-    } finally {
-      this.#pending.delete(reject);
-    }
-  }
-
-  async #work(program: (ops: Ops) => readonly Resident[]): Promise<ArrayBuffer[]> {
-    const recording = new Recording(this.#device, this.#shared, this.#memory, this.#mode);
-    let readback: PooledBuffer | undefined;
-    try {
-      const { results, bytes, mapped, errors, submitErrors } = await this.#submit(program, recording, (buffer) => {
-        readback = buffer;
-      });
-      const error = (await errors) ?? (await submitErrors);
-      if (error) throw error;
-      const mapError = await mapped; // all of the run is done now
-      if (mapError) throw await this.#lostOr(deviceLost(`the result could not be mapped: ${String(mapError)}`));
-      this.#assertUsable();
-      const range = readback!.gpu.getMappedRange(0, bytes);
-      let end = 0;
-      const copies = results.map((result) => range.slice(end, (end += result.bytes)));
-      readback!.gpu.unmap();
-      this.#memory.release(readback!);
-      return copies;
-    } catch (error) {
-      // Whatever was held may be invalid or half mapped; nothing of it goes back to the pool.
-      recording.discard();
-      if (readback) this.#memory.discard(readback);
-      this.#memory.forgetUniforms();
-      if (error instanceof CarafeError && error.code === 'OutOfMemory') this.#memory.drop();
-      throw this.#ended ?? error;
-    }
-  }
-
-  /** Records, waits for what is not there yet, submits. In the steady state nothing is missing and all of it is synchronous. */
-  async #submit(
-    program: (ops: Ops) => readonly Resident[],
-    recording: Recording,
-    hold: (readback: PooledBuffer) => void,
-  ) {
-    this.#recordings++;
-    try {
-      const created = this.#memory.created;
-      let readback!: PooledBuffer;
-      let bytes = 0;
-      const { value: results, errors } = guarded(this.#device, () => {
-        const value = program(createOps(recording));
-        bytes = value.reduce((sum, result) => sum + result.bytes, 0);
-        readback = recording.readback(bytes);
-        hold(readback);
-        return value;
-      });
-      // A buffer that could not be created must not reach the pool, where other runs would find it.
-      if (this.#memory.created !== created) await errors.then(throwIfAny);
-      for (const upload of recording.uploads) await upload.then(throwIfAny);
-      const compiling = recording.compiling();
-      if (compiling.length > 0) {
-        await Promise.all(compiling).catch(async (error: unknown) => {
-          throw await this.#lostOr(
-            new CarafeError(
-              'BackendUnavailable',
-              `Expected the GPU driver to compile the shaders, got: ${String(error)}`,
-            ),
-          );
-        });
-      }
-      this.#assertUsable();
-      const { value: mapped, errors: submitErrors } = guarded(this.#device, () => {
-        for (const commands of recording.encode(results, readback)) this.#device.queue.submit([commands]);
-        return readback.gpu.mapAsync(mapModeRead, 0, bytes).then(
-          () => undefined,
-          (error: unknown) => error,
-        );
-      });
-      recording.release();
-      return { results, bytes, mapped, errors, submitErrors };
-    } finally {
-      if (--this.#recordings === 0) this.#memory.trimUniforms();
-    }
-  }
-
-  /** After a failure: the loss of the device if that is behind it, else `error`. */
-  async #lostOr(error: CarafeError): Promise<CarafeError> {
-    await this.#device.queue.onSubmittedWorkDone().catch(() => {});
-    return this.#ended ?? error;
-  }
 }
 
-/** The ops, recorded. */
-export function createOps(recording: Recording): Ops {
-  const gpu = (x: DeviceTensor): GpuTensor => x as GpuTensor;
+/** The ops, written to a list. */
+export function createOps(list: CommandList): GpuOps {
   return {
-    input: (data, shape) => recording.input(data, shape),
-    inputPixels: ({ data, width, height }): GpuPixels => ({
-      width,
-      height,
-      ...recording.upload(data, width * height * 4, 'image'),
-    }),
+    input: (...args) => list.input(...args),
+    inputPixels: (image) => list.inputPixels(image),
     free: (...tensors) => {
-      for (const x of tensors) recording.free(gpu(x));
+      for (const x of tensors) list.free(x);
     },
-    nchwToNhwc: (x) => nchwToNhwc(recording, gpu(x)),
-    nhwcToNchw: (x) => nhwcToNchw(recording, gpu(x)),
-    conv2d: (x, conv, options = {}) => conv2d(recording, gpu(x), conv as GpuConv, options),
-    pixelShuffle: (x, scale) => pixelShuffle(recording, gpu(x), scale),
-    pixelUnshuffle: (x, scale) => pixelUnshuffle(recording, gpu(x), scale),
-    normalizeKernels: (rows, window, normalizer) => normalizeKernels(recording, gpu(rows), window, normalizer),
-    reassemble: (features, rows, window, padding, layout = 'NHWC') =>
-      reassemble(recording, gpu(features), gpu(rows), window, padding, layout),
-    carafePack: (x, module, layout) => carafePack(recording, gpu(x), module, layout),
-    reassembleSum: (maps, x, encode, base, window) =>
-      reassembleSum(recording, gpu(maps), gpu(x), encode as GpuConv, gpu(base), window),
-    resize: (x, height, width, mode, cubicA = -0.5) => resize(recording, gpu(x), height, width, mode, cubicA),
-    pixelsToPlanes: (pixels, alpha) => pixelsToPlanes(recording, pixels as GpuPixels, alpha),
-    planesToPixels: (luma, chroma, crop) => planesToPixels(recording, gpu(luma), gpu(chroma), crop),
+    nchwToNhwc: (...args) => nchwToNhwc(list, ...args),
+    nhwcToNchw: (...args) => nhwcToNchw(list, ...args),
+    conv2d: (...args) => conv2d(list, ...args),
+    pixelShuffle: (...args) => pixelShuffle(list, ...args),
+    pixelUnshuffle: (...args) => pixelUnshuffle(list, ...args),
+    normalizeKernels: (...args) => normalizeKernels(list, ...args),
+    reassemble: (...args) => reassemble(list, ...args),
+    carafePack: (...args) => carafePack(list, ...args),
+    reassembleSum: (...args) => reassembleSum(list, ...args),
+    resize: (...args) => resize(list, ...args),
+    pixelsToPlanes: (...args) => pixelsToPlanes(list, ...args),
+    planesToPixels: (...args) => planesToPixels(list, ...args),
   };
-}
-
-function throwIfAny(error: CarafeError | undefined): void {
-  if (error) throw error;
 }

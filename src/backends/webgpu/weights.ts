@@ -1,9 +1,16 @@
 // Convolution parameters on the GPU, as gemm.wgsl reads them: row 0 the bias, then a row for each tap and input channel, of cOut values in
 // vectors of 4. Both channel counts are padded with zeros to whole vectors; so may be every `subs` output channels, for kernels of 9 sub-pixels.
 import type { ConvWeights, DeviceConv } from '../backend.js';
-import { guarded, usage } from './device.js';
-import type { DeviceMemory } from './memory.js';
-import type { PackedWeights } from './recording.js';
+import type { CarafeError } from '../../core/errors.js';
+import type { BufferPool, Storage } from './buffer-pool.js';
+import { asked, guarded, USAGE } from './device.js';
+
+/** Convolution parameters, in an order that gemm.wgsl reads. */
+export interface PackedWeights extends Storage {
+  readonly coVectors: number; // vectors of 4 output channels in a row
+  /** What went wrong when they were uploaded; undefined once it is known that nothing did. */
+  uploading: Promise<CarafeError | undefined> | undefined;
+}
 
 export class GpuConv implements DeviceConv {
   readonly cOut: number;
@@ -12,11 +19,11 @@ export class GpuConv implements DeviceConv {
   readonly #weights: ConvWeights;
   readonly #packings = new Map<number, PackedWeights>(); // by the channels that are padded together
   readonly #device: GPUDevice;
-  readonly #memory: DeviceMemory;
+  readonly #pool: BufferPool;
 
-  constructor(device: GPUDevice, memory: DeviceMemory, weights: ConvWeights) {
+  constructor(device: GPUDevice, pool: BufferPool, weights: ConvWeights) {
     this.#device = device;
-    this.#memory = memory;
+    this.#pool = pool;
     const { cOut, cIn, k, bias } = weights;
     [this.cOut, this.cIn, this.k] = [cOut, cIn, k];
     this.#weights = { ...weights, weights: weights.weights.slice(), ...(bias && { bias: bias.slice() }) };
@@ -38,16 +45,18 @@ export class GpuConv implements DeviceConv {
 
   #upload(run: number): PackedWeights {
     const data = packWeights(this.#weights, run);
-    this.#memory.check(data.byteLength, 'weights');
-    const { value: gpu, errors } = guarded(this.#device, () => {
-      const buffer = this.#device.createBuffer({
-        label: 'carafe weights',
-        size: data.byteLength,
-        usage: usage.storage | usage.copyDst,
-      });
-      this.#device.queue.writeBuffer(buffer, 0, data);
-      return buffer;
-    });
+    this.#pool.check(data.byteLength, 'weights');
+    const { value: gpu, errors } = guarded(this.#device, () =>
+      asked(() => {
+        const buffer = this.#device.createBuffer({
+          label: 'carafe weights',
+          size: data.byteLength,
+          usage: USAGE.storage | USAGE.copyDst,
+        });
+        this.#device.queue.writeBuffer(buffer, 0, data);
+        return buffer;
+      }),
+    );
     const packing: PackedWeights = {
       buffer: { gpu },
       bytes: data.byteLength,

@@ -6,7 +6,7 @@
 // Trained by training/; the tensors' names and the metadata are those of the .safetensors file.
 import { expected } from '../../core/errors.js';
 import { rowLength, type Window } from '../../core/shapes.js';
-import type { Backend, DeviceConv, DeviceTensor, Ops } from '../../backends/backend.js';
+import { type Backend, type DeviceConv, type DeviceTensor, type Ops, PLAIN } from '../../backends/backend.js';
 import type { ModelFile } from '../../models/safetensors.js';
 
 export interface CarafeLuma extends Window {
@@ -82,7 +82,7 @@ function values(model: ModelFile, name: string, shape: number[]): Float32Array {
 
 /** y [n, h, w, 1] -> [n, h*scale, w*scale, 1]; right from `halo` pixels off the border on. */
 export function upscaleLuma(ops: Ops, net: CarafeLuma, y: DeviceTensor): DeviceTensor {
-  const act = { activation: 'leaky-relu', slope: net.slope } as const;
+  const act = { ...PLAIN, activation: 'leaky-relu', slope: net.slope } as const;
   const [, height, width] = y.shape;
   let h = ops.conv2d(y, net.head, act);
   for (const conv of net.body) {
@@ -90,9 +90,9 @@ export function upscaleLuma(ops: Ops, net: CarafeLuma, y: DeviceTensor): DeviceT
     ops.free(h);
     h = next;
   }
-  const maps = ops.conv2d(h, net.maps);
+  const maps = ops.conv2d(h, net.maps, PLAIN);
   const base = ops.resize(y, height * net.scale, width * net.scale, 'bicubic', -0.5);
-  const compressed = net.compress ? ops.conv2d(h, net.compress) : h;
+  const compressed = net.compress ? ops.conv2d(h, net.compress, PLAIN) : h;
   const out = ops.reassembleSum(maps, compressed, net.encode, base, net);
   ops.free(maps, h, compressed, base);
   return out;

@@ -1,4 +1,5 @@
-// The conformance suite where there is no test runner: in a page or a worker. What it reports crosses to Node as plain data.
+// The conformance suite where there is no test runner: in a page or a worker. What it reports crosses to Node as plain
+// data.
 import type { Backend } from '../../../src/backends/backend.js';
 import { createWebgpuBackend } from '../../../src/backends/webgpu/webgpu-backend.js';
 import { openWasmBuild } from '../../../src/backends/wasm/builds.js';

@@ -1,11 +1,12 @@
-// What Deno runs: the conformance cases on its WebGPU (wgpu: another WGSL compiler than Chromium's), the upscaler in both storages, a report on stdout.
+// What Deno runs: the conformance cases on its WebGPU (wgpu: another WGSL compiler than Chromium's), the upscaler in
+// both storages, a report on stdout.
 import { createWebgpuBackend } from '../../../src/backends/webgpu/webgpu-backend.js';
 import { loadCarafeLuma } from '../../../src/engine/networks/carafe-luma.js';
-import { runTiles, tileHalo } from '../../../src/engine/upscale-tile.js';
+import { runTiles, tileHalo } from '../../../src/engine/upscaler.js';
 import { cutTile } from '../../../src/engine/tiles.js';
 import { parseSafetensors } from '../../../src/models/safetensors.js';
 import type { Backend } from '../../../src/backends/backend.js';
-import { Random } from '../random.js';
+import { Random } from '../../random.js';
 import { conformance, halfConformance, type Outcome, outcomes } from '../suite.js';
 
 declare const Deno: { args: string[]; readFile(path: string): Promise<Uint8Array>; exit(code: number): never };

@@ -3,7 +3,7 @@
 // A buffer goes back to the pool as soon as the work that uses it is submitted: the queue runs in order, so whatever is recorded
 // with it later also runs (and is uploaded) later. Readback buffers go back once they are unmapped.
 import { CarafeError } from '../../core/errors.js';
-import { usage } from './device.js';
+import { asked, USAGE } from './device.js';
 
 export interface PooledBuffer {
   readonly gpu: GPUBuffer;
@@ -11,19 +11,26 @@ export interface PooledBuffer {
   readonly kind: BufferKind;
 }
 
+/** Part of a buffer from its start: `bytes` are used. */
+export interface Storage {
+  readonly buffer: { readonly gpu: GPUBuffer };
+  readonly bytes: number;
+}
+
 export type BufferKind = 'storage' | 'readback';
 
-const flags = { storage: usage.storage | usage.copySrc | usage.copyDst, readback: usage.mapRead | usage.copyDst };
+const FLAGS = { storage: USAGE.storage | USAGE.copySrc | USAGE.copyDst, readback: USAGE.mapRead | USAGE.copyDst };
 
 /** Memory kept idle is bounded by twice what was ever in use at one time (or this, in bytes): a program repeated finds all of its buffers. */
-const smallestBudget = 64 * 2 ** 20;
+const MIN_BUDGET = 64 * 2 ** 20;
 /** Uniform buffers kept; a network has a few dozen. */
-const uniformsKept = 1024;
-const bindGroupsKept = 1024;
+const MAX_UNIFORMS = 1024;
+const MAX_BIND_GROUPS = 1024;
 
-export class DeviceMemory {
+export class BufferPool {
   /** Counts what was created, so that a run knows whether creation can have failed. */
   created = 0;
+  #users = 0; // command lists that were begun and not submitted
   readonly #all = new Set<PooledBuffer>();
   readonly #idle: PooledBuffer[] = []; // the longest idle first
   readonly #uniforms = new Map<string, GPUBuffer>(); // the longest unused first
@@ -71,20 +78,39 @@ export class DeviceMemory {
     for (const buffer of this.#idle.splice(0)) this.#destroyIdle(buffer);
   }
 
-  /** A uniform buffer that holds `words`. Valid until the next trimUniforms(). */
-  uniform(words: Uint32Array): GPUBuffer {
+  /** Uniform buffers and bind groups stay valid until leave(). */
+  enter(): void {
+    this.#users++;
+  }
+
+  /** Once for each enter(): the commands were submitted, or never will be. */
+  leave(): void {
+    if (--this.#users > 0) return;
+    for (const [key, buffer] of this.#uniforms) {
+      if (this.#uniforms.size <= MAX_UNIFORMS) return;
+      this.#uniforms.delete(key);
+      this.#bindGroups.clear();
+      buffer.destroy();
+    }
+  }
+
+  /** A uniform buffer that holds `words`. */
+  uniform(words: Uint32Array<ArrayBuffer>): GPUBuffer {
     const key = words.join();
     let buffer = this.#uniforms.get(key);
     if (buffer) {
       this.#uniforms.delete(key);
     } else {
-      buffer = this.#device.createBuffer({
-        label: 'carafe params',
-        size: Math.ceil(words.byteLength / 16) * 16,
-        usage: usage.uniform | usage.copyDst,
+      buffer = asked(() => {
+        const created = this.#device.createBuffer({
+          label: 'carafe params',
+          size: Math.ceil(words.byteLength / 16) * 16,
+          usage: USAGE.uniform | USAGE.copyDst,
+        });
+        this.#device.queue.writeBuffer(created, 0, words);
+        return created;
       });
       this.created++;
-      this.#device.queue.writeBuffer(buffer, 0, words as Uint32Array<ArrayBuffer>);
     }
     this.#uniforms.set(key, buffer);
     return buffer;
@@ -93,34 +119,20 @@ export class DeviceMemory {
   /** Bindings 0, 1, ...: so many bytes of each buffer, or all. */
   bindGroup(
     layout: GPUBindGroupLayout,
-    label: string,
     bound: readonly { readonly buffer: GPUBuffer; readonly size?: number }[],
   ): GPUBindGroup {
-    const key = `${bound.length} ${label} ${bound.map(({ buffer, size = 0 }) => `${this.#id(buffer)}:${size}`).join()}`;
+    const key = `${layout.label} ${bound.map(({ buffer, size = 0 }) => `${this.#id(buffer)}:${size}`).join()}`;
     let group = this.#bindGroups.get(key);
     if (!group) {
-      if (this.#bindGroups.size >= bindGroupsKept) this.#bindGroups.clear();
-      group = this.#device.createBindGroup({
-        label,
-        layout,
-        entries: bound.map((resource, binding) => ({ binding, resource })),
-      });
-      this.#bindGroups.set(key, group);
+      if (this.#bindGroups.size >= MAX_BIND_GROUPS) this.#bindGroups.clear();
+      const entries = bound.map((resource, binding) => ({ binding, resource }));
+      const created = asked(() => this.#device.createBindGroup({ label: layout.label, layout, entries }));
+      this.#bindGroups.set(key, (group = created));
     }
     return group;
   }
 
-  /** Only while no recording waits to be submitted. */
-  trimUniforms(): void {
-    for (const [key, buffer] of this.#uniforms) {
-      if (this.#uniforms.size <= uniformsKept) return;
-      this.#uniforms.delete(key);
-      this.#bindGroups.clear();
-      buffer.destroy();
-    }
-  }
-
-  /** After an error, when what is cached may be invalid; recordings that wait to be submitted keep theirs. */
+  /** After an error, when what is cached may be invalid. */
   forgetUniforms(): void {
     this.#uniforms.clear();
     this.#bindGroups.clear();
@@ -156,11 +168,8 @@ export class DeviceMemory {
 
   #create(size: number, kind: BufferKind, what: string): PooledBuffer {
     this.#trim(size);
-    const buffer = {
-      gpu: this.#device.createBuffer({ label: `carafe ${what}`, size, usage: flags[kind] }),
-      size,
-      kind,
-    };
+    const gpu = asked(() => this.#device.createBuffer({ label: `carafe ${what}`, size, usage: FLAGS[kind] }));
+    const buffer = { gpu, size, kind };
     this.created++;
     this.#all.add(buffer);
     this.#total += size;
@@ -169,7 +178,7 @@ export class DeviceMemory {
 
   /** Destroys the longest idle buffers until `more` bytes fit the budget. */
   #trim(more: number): void {
-    const budget = Math.max(smallestBudget, 2 * this.#peak);
+    const budget = Math.max(MIN_BUDGET, 2 * this.#peak);
     while (this.#idle.length > 0 && this.#total + more > budget) this.#destroyIdle(this.#idle.shift()!);
   }
 

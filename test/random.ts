@@ -1,4 +1,5 @@
-// Test data from a seed, so that a failing case is the same case everywhere: mulberry32, and FNV-1a to seed it from a name.
+// Test data from a seed, so that a failing case is the same case everywhere: mulberry32, and FNV-1a to seed it from a
+// name.
 
 export function seedOf(name: string): number {
   let hash = 0x811c9dc5;

@@ -1,0 +1,8 @@
+// What the parts need from inside the package; everything else goes through `carafe-web` as it was built.
+export type { Backend, DeviceConv, DeviceTensor, Ops } from '../../src/backends/backend.js';
+export { describeAdapter, isSoftwareAdapter, openDevice } from '../../src/backends/webgpu/adapter.js';
+export { createWebgpuBackend } from '../../src/backends/webgpu/webgpu-backend.js';
+export { loadCarafeLuma } from '../../src/engine/networks/carafe-luma.js';
+export { cutTile } from '../../src/engine/tiles.js';
+export { runTiles, tileHalo, type TileJob } from '../../src/engine/upscaler.js';
+export { parseSafetensors } from '../../src/models/safetensors.js';

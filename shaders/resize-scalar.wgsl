@@ -1,0 +1,5 @@
+// resize.wgsl on one channel at a time.
+// requires: resize
+
+alias Value = f32;
+alias StoredValue = Stored;

@@ -1,0 +1,5 @@
+// resize.wgsl on 4 channels at a time.
+// requires: resize
+
+alias Value = vec4f;
+alias StoredValue = Stored4;

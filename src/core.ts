@@ -1,0 +1,19 @@
+// The entries `carafe-web/core` (no models: they are the caller's files) and `carafe-web/inline` (nor workers, nor import()): see scripts/build.js.
+export { carafe, type CarafeModule, createCarafe, listBackends } from './api/carafe.js';
+export { type ImageInput, toBlob, toImageBitmap } from './api/image.js';
+export type { FileSource } from './api/load.js';
+export type {
+  CarafeModuleOptions,
+  CarafeOptions,
+  CarafeWeights,
+  ConvParameters,
+  TensorLike,
+} from './api/options.js';
+export { type CoreUpscalerOptions, createUpscaler, upscale, type Upscaler, type UpscalerInfo } from './api/upscale.js';
+export type { BackendName } from './backends/backend.js';
+export type { BackendReport, Rejection } from './backends/select.js';
+export { CarafeError, type ErrorCode } from './core/errors.js';
+export type { Activation, Normalizer, Padding } from './core/shapes.js';
+export type { ColorSpace, RawImage, RgbaPixels, Shape, Tensor } from './core/tensor.js';
+export type { Layout } from './core/shapes.js';
+export type { Progress, RunOptions, Tile } from './engine/upscale-image.js';

@@ -1,0 +1,32 @@
+// The networks a session can run, by the name that crosses the thread boundary.
+import type { BackendRequest } from '../backends/select.js';
+import { carafeModule, reassembly } from './carafe.js';
+import type { Work } from './queue.js';
+import { Session } from './session.js';
+import { upscaler } from './upscaler.js';
+
+export const SPECS = { upscaler, carafeModule, reassembly };
+
+export type SpecName = keyof typeof SPECS;
+export type OptionsOf<Name extends SpecName> = Parameters<(typeof SPECS)[Name]['open']>[1];
+type Opened<Name extends SpecName> = ReturnType<(typeof SPECS)[Name]['open']>;
+export type FactsOf<Name extends SpecName> = Opened<Name>['facts'];
+type ProgramsOf<Name extends SpecName> = Opened<Name>['programs'];
+
+/** A program by its name, with arguments of its types. */
+export type WorkOf<Name extends SpecName> = {
+  [Program in keyof ProgramsOf<Name> & string]: Work & {
+    readonly program: Program;
+    readonly args: ProgramsOf<Name>[Program] extends (...args: infer Args) => unknown ? Args : never;
+  };
+}[keyof ProgramsOf<Name> & string];
+
+/** What has to be known to open a session, on any thread. */
+export interface OpenRequest<Name extends SpecName = SpecName> extends BackendRequest {
+  readonly spec: Name;
+  readonly options: OptionsOf<Name>;
+}
+
+export function openSession({ spec, options, ...request }: OpenRequest): Promise<Session> {
+  return Session.open(SPECS[spec], request, options);
+}

@@ -1,0 +1,83 @@
+// The image upscaler: tiles through carafe-luma. RGBA8 -> planes -> luma by the network, chroma by bicubic -> RGBA8 of the core.
+import { type Backend, BLOCK, type DevicePixels, type Ops } from '../backends/backend.js';
+import type { ClampedBytes } from '../core/platform.js';
+import type { RawImage } from '../core/tensor.js';
+import { parseSafetensors } from '../models/safetensors.js';
+import { BLEED_RADIUS, bleedColours } from './alpha.js';
+import { type CarafeLuma, loadCarafeLuma, upscaleLuma } from './networks/carafe-luma.js';
+import type { Spec } from './session.js';
+import type { CutTile, Halo } from './tiles.js';
+
+export interface UpscalerOptions {
+  /** The bytes of a .safetensors file. */
+  readonly model: Uint8Array;
+}
+
+export interface UpscalerFacts {
+  readonly scale: number;
+  /** Input pixels a tile needs around its core: of opaque images, and of those with alpha. */
+  readonly halo: { readonly opaque: Halo; readonly alpha: Halo };
+  readonly modelName: string;
+}
+
+export interface TileJob extends CutTile {
+  /** Whether any pixel of the whole image is not opaque: decided once for all tiles, so that they agree. */
+  readonly alpha: boolean;
+}
+
+export const upscaler = {
+  half: true,
+  open(backend: Backend, { model }: UpscalerOptions) {
+    const file = parseSafetensors(model);
+    const net = loadCarafeLuma(backend, file);
+    const tiles = (jobs: readonly TileJob[]): Promise<RawImage[]> => runTiles(backend, net, jobs);
+    const facts: UpscalerFacts = {
+      scale: net.scale,
+      halo: { opaque: tileHalo(net, false), alpha: tileHalo(net, true) },
+      modelName: file.metadata.name ?? 'unnamed',
+    };
+    return { facts, programs: { tiles }, probe: (side: number) => tiles([whiteTile(net, side)]) };
+  },
+} satisfies Spec<UpscalerOptions, UpscalerFacts>;
+
+/** All tiles as one program. */
+export async function runTiles(backend: Backend, net: CarafeLuma, jobs: readonly TileJob[]): Promise<RawImage[]> {
+  const ready = jobs.map((job) => (job.alpha ? { ...job, image: bleedColours(job.image) } : job));
+  const results = await backend.runPixels((ops) => ready.map((job) => tileProgram(ops, net, job)));
+  return results.map((data, i) => ({
+    data: data as ClampedBytes,
+    width: jobs[i].core.width * net.scale,
+    height: jobs[i].core.height * net.scale,
+  }));
+}
+
+/** RGBA8 of the tile -> RGBA8 of its core, enlarged. */
+export function tileProgram(ops: Ops, net: CarafeLuma, { image, core, alpha }: TileJob): DevicePixels {
+  const { scale } = net;
+  const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels(image), alpha);
+  const bigLuma = upscaleLuma(ops, net, luma);
+  const result = ops.planesToPixels(bigLuma, chroma, {
+    x: core.x * scale,
+    y: core.y * scale,
+    width: core.width * scale,
+    height: core.height * scale,
+  });
+  ops.free(luma, chroma, bigLuma);
+  return result;
+}
+
+/** Extra input pixels that a tile needs. */
+export function tileHalo(net: CarafeLuma, alpha: boolean): Halo {
+  const onGrid = (pixels: number): number => Math.ceil((pixels + (alpha ? BLEED_RADIUS : 0)) / BLOCK) * BLOCK;
+  return { border: onGrid(net.halo), inner: onGrid(net.reach) };
+}
+
+function whiteTile(net: CarafeLuma, core: number): TileJob {
+  const { border } = tileHalo(net, false);
+  const side = core + 2 * border;
+  return {
+    image: { data: new Uint8ClampedArray(side * side * 4).fill(255), width: side, height: side },
+    core: { x: border, y: border, width: core, height: core },
+    alpha: false,
+  };
+}

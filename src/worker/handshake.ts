@@ -1,0 +1,4 @@
+// What a worker of this package answers first, and no other file does: the caller refuses anything else (spawn.ts).
+import { version } from '../../package.json';
+
+export const HANDSHAKE = `carafe-web ${version}`;
