@@ -1,7 +1,7 @@
 // What a picture keeps: its turn, EXIF, resolution, profile, bits, greyness, transparency, frames. The pixels are those of the API.
 import { statSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { createUpscaler, type RawImage, type Upscaler } from 'carafe-web';
+import { createUpscaler, type RgbaPixels, type Upscaler } from 'carafe-web';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { difference, testImage } from '../api/support.js';
@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => upscaler.dispose());
 
 /** Largest difference to what the API makes of `image`, where the result is visible. */
-async function offBy(file: string, image: RawImage): Promise<number> {
+async function offBy(file: string, image: RgbaPixels): Promise<number> {
   const want = await upscaler.upscale(image);
   const got = await rgba(path(file));
   expect([got.width, got.height]).toEqual([want.width, want.height]);
@@ -431,7 +431,7 @@ test('a .bmp with an alpha mask, from the top down', async () => {
 });
 
 /** Rows from the bottom up, BGR or indices of a palette, of a multiple of 4 bytes. Source: BITMAPINFOHEADER. */
-function bmp(bits: 1 | 4 | 8 | 16 | 24 | 32, levels: number, { data, width, height }: RawImage): Buffer {
+function bmp(bits: 1 | 4 | 8 | 16 | 24 | 32, levels: number, { data, width, height }: RgbaPixels): Buffer {
   const steps = Array.from({ length: levels + 1 }, (_, i) => Math.round((i / levels) * 255));
   const grey = steps.flatMap((value) => [value, value, value, 0]);
   const colours = () => steps.flatMap((r) => steps.flatMap((g) => steps.flatMap((b) => [b, g, r, 0])));

@@ -1,6 +1,6 @@
 // Large pictures go through in strips: that must not show, and no strip may grow with the picture.
 import { join } from 'node:path';
-import { createUpscaler, type RawImage, type Upscaler } from 'carafe-web';
+import { createUpscaler, type RgbaPixels, type Upscaler } from 'carafe-web';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { enlarge } from '../../src/cli/enlarge.js';
 import { Raster } from '../../src/cli/raster.js';
@@ -19,7 +19,7 @@ afterAll(() => {
 });
 
 /** Through rasters in strips of so many rows; which rows were read at a time. */
-async function inStrips(image: RawImage, bands: number, pages: number, model: string, rows: number) {
+async function inStrips(image: RgbaPixels, bands: number, pages: number, model: string, rows: number) {
   const from = Raster.create(join(folder, 'from.v'), { width: image.width, height: image.height, bands, deep: false });
   from.write(0, 0, new Uint8Array(image.data.filter((_, i) => i % 4 < bands)));
   const to = from.enlarged(join(folder, 'to.v'), 2);
@@ -38,7 +38,7 @@ async function inStrips(image: RawImage, bands: number, pages: number, model: st
   return { values, reads };
 }
 
-const whole = async (image: RawImage, bands: number, model: string) =>
+const whole = async (image: RgbaPixels, bands: number, model: string) =>
   new Uint8Array((await upscalers.get(model)!.upscale(image)).data.filter((_, i) => i % 4 < bands));
 
 test.each(['small', 'base', 'large'])(
