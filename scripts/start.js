@@ -8,7 +8,7 @@ ensureBuild();
 const args = process.argv.slice(2);
 const { status } = spawnSync(
   process.execPath,
-  [join(root, 'dist/cli.js'), ...(args.length > 0 ? args : [join(root, 'examples/sample.jpg')])],
+  [join(root, 'dist/cli.js'), ...(args.length > 0 ? args : [join(root, 'examples/sample.jpg'), '--force'])],
   {
     stdio: 'inherit',
     cwd: process.env.INIT_CWD ?? process.cwd(), // paths are relative to where npm was called

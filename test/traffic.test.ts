@@ -1,6 +1,6 @@
 // How many dispatches a CARAFE module and an upscaled tile are, and how many bytes they move against what their layers must (bench/traffic.ts).
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { moduleTraffic, tileTraffic } from '../bench/traffic.js';
@@ -60,7 +60,9 @@ describe('a tile of 256x256', () => {
 test('a frame by counting (bench/frame.js): every model has a row, and base x2 is its multiply-adds and halos', () => {
   const script = fileURLToPath(new URL('../bench/frame.js', import.meta.url));
   const rows = execFileSync(process.execPath, [script], { encoding: 'utf8' }).split('\n').slice(2, -1);
-  expect(rows.length).toBe(12);
+  expect(rows.length).toBe(
+    readdirSync(new URL('../models/', import.meta.url)).filter((name) => name.endsWith('.safetensors')).length,
+  );
   const [, gflop, gb, ms] = rows
     .map((row) => row.split('|').slice(1).map(Number))
     .find((_, i) => rows[i].includes('base-x2'))!;

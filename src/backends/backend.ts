@@ -202,11 +202,6 @@ export interface Backend<
   readonly name: BackendName;
   /** Which build or adapter: 'simd', 'relaxed-simd', or the adapter's description. */
   readonly details: string;
-  /**
-   * Tiles that are worth running as one program: more than one only where starting it and reading it back take long
-   * beside computing it.
-   */
-  readonly batch: number;
   conv(weights: ConvWeights): Conv;
   /**
    * Runs one program and downloads its result, into `into` where given; everything else it made is released. The values

@@ -171,6 +171,7 @@ test('the package itself in another realm, as under jest: Buffers, files and err
     'Blob',
     'Response',
     'DecompressionStream',
+    'atob',
     'TextDecoder',
     'MessageChannel',
   ];

@@ -243,6 +243,8 @@ const conv: ConvCase[] = [
   { ...convControl, k: 7, h: 8, w: 9 },
   { ...convControl, n: 3, cIn: 9, cOut: 5, h: 5, w: 9, bias: false, residual: true },
   { ...convControl, cIn: 16, cOut: 16, h: 9, w: 21, activation: 'leaky-relu', slope: 0.1, residual: true },
+  { ...convControl, n: 2, cIn: 12, cOut: 32, h: 17, w: 33, activation: 'leaky-relu', slope: 0.1, residual: true }, // several workgroups, as the next
+  { ...convControl, cIn: 8, cOut: 4, h: 33, w: 18 },
   { ...convControl, cIn: 64, cOut: 100, h: 4, w: 6 }, // the encoder of the paper's defaults
   // Blocks of 4x4 pixels, groups of 5 blocks, ranges of 32 channels (assembly/winograd.ts).
   ...sweep(
@@ -393,6 +395,9 @@ const reassembleSum: ReassembleSumCase[] = [
     scale: [1, 3, 4],
     groups: [1, 2, 3, 5, 8, 16],
   }),
+  { ...sumControl, n: 2, cIn: 8, h: 17, w: 33, groups: 6 }, // several workgroups, as the next two
+  { ...sumControl, cIn: 32, h: 18, w: 17, scale: 3, groups: 2 },
+  { ...sumControl, cIn: 16, h: 5, w: 17, scale: 4 },
   { ...sumControl, h: 1, w: 2, kUp: 7 },
   { ...sumControl, h: 1, w: 1, kUp: 1, scale: 1, groups: 1 },
   { ...sumControl, h: 1, w: 1, kUp: 3, scale: 2, groups: 1 },

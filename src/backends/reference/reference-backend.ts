@@ -38,7 +38,6 @@ export function createReferenceBackend(): Backend {
   const backend: Backend<Tensor, RawImage, ConvWeights> = {
     name: 'reference',
     details: 'plain loops, f64 sums',
-    batch: 1,
     conv: (weights) => weights,
     run: async (program, into) => {
       const { data } = program(ops);

@@ -49,7 +49,6 @@ interface Known {
 class WasmBackend implements Backend<WasmTensor, WasmPixels, WasmConv> {
   readonly name = 'wasm';
   readonly details: string;
-  readonly batch = 1;
   #machine: Machine | undefined;
   #known: Known[] = []; // the latest first
 

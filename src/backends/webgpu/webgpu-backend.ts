@@ -38,12 +38,6 @@ export interface WebgpuBackendOptions {
 
 export type GpuOps = Ops<GpuTensor, GpuPixels, GpuConv>;
 
-/**
- * 18 ms of `base` on a GPU of 1 TFLOP/s; beside that a submit and the way of a result back to this thread are short.
- * Software adapters have nothing to gain.
- */
-const TILES_PER_BATCH = 8;
-
 /** @throws {CarafeError} DeviceLost if the device is gone already. */
 export async function createWebgpuBackend(
   device: GPUDevice,
@@ -59,7 +53,6 @@ export async function createWebgpuBackend(
 class WebgpuBackend implements Backend<GpuTensor, GpuPixels, GpuConv> {
   readonly name = 'webgpu';
   readonly details: string;
-  readonly batch: number;
   readonly #context: GpuContext;
   readonly #destroyDevice: boolean;
   readonly #pool: BufferPool;
@@ -68,11 +61,10 @@ class WebgpuBackend implements Backend<GpuTensor, GpuPixels, GpuConv> {
   #ended: CarafeError | undefined; // lost or disposed
 
   constructor(context: GpuContext, destroyDevice: boolean) {
-    const { device, shared, half, hardware } = context;
+    const { device, shared, half } = context;
     this.#context = context;
     this.#destroyDevice = destroyDevice;
     this.#pool = new BufferPool(device);
-    this.batch = hardware ? TILES_PER_BATCH : 1;
     this.details = describeAdapter(device.adapterInfo) + (half ? ', f16' : '');
     if (shared.lost) this.#ended = shared.lost;
     else shared.onLost.add(this.#end);
