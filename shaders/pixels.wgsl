@@ -20,9 +20,9 @@ struct Params {
   cropW: u32,  // pixels in a row of the crop
   sourceH: u32, // rows of the source, as the next four only read by toPixels
   sourceW: u32, // pixels of its rows
-  scale: u32,   // h / sourceH
   fractionH: vec2u, // sourceH / h in lowest terms
   fractionW: vec2u, // sourceW / w in lowest terms
+  scale: u32,   // h / sourceH
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

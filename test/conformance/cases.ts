@@ -489,7 +489,7 @@ const toPixels: PlanesToPixelsCase[] = [false, true].flatMap((alpha) => [
     w: 17,
     h: 3,
     scale,
-    crop: [1, 1, 15 * scale, 7] as const,
+    crop: [1, 1, 15 * scale, 5] as const,
   })),
   { ...toPixelsControl, alpha, w: 1, h: 33, scale: 2, crop: [0, 31, 2, 35] as const },
 ]);
@@ -576,16 +576,19 @@ const imageControl: ImageCase = {
   kUp: 3,
   scale: 2,
 };
-const image: ImageCase[] = sweep(imageControl, {
-  w: [1, 5, 17],
-  h: [1, 8],
-  alpha: [true],
-  channels: [5, 16],
-  body: [0],
-  groups: [1, 3],
-  kUp: [1, 5],
-  scale: [1, 3, 4],
-});
+const image: ImageCase[] = [
+  ...sweep(imageControl, {
+    w: [1, 5, 17],
+    h: [8],
+    alpha: [true],
+    channels: [5, 16],
+    body: [0],
+    groups: [1, 3],
+    kUp: [1, 5],
+    scale: [1, 3, 4],
+  }),
+  { ...imageControl, w: 17, h: 1 },
+];
 
 export const cases: readonly Case[] = [
   ...layout,

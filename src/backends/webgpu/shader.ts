@@ -58,7 +58,7 @@ export class Shader {
       const value = values[member];
       if (value === undefined) throw new Error(`Expected a value for "${member}" of struct ${struct} in ${this.name}`);
       if (typeof value === 'number') words.push(type === 'f32' ? bitsOf(value) : value);
-      else if (isPair(value)) words.push(...value);
+      else if (isPair(value)) words.push(...aligned(value, words, `${struct}.${member}`));
       else this.#append(words, type, value);
     }
     if (Object.keys(values).length !== members.length)
@@ -73,6 +73,12 @@ export class Shader {
     }
     throw new Error(`Expected "${name}" among the ${kind} of ${this.name}`);
   }
+}
+
+/** WGSL puts a vec2u on a multiple of 8 bytes; what is packed here has no gaps. */
+function aligned(pair: readonly number[], words: readonly number[], name: string): readonly number[] {
+  if (words.length % 2 === 1) throw new Error(`Expected ${name} to come after an even number of words`);
+  return pair;
 }
 
 function isPair(value: readonly number[] | Params): value is readonly number[] {
