@@ -19,7 +19,7 @@ const FLOORS: Record<string, Record<keyof typeof IMAGES, number>> = {
   'small-web-x2': { photo: 0.04, 'clip art': 3.3, text: 1.1 },
   'large-web-x2': { photo: 0.1, 'clip art': 4.1, text: 1.5 },
   'base-web-x2': { photo: 0.08, 'clip art': 3.7, text: 1.35 },
-  'base-x2': { photo: 1.28, 'clip art': 8.2, text: 3.1 },
+  'base-x2': { photo: 1.28, 'clip art': 8.19, text: 3.1 },
   'base-x3': { photo: 0.6, 'clip art': 4.8, text: 1.3 },
   'base-x4': { photo: 0.5, 'clip art': 3, text: 0.9 },
   'large-x2': { photo: 1.4, 'clip art': 9.1, text: 4.1 },
