@@ -34,6 +34,23 @@ export interface RgbaPixels {
   readonly colorSpace?: ColorSpace;
 }
 
+/**
+ * The first `length` values in a view of its own; undefined if they have gone since they were checked: their buffer was
+ * transferred, or shrunk. The old view's `length` does not tell: optimised code of Node 20 may see the one it had.
+ */
+export function stillThere<Values extends Uint8ClampedArray | Float32Array>(
+  values: Values,
+  length: number,
+): Values | undefined {
+  const View = values.constructor as new (buffer: ArrayBufferLike, byteOffset: number, length: number) => Values;
+  try {
+    const view = new View(values.buffer, values.byteOffset, length);
+    return values.length < length ? undefined : view; // outside of a shrunk buffer byteOffset is 0
+  } catch {
+    return undefined;
+  }
+}
+
 export function elements(shape: Shape): number {
   return shape[0] * shape[1] * shape[2] * shape[3];
 }

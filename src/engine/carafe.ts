@@ -9,7 +9,7 @@ import {
   type Padding,
   type Window,
 } from '../core/shapes.js';
-import { elements, type Shape, type Tensor } from '../core/tensor.js';
+import { elements, type Shape, stillThere, type Tensor } from '../core/tensor.js';
 import { type CarafeStage, type CarafeStages, predictKernels, upsample } from './networks/carafe-pack.js';
 import type { Spec } from './session.js';
 
@@ -124,9 +124,9 @@ async function runTensors(backend: Backend, program: (ops: Ops) => DeviceTensor,
 /** @throws {CarafeError} ShapeMismatch if the values have gone since they were checked: transferred, or their buffer shrunk. */
 function input(ops: Ops, name: string, { data, shape }: Tensor): DeviceTensor {
   const length = elements(shape);
-  if (data.length < length)
-    throw expected('ShapeMismatch', `${name}.data`, `${length} values until the call settles`, data.length);
-  return ops.input(data, shape);
+  const values = stillThere(data, length);
+  if (values) return ops.input(values, shape);
+  throw expected('ShapeMismatch', `${name}.data`, `${length} values until the call settles`, 'none');
 }
 
 function zeros(shape: Shape): Tensor {

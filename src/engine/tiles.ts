@@ -4,7 +4,8 @@
 // ends: tiled equals whole, bit for bit. For that every tile begins on the grid of BLOCK pixels that kernels may compute in.
 import { BLOCK, type Rectangle } from '../backends/backend.js';
 import { expected } from '../core/errors.js';
-import type { RawImage } from '../core/tensor.js';
+import type { ClampedBytes } from '../core/platform.js';
+import { type RawImage, stillThere } from '../core/tensor.js';
 import { isOpaque } from './alpha.js';
 
 /** Extra input pixels that a tile is cut with, multiples of BLOCK. */
@@ -53,15 +54,16 @@ export function* cutting(image: RawImage, core: Rectangle, { border, inner }: Ha
   const right = Math.min(x + width, image.width);
   const before = left - x;
   const rows = Math.ceil(STEP / (4 * width));
+  let source = pixelsOf(image);
   for (let row = 0; row < height; row++) {
-    if (row % rows === 0) {
-      if (row > 0) yield;
-      assertThere(image); // whoever had the thread may have transferred it
+    if (row > 0 && row % rows === 0) {
+      yield;
+      source = pixelsOf(image);
     }
     const from = Math.min(Math.max(y + row, 0), image.height - 1) * image.width;
     const start = row * width + before;
     const end = start + right - left;
-    data.set(image.data.subarray(4 * (from + left), 4 * (from + right)), 4 * start);
+    data.set(source.subarray(4 * (from + left), 4 * (from + right)), 4 * start);
     pixels.fill(pixels[start], row * width, start);
     pixels.fill(pixels[end - 1], end, (row + 1) * width);
   }
@@ -76,10 +78,12 @@ export function cutTile(image: RawImage, core: Rectangle, halo: Halo): CutTile {
   }
 }
 
-function assertThere({ data, width, height }: RawImage): void {
+/** Whoever had the thread may have transferred them. */
+function pixelsOf({ data, width, height }: RawImage): ClampedBytes {
   const bytes = width * height * 4;
-  if (data.length >= bytes) return;
-  throw expected('UnsupportedImage', 'image', `${bytes} bytes until the call settles`, data.length);
+  const pixels = stillThere(data, bytes);
+  if (pixels) return pixels;
+  throw expected('UnsupportedImage', 'image', `${bytes} bytes until the call settles`, 'none');
 }
 
 /** The tile to (x, y) of an image. */
@@ -94,11 +98,12 @@ export function* pasting(image: RawImage, tile: RawImage, x: number, y: number):
   }
 }
 
-/** Whether any pixel is not opaque. */
-export function* findingAlpha({ data, width, height }: RawImage): Generator<void, boolean, void> {
-  for (let start = 0; start < data.length; start += STEP) {
+/** Whether any pixel is not opaque. @throws {CarafeError} as cutting() */
+export function* findingAlpha(image: RawImage): Generator<void, boolean, void> {
+  const { width, height } = image;
+  for (let start = 0; start < width * height * 4; start += STEP) {
     if (start > 0) yield;
-    if (!isOpaque({ data: data.subarray(start, start + STEP), width, height })) return true;
+    if (!isOpaque({ data: pixelsOf(image).subarray(start, start + STEP), width, height })) return true;
   }
   return false;
 }

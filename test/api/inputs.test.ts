@@ -175,7 +175,15 @@ test('the package itself in another realm, as under jest: Buffers, files and err
     'TextDecoder',
     'MessageChannel',
   ];
-  const outer = ['ArrayBuffer', 'Uint8Array', 'setTimeout', 'performance', 'AbortController', 'structuredClone'];
+  const outer = [
+    'ArrayBuffer',
+    'Uint8Array',
+    'setTimeout',
+    'clearTimeout',
+    'performance',
+    'AbortController',
+    'structuredClone',
+  ];
   const jest = vm.createContext(
     Object.fromEntries([...names, ...outer].map((name) => [name, Reflect.get(globalThis, name)])),
   );
