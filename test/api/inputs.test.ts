@@ -163,21 +163,11 @@ test('the package itself in another realm, as under jest: Buffers, files and err
     logLevel: 'silent',
     write: false,
   });
-  // jest-environment-node: a new context with Node's globals, of which ArrayBuffer and Uint8Array are those of the outer realm
-  const names = [
-    'process',
-    'Buffer',
-    'URL',
-    'Blob',
-    'Response',
-    'DecompressionStream',
-    'TextDecoder',
-    'MessageChannel',
-  ];
-  const outer = ['ArrayBuffer', 'Uint8Array', 'setTimeout', 'performance', 'AbortController', 'structuredClone'];
-  const jest = vm.createContext(
-    Object.fromEntries([...names, ...outer].map((name) => [name, Reflect.get(globalThis, name)])),
-  );
+  // jest-environment-node: a new context with what Node adds to it, and ArrayBuffer and Uint8Array of the outer realm
+  const jest = vm.createContext();
+  const bare = new Set(vm.runInContext('Object.getOwnPropertyNames(globalThis)', jest) as string[]);
+  const added = Object.getOwnPropertyNames(globalThis).filter((name) => !bare.has(name));
+  for (const name of [...added, 'ArrayBuffer', 'Uint8Array']) jest[name] = Reflect.get(globalThis, name);
   vm.runInContext(outputFiles[0].text, jest);
   const inside = vm.runInContext('carafe', jest) as typeof import('carafe-web');
   const own = await inside.createUpscaler({ backend: 'wasm', thread: 'inline', model: bytes });
