@@ -127,10 +127,11 @@ async function inPage(call, ...args) {
   const page = await browser.newPage();
   try {
     await page.goto(`${site.origin}/bench/page.html`);
-    return await page.evaluate(
-      async ([name, values]) => (await import('/bench/page.js'))[name](...values),
-      [call, args],
-    );
+    return await page.evaluate(async ({ page, call, args }) => (await import(page))[call](...args), {
+      page: '/bench/page.js',
+      call,
+      args,
+    });
   } finally {
     await page.close();
   }
@@ -201,10 +202,10 @@ async function moved() {
     await page.addScriptTag({ content: `${text}\nglobalThis.moved = moved;` });
     const model = readFileSync(join(root, 'models/base-x2.safetensors')).toString('base64');
     return await page.evaluate(
-      async ([shape, base64]) => {
+      async ({ shape, base64 }) => {
         const device = await (await navigator.gpu.requestAdapter()).requestDevice();
         const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-        const { moduleTraffic, tileTraffic } = globalThis.moved;
+        const { moduleTraffic, tileTraffic } = /** @type {any} */ (globalThis).moved;
         return {
           traffic: [
             moduleTraffic(device, shape, { half: false, hardware: true }),
@@ -212,7 +213,7 @@ async function moved() {
           ],
         };
       },
-      [operators[0], model],
+      { shape: operators[0], base64: model },
     );
   } finally {
     await page.close();

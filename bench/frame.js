@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { create, globals } from 'webgpu';
+import { esbuildAssets } from '../scripts/assets.js';
 import { root } from '../scripts/ensure.js';
 import { table, writeTables } from './report.js';
 
@@ -19,7 +20,7 @@ await build({
   bundle: true,
   platform: 'node',
   format: 'esm',
-  loader: { '.wgsl': 'text', '.deflate': 'binary' },
+  plugins: [esbuildAssets],
 });
 const { tileTraffic } = await import(outfile);
 rmSync(folder, { recursive: true });

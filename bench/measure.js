@@ -14,8 +14,8 @@ const cpuNow = globalThis.process?.cpuUsage
 
 /**
  * @param {Contender[]} contenders
- * @param {{ rounds?: number, sampleMs?: number, warmupMs?: number, budgetMs?: number }} options a sample is as many calls as fill
- *   sampleMs; warming up takes warmupMs and at least two calls, one if that took a second; rounds end early, after minRounds, when budgetMs is used up
+ * @param {{ rounds?: number, minRounds?: number, sampleMs?: number, warmupMs?: number, budgetMs?: number }} options a sample is as many calls
+ *   as fill sampleMs; warming up takes warmupMs and at least two calls, one if that took a second; rounds end early, after minRounds, when budgetMs is used up
  * @returns {Promise<Record<string, Samples>>}
  */
 export async function interleave(

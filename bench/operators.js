@@ -5,6 +5,7 @@ import { interleave, ratio, summary } from './measure.js';
 import { createProbe } from './probe.js';
 import { operatorFlops } from './shapes.js';
 
+/** @type {Record<string, import('carafe-web').CarafeModuleOptions & { into?: boolean, shared?: boolean }>} */
 const OURS = {
   // how the package is run; `into`: results go into memory that is there already; `shared`: so do they and x, on SharedArrayBuffers
   worker: { backend: 'wasm', thread: 'worker' },
@@ -119,7 +120,7 @@ async function openPeers(shape, weights, x, check) {
   const { openSession } = await import('./peers/onnxruntime.js');
   const graphs = operatorGraphs(shape, weights);
   const best = [];
-  for (const runtime of ['web', 'node']) {
+  for (const runtime of /** @type {const} */ (['web', 'node'])) {
     const sessions = await Promise.all(
       Object.entries(graphs).map(async ([graph, model]) => ({ graph, session: await openSession(runtime, model) })),
     );

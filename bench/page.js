@@ -3,10 +3,11 @@ import { largestDifference, operatorData, operatorTolerance, testImage } from '.
 import { interleave, ratio, summary } from './measure.js';
 import { network, openTfjs, operator } from './peers/tfjs.js';
 
+const PACKAGE = '/dist/index.js';
 const ORT = '/bench/peers/node_modules/onnxruntime-web/dist/';
 
 /**
- * @typedef {{ name: string, runtime: 'carafe-web' | 'onnxruntime-web' | 'tfjs', backend: 'wasm' | 'webgpu', thread?: 'worker' | 'inline', into?: boolean, model?: string,
+ * @typedef {{ name: string, runtime: 'carafe-web' | 'onnxruntime-web' | 'tfjs', backend: 'reference' | 'wasm' | 'webgpu', thread?: 'worker' | 'inline', into?: boolean, model?: string,
  *   graph?: 'smart' | 'matmul', network?: { metadata: Record<string, string>, tensors: Record<string, any> } }} Contender
  *   into: results go into memory that is there already; model: a base64 .onnx; graph, network: tfjs's
  * @typedef {{ shape?: import('./shapes.js').OperatorShape, image?: import('./shapes.js').ImageSize }} Job
@@ -75,6 +76,7 @@ export async function steady(contenders, job, timing) {
   };
 }
 
+/** @param {Job} job @returns {any} what operatorData gives, or an image */
 function prepare({ shape, image }) {
   return shape ? operatorData(shape) : testImage(image.width, image.height, image.peers);
 }
@@ -90,6 +92,7 @@ function lumaDifference(luma, rgba, { width, height }) {
   }, 0);
 }
 
+/** @param {Contender} contender @param {Job} job */
 async function open({ runtime, backend, thread, into, model, graph, network: net }, { shape, image }, input) {
   if (runtime !== 'carafe-web') {
     const { data, shape: dims } = shape
@@ -106,7 +109,7 @@ async function open({ runtime, backend, thread, into, model, graph, network: net
       : network(tf, { metadata: net.metadata, tensor }, image.height, image.width);
     return { run: () => run(data), close: () => {}, details: `tfjs ${tf.version_core ?? tf.version['tfjs-core']}` };
   }
-  const { createCarafe, createUpscaler } = await import('/dist/index.js');
+  const { createCarafe, createUpscaler } = /** @type {typeof import('carafe-web')} */ (await import(PACKAGE));
   if (shape) {
     const { scale, kUp, groups } = shape;
     const module = await createCarafe(input.weights, { scale, kUp, groups, backend, thread });

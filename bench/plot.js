@@ -7,9 +7,16 @@ const [WIDTH, HEIGHT] = [860, 420];
 const BOX = { left: 70, right: 20, top: 56, bottom: 96 };
 const [OURS, OTHERS, INK, FAINT] = ['#1b6ef3', '#8a8f98', '#222', '#ddd'];
 
+/**
+ * own: ours; how: the name of its measurement; measured: a peer's; ms: measured earlier; paper: the number is from a paper; hollow: a time
+ * that was not measured beside ours
+ * @typedef {{ name: string, db: number, macs?: number, ms?: number, own?: boolean, how?: string, measured?: string, paper?: boolean, hollow?: boolean }} Model
+ */
+
 // Set14 x2 in dB: PSNR on Y, MATLAB's bicubic as the input, the protocol of bench/quality.js. Of UpscalerJS's models and the ECBSR
 // networks in ONNX Runtime these were measured once, with the versions in bench/peers/package.json, in November 2026; `ms` (CPU
 // for a 256x256 input, one thread, the same processor unloaded) stands in where the bench does not run that peer itself.
+/** @type {Model[]} */
 const QUALITY = [
   { name: 'pica lanczos3', db: 30.77, measured: 'pica, lanczos3' },
   { name: 'esrgan-slim (tfjs-wasm)', db: 30.22, measured: 'UpscalerJS esrgan-slim, tfjs-wasm' },
@@ -22,6 +29,7 @@ const QUALITY = [
 ];
 
 // Set14 x2 in dB against multiply-adds per input pixel: the first four measured by us in that protocol, the others from their papers.
+/** @type {Model[]} */
 const COST = [
   { name: 'ESPCN', macs: 26_800, db: 32.61 },
   { name: 'ECBSR-M4C16', macs: 11_500, db: 32.78 },
@@ -34,7 +42,7 @@ const COST = [
   { name: 'ETDS-L', macs: 152_000, db: 33.24, paper: true },
 ];
 
-/** What the cards of the shipped x2 models for clean photographs say. */
+/** What the cards of the shipped x2 models for clean photographs say. @returns {Model[]} */
 function ownModels() {
   return ['small', 'base', 'large'].map((name) => {
     const text = readFileSync(join(folder, `../models/${name}-x2.md`), 'utf8');
@@ -142,8 +150,8 @@ function learningCurve(model) {
   for (const run of readFileSync(join(folder, `../models/${model}.log`), 'utf8')
     .split('# carafe-luma ')
     .slice(1)) {
-    const { batch } = JSON.parse(/# options ({.*})/.exec(run)[1]);
-    if (JSON.parse(run.split(' params')[0]).scale !== scale) continue;
+    const { batch, strong, web } = JSON.parse(/# options ({.*})/.exec(run)[1]);
+    if (strong || web || JSON.parse(run.split(' params')[0]).scale !== scale) continue; // strong ends are measured on worse images
     const steps = [...run.matchAll(/^step (\d+) .* bsds400 ([\d.]+)/gim)].map(([, step, db]) => [
       Number(step),
       Number(db),

@@ -104,11 +104,13 @@ async function main() {
   });
   const scale = Number(values.scale);
   const { createUpscaler } = await import('carafe-web');
-  const upscaler = await createUpscaler({
+  /** @type {any} */ // what it does not know, createUpscaler refuses
+  const options = {
     scale,
     backend: values.backend,
     model: values.model.endsWith('.safetensors') ? pathToFileURL(values.model) : values.model,
-  });
+  };
+  const upscaler = await createUpscaler(options);
   const { backend, details, model } = upscaler.info;
   console.log(
     `model ${model}, backend ${backend} (${details}), x${scale}${values.jpeg ? `, small images as JPEG of quality ${values.jpeg}` : ''}\n\n| folder | images | bicubic PSNR | SSIM | ${model} PSNR | SSIM |\n|---|---|---|---|---|---|`,

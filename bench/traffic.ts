@@ -109,6 +109,8 @@ export function tileTraffic(device: GPUDevice, file: Uint8Array, name: string, s
     (sum, { cIn, cOut, k }) => sum + 4 * cOut * (cIn * k * k + 1),
     0,
   );
+  const gains = big + luma + 2 * chroma; // luma is read once more, since its means are there only after it
+  const lines = rgba + luma + chroma + 2 * chroma + 4 * rgba; // what is read, slopes, and two images of bounds
   const bodyBytes = body.length * 2 * feature; // what is added is the input, which is there already
   const layers =
     rgba +
@@ -125,6 +127,8 @@ export function tileTraffic(device: GPUDevice, file: Uint8Array, name: string, s
     luma +
     big +
     big +
+    gains +
+    lines +
     chroma +
     result +
     parameters;

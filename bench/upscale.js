@@ -8,6 +8,9 @@ import { interleave, ratio, summary } from './measure.js';
 import { createProbe } from './probe.js';
 import { lumaFlops } from './shapes.js';
 
+/** @typedef {import('carafe-web').UpscalerOptions & { model?: string }} Options a built-in model */
+
+/** @type {Record<string, Options>} */
 const OURS = {
   worker: { backend: 'wasm', thread: 'worker', workers: 1 },
   inline: { backend: 'wasm', thread: 'inline' },
@@ -17,7 +20,9 @@ const OURS = {
     wasm: new URL('../dist/carafe-simd.wasm', import.meta.url),
   },
 };
+/** @type {Record<string, Options>} */
 const TWO_WORKERS = { '2 workers': { backend: 'wasm', thread: 'worker', workers: 2 } };
+/** @type {Record<string, Options>} */
 const OTHER_MODELS = {
   'worker, small': { ...OURS.worker, model: 'small' },
   'worker, large': { ...OURS.worker, model: 'large' },
@@ -37,8 +42,10 @@ export async function benchUpscale(images, { peers, timing, log }) {
   return results;
 }
 
+/** @param {import('./shapes.js').ImageSize} image */
 async function benchImage({ name, width, height, pool, tile, slow }, withPeers, timing) {
   const image = testImage(width, height, true); // grey, so that luma alone can be compared
+  /** @param {Options} options */
   const flops = ({ model = 'base' }) => lumaFlops(networkOf(model), width * height);
   const own = { ...OURS, ...(pool && TWO_WORKERS), ...OTHER_MODELS };
   const contenders = [];
@@ -92,7 +99,7 @@ async function benchImage({ name, width, height, pool, tile, slow }, withPeers, 
   };
 }
 
-/** The first and the last corner of the result against the reference backend's, within 1 of 255. */
+/** The first and the last corner of the result against the reference backend's, within 1 of 255. @param {Options['model']} model */
 async function checkCorners(what, image, result, model = 'base') {
   const reference = await createUpscaler({ backend: 'reference', thread: 'inline', model });
   const radius = radiusOf(model);
@@ -117,7 +124,7 @@ async function checkCorners(what, image, result, model = 'base') {
 
 const modelFile = (name) => `${root}models/${name}-x2.safetensors`;
 
-/** The numbers in the header of a .safetensors file. */
+/** The numbers in the header of a .safetensors file. @returns {any} */
 function networkOf(name) {
   const bytes = readFileSync(modelFile(name));
   const { __metadata__: metadata } = JSON.parse(bytes.toString('utf8', 8, 8 + Number(bytes.readBigUInt64LE())));

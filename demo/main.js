@@ -1,6 +1,7 @@
 // The demo page: a photo in, the photo enlarged beside the browser's own bicubic; tiles appear as they are ready.
 import { createUpscaler, toBlob } from '../dist/index.js';
 
+/** @returns {any} an input, a canvas, a link */
 const $ = (id) => document.getElementById(id);
 let upscaler;
 let running;
@@ -9,6 +10,7 @@ async function show(blob) {
   running?.abort();
   const controller = (running = new AbortController());
   try {
+    /** @type {any} */
     const options = { backend: $('backend').value, model: $('model').value, scale: Number($('scale').value) };
     const key = JSON.stringify(options);
     if (upscaler?.key !== key) {

@@ -1,5 +1,5 @@
-// assembly/ -> dist/*.wasm, src/ -> dist/*.js and dist/*.d.ts, models/ -> dist/models/*.js. The worker comes before the entries: its
-// text is also carried inside the package for where its file is not found.
+// assembly/ -> dist/*.wasm, src/ -> dist/*.js and dist/*.d.ts, models/ -> dist/models/*.js. The worker comes before the
+// entries: its text is also carried inside the package for where its file is not found.
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import {
@@ -25,7 +25,8 @@ mkdirSync(dist, { recursive: true });
 
 for (const target of ['simd', 'relaxed'])
   run('npx', ['--no-install', 'asc', '--config', 'asconfig.json', '--target', target]);
-renameSync(join(dist, 'carafe-simd.d.ts'), join(dist, 'kernels.d.ts')); // the signatures, for src/backends/wasm/kernels.ts
+// The kernels' signatures, for src/backends/wasm/kernels.ts.
+renameSync(join(dist, 'carafe-simd.d.ts'), join(dist, 'kernels.d.ts'));
 rmSync(join(dist, 'carafe-simd.js')); // asc's loader, which nothing uses
 
 const [simd, relaxed] = ['simd', 'relaxed'].map((target) => readFileSync(join(dist, `carafe-${target}.wasm`)));
@@ -48,6 +49,7 @@ const models = {
       external: true,
     })),
 };
+/** @type {import('esbuild').BuildOptions} */
 const options = {
   absWorkingDir: root,
   bundle: true,
@@ -72,9 +74,10 @@ await minify(join(dist, 'carafe-web-worker.js'));
 
 const entries = await build({
   ...options,
-  entryPoints: { index: 'src/index.ts', core: 'src/core.ts', cli: 'src/cli/main.ts' },
+  entryPoints: { index: 'src/index.ts', core: 'src/core.ts', onnx: 'src/onnx/index.ts', cli: 'src/cli/main.ts' },
   splitting: true,
-  chunkNames: 'carafe-web-[name]-[hash]', // known to src/worker/spawn.ts, and beside the worker: it is found relative to the chunk
+  // Known to src/worker/spawn.ts, and beside the worker: it is found relative to the chunk.
+  chunkNames: 'carafe-web-[name]-[hash]',
   plugins: [esbuildAssets, models],
 });
 await build({
@@ -97,7 +100,8 @@ await build({
 await declarations();
 writeFileSync(join(dist, 'third-party-licenses.txt'), licenses(worker, entries));
 
-removeOlderThan(dist, started - 1000); // what an earlier build left, last: a process that runs the old files keeps them while this one works
+// What an earlier build left, last: a process that runs the old files keeps them while this one works.
+removeOlderThan(dist, started - 1000);
 writeFileSync(join(dist, '.built'), '');
 for (const name of readdirSync(dist).filter((file) => /\.(js|wasm)$/.test(file))) {
   const bytes = readFileSync(join(dist, name));
@@ -117,8 +121,8 @@ async function minify(file) {
     format: { comments: 'some' },
     sourceMap: { content: readFileSync(`${file}.map`, 'utf8'), includeSources: true, url: map },
   });
-  writeFileSync(file, minified.code);
-  writeFileSync(`${file}.map`, minified.map);
+  writeFileSync(file, /** @type {string} */ (minified.code));
+  writeFileSync(`${file}.map`, /** @type {string} */ (minified.map));
 }
 
 /** One file of types for each entry, with nothing in it that the public API does not name. */
@@ -126,7 +130,11 @@ async function declarations() {
   const { rollup } = await import('rollup');
   const { dts } = await import('rollup-plugin-dts');
   const bundle = await rollup({
-    input: { index: join(root, 'src/index.ts'), core: join(root, 'src/core.ts') },
+    input: {
+      index: join(root, 'src/index.ts'),
+      core: join(root, 'src/core.ts'),
+      onnx: join(root, 'src/onnx/index.ts'),
+    },
     plugins: [dts({ tsconfig: join(root, 'scripts/tsconfig.types.json') })],
   });
   await bundle.write({ dir: dist, format: 'es', entryFileNames: '[name].d.ts', chunkFileNames: 'types.d.ts' });

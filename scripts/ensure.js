@@ -1,4 +1,5 @@
-// What a fresh machine lacks, brought in once: npm packages, Debian packages (as root), the build. Plain Node: it runs before anything is installed.
+// What a fresh machine lacks, brought in once: npm packages, Debian packages (as root), the build. Plain Node: it runs
+// before anything is installed.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,6 @@
 // npm run demo: builds, serves this folder on localhost and says where the demo is. Also the server of the browser tests.
 import { createReadStream, statSync } from 'node:fs';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { ensureBuild, ensurePackages, root } from './ensure.js';
@@ -27,13 +28,15 @@ export async function serve(folder, port = 0) {
     });
     createReadStream(file).pipe(response);
   });
-  await new Promise((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening'); // or it throws what 'error' brings
   const close = () =>
     new Promise((resolve) => {
       server.closeAllConnections();
       server.close(resolve);
     });
-  return { origin: `http://127.0.0.1:${server.address().port}`, close };
+  const { port: chosen } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  return { origin: `http://127.0.0.1:${chosen}`, close };
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -1,4 +1,14 @@
-// Every public export, nothing else: the core, and the models by name.
+// Every public export, nothing else: the core, the models by name, and checkpoints.
 export * from './core.js';
+export {
+  type CarafeLayerInfo,
+  type CheckpointSource,
+  listCarafe,
+  loadCarafe,
+  type LoadCarafeOptions,
+  type LoadedCarafe,
+  type LoadedConv,
+} from './api/checkpoint.js';
 export { createUpscaler, upscale } from './api/named-models.js';
 export type { UpscalerOptions } from './api/options.js';
+export type { CarafeFamily, RefusedLayer } from './models/carafe-layers.js';

@@ -44,7 +44,16 @@ export async function nodeGpuDevice(): Promise<GPUDevice> {
   return adapter.requestDevice();
 }
 
+/** A device with every feature on which nothing runs: it says whether shaders and calls are valid. */
+export async function nullGpuDevice(): Promise<GPUDevice> {
+  const { create } = await import('webgpu');
+  nothing ??= create(['backend=null']);
+  const adapter = await nothing.requestAdapter();
+  return adapter!.requestDevice({ requiredFeatures: ['shader-f16'] });
+}
+
 let gpu: GPU | undefined; // devices do not keep it alive
+let nothing: GPU | undefined;
 
 async function openGpu(): Promise<GPU> {
   const { create, globals } = await import('webgpu');

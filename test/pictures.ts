@@ -28,11 +28,17 @@ export function testImage(
   return { data, width, height };
 }
 
+export interface Picture {
+  readonly data: Uint8ClampedArray;
+  readonly width: number;
+  readonly height: number;
+}
+
 const FOLDER = fileURLToPath(new URL('failed/', import.meta.url));
 const GAIN = 16; // of the difference, so that one step is seen
 
 /** Writes got, want and their difference, 16-fold and without alpha, as PNGs. @returns where */
-export async function writePictures(name: string, got: RawImage, want: RawImage): Promise<string> {
+export async function writePictures(name: string, got: Picture, want: Picture): Promise<string> {
   mkdirSync(FOLDER, { recursive: true });
   const path = join(FOLDER, name.replace(/[^\w.-]+/g, '-').slice(0, 120));
   const difference = want.data.map((value, i) => (i % 4 === 3 ? 255 : GAIN * Math.abs((got.data[i] ?? 255) - value)));
@@ -45,7 +51,7 @@ export async function writePictures(name: string, got: RawImage, want: RawImage)
 }
 
 /** @throws {Error} that says where the pictures are, if a byte differs by more than `maxDifference`. */
-export async function assertSamePicture(name: string, got: RawImage, want: RawImage, maxDifference = 0): Promise<void> {
+export async function assertSamePicture(name: string, got: Picture, want: Picture, maxDifference = 0): Promise<void> {
   const sameSize = got.width === want.width && got.height === want.height;
   let count = 0;
   let max = 0;

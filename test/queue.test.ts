@@ -5,7 +5,7 @@ import { CarafeError } from '../src/core/errors.js';
 import { type Call, type Piece, Queue, type Runner, type Work } from '../src/engine/queue.js';
 import type { Outcome, SessionInfo } from '../src/engine/session.js';
 
-const info: SessionInfo = { backend: 'wasm', details: '', rejected: [], timings: {}, batch: 1, facts: {} };
+const info: SessionInfo = { backend: 'wasm', details: '', rejected: [], timings: {}, facts: {} };
 
 /** A runner that takes a turn for a job, one after the other. */
 class FakeRunner implements Runner {

@@ -1,6 +1,7 @@
 // Programs by rows (src/backends/wasm/plan.ts) with producers that only keep books: every row is computed once, in
 // order, before it is read and is still there when it is; memory does not grow with the height; rows and columns that
 // nobody needs are not computed; programs that are alike are planned once.
+import { throughPlanes } from './conformance/programs.js';
 import { describe, expect, test, vi } from 'vitest';
 import { PLAIN } from '../src/backends/backend.js';
 import { Arena } from '../src/backends/wasm/arena.js';
@@ -165,12 +166,7 @@ describe('programs by rows', () => {
     const backend = await wasmSimd.open();
     const image = { data: new Uint8ClampedArray(20_000 * 4), width: 20_000, height: 1 };
     const copies = (count: number) =>
-      backend.runPixels((ops) =>
-        Array.from({ length: count }, () => {
-          const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels(image), false);
-          return ops.planesToPixels(luma, chroma, { x: 0, y: 0, width: image.width, height: 1 });
-        }),
-      );
+      backend.runPixels((ops) => Array.from({ length: count }, () => throughPlanes(ops, image, false)));
     const grow = vi.spyOn(WebAssembly.Memory.prototype, 'grow');
     await copies(1);
     expect(grow).toHaveBeenCalled();

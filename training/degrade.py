@@ -22,6 +22,13 @@ def draw(rng, bad):
     return blur, noise if noisy else 0.0, quality if coded else 0
 
 
+def draw_web(rng):
+    """What the first strong ends were trained on, the later -web models: three such images of each, all for the end."""
+    blur = int(rng.integers(1, 4)) if rng.random() < 0.25 else 0
+    noise = rng.uniform(1, 6) if rng.random() < 0.25 else 0.0
+    return blur, noise, int(rng.integers(40, 96))
+
+
 def jpeg(image8, quality, subsampling=2):
     """uint8 as it comes back from a JPEG of this quality, or unchanged with 0."""
     if not quality:

@@ -31,6 +31,7 @@ from step import LOG_OFFSET, LOSSES, Step
 import upsamplers
 
 
+PLACES = {None: (1.0,), 'dial': degrade.PLACES, 'web': (1.0, 1.0, 1.0)}  # on the line between two ends: what batches train in turn
 PAD = 16  # LR pixels of context each side of a prepared image: at least any network's halo, so that all of a scale share them
 
 
@@ -41,8 +42,8 @@ def prepare(path, scale, strong, seed):
     """
     rng = np.random.Generator(np.random.PCG64(seed))
     hr8 = images.crop_to_multiple(images.load_rgb(path), scale)
-    for place in degrade.PLACES if strong else (0,):
-        blur, noise, quality = degrade.draw(rng, place == 1) if strong else (0, 0, 0)
+    for place in PLACES[strong]:
+        blur, noise, quality = degrade.draw(rng, place == 1) if strong == 'dial' else degrade.draw_web(rng) if strong else (0, 0, 0)
         seen = np.asarray(Image.fromarray(hr8).filter(ImageFilter.GaussianBlur(degrade.BLURS[blur] * scale))) if blur else hr8
         lr8 = images.downscale(seen, scale)
         if noise:
@@ -55,7 +56,7 @@ def prepare(path, scale, strong, seed):
 def load_folder(folder, config, cache, strong):
     """-> (train, kept back). Prepared arrays are cached, as decoding and resizing take a while."""
     paths = images.list_images([folder])
-    digest = hashlib.sha256(json.dumps([config['scale'], PAD, *(['strong'] if strong else []), [[p, os.path.getsize(p)] for p in paths]]).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps([config['scale'], PAD, *(['strong', strong] if strong else []), [[p, os.path.getsize(p)] for p in paths]]).encode()).hexdigest()[:16]
     file = os.path.join(cache, f'images-{digest}.npz')
     if not os.path.exists(file):
         prepared = []
@@ -135,7 +136,7 @@ def options():
     arg.add_argument('--clip', type=float, default=3, help='gradient norm is clipped to this many times its running mean')
     arg.add_argument('--ema', type=float, default=0.999)
     arg.add_argument('--loss', choices=LOSSES, default='l1')
-    arg.add_argument('--strong', action='store_true', help='train the strong end, for bad images, and the middle of the line to it from --start, the clean end')
+    arg.add_argument('--strong', nargs='?', const='dial', choices=('dial', 'web'), help='train the strong end, for bad images, and the middle of the line to it from --start, the clean end; web: the end alone, as the first ones were')
     arg.add_argument('--start', help='begin from the weights of this checkpoint or .safetensors (fine-tuning)')
     arg.add_argument('--seed', type=int, default=1)
     arg.add_argument('--threads', type=int, default=1)
@@ -192,7 +193,7 @@ def main():
         check_step(step, config)
 
     sources = load_sources(o.data, config, cache, o.strong)
-    places = degrade.PLACES if o.strong else (1.0,)  # batches take turns
+    places = PLACES[o.strong]
     patches = [Patches([train[i::len(places)] for _, _, train, _ in sources], [share for _, share, _, _ in sources], config, o.patch, o.seed + 1000 * i) for i in range(len(places))]
     weights = initial(config, o.seed)
     if o.start:  # the layers that fit: a network of another scale shares head and body
@@ -250,8 +251,8 @@ def main():
             bar = '#' * int(30 * done / o.stop)
             print(f'\r[{bar:30}] {done}/{o.stop} loss {np.mean(losses[-100:]):.5f}, {left:.0f} min left ', end='', flush=True)
         if done % o.eval_steps == 0 or done == o.stop:
-            scores = ' '.join(f'{name}{"-mild" * turn} {kept_back_psnr({key: torch.lerp(clean[key], ema[key], place) for key in ema}, kept[turn::len(places)], config):.3f}'
-                              for name, _, _, kept in sources if kept for turn, place in enumerate(places))
+            scores = ' '.join(f'{name}{"" if place == 1 else "-mild"} {kept_back_psnr({key: torch.lerp(clean[key], ema[key], place) for key in ema}, [pair for i, pair in enumerate(kept) if places[i % len(places)] == place], config):.3f}'
+                              for name, _, _, kept in sources if kept for place in dict.fromkeys(places))
             seconds = spent + time.time() - started
             line = f'step {done} loss {np.mean(losses[-o.eval_steps:]):.6f} lr {rate:.2e} kept-back {scores} minutes {seconds / 60:.1f}'
             print(('\n' if sys.stdout.isatty() else '') + line, flush=True)

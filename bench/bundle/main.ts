@@ -59,7 +59,7 @@ async function runAll(parts: readonly Part[]): Promise<void> {
   const results: PartResult[] = [];
   let log = '';
   const run = async (part: Part): Promise<void> => {
-    const limit = Math.min(part.limit, left());
+    const limit = Math.min((small ? 4 : 1) * part.limit, left());
     const file = join(work, `${part.name}.json`);
     const { code, output, seconds } =
       limit > 3 ? await inProcess(part, file, limit) : { code: 'no time was left', output: '', seconds: 0 };

@@ -206,13 +206,17 @@ export function markdown(report: Report): string {
 export function summary(report: Report): string {
   const of = (name: string): any[] => tableOf(report, name);
   const peaks = peaksOf(report);
-  const adapter = of('adapter').find(({ what }) => what === 'info')?.value ?? {};
+  const adapter = of('adapter').find(({ what }) => what === 'info')?.value;
   const limits = of('adapter').find(({ what }) => what === 'limits')?.value ?? {};
   const features: string[] = of('adapter').find(({ what }) => what === 'features')?.value ?? [];
   const lines: string[] = [
     '================ summary',
-    `adapter: ${adapter.vendor} ${adapter.architecture} ${adapter.device} ${adapter.description}; subgroups ${adapter.subgroupMinSize}..${adapter.subgroupMaxSize}; ${features.filter((name) => /f16|timestamp|subgroup|matrix|float32/.test(name)).join(' ')}`,
-    `limits: buffer ${limits.maxBufferSize}, binding ${limits.maxStorageBufferBindingSize}, workgroup memory ${limits.maxComputeWorkgroupStorageSize}, invocations ${limits.maxComputeInvocationsPerWorkgroup}`,
+    ...(adapter
+      ? [
+          `adapter: ${adapter.vendor} ${adapter.architecture} ${adapter.device} ${adapter.description}; subgroups ${adapter.subgroupMinSize}..${adapter.subgroupMaxSize}; ${features.filter((name) => /f16|timestamp|subgroup|matrix|float32/.test(name)).join(' ')}`,
+          `limits: buffer ${limits.maxBufferSize}, binding ${limits.maxStorageBufferBindingSize}, workgroup memory ${limits.maxComputeWorkgroupStorageSize}, invocations ${limits.maxComputeInvocationsPerWorkgroup}`,
+        ]
+      : []),
     ...of('machine').map(({ what, value }) => `${what}: ${value}`),
   ];
   const sums = new Map<string, [number, number]>();

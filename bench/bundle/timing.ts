@@ -93,11 +93,9 @@ const dispatches: Part = {
   limit: 75,
   async run(context) {
     const { small, brief, read } = context;
-    const variants: Variant[] = [
-      { f16: false, staged: true },
-      { f16: true, staged: true },
-      ...(brief ? [] : [{ f16: false, staged: false }]),
-    ];
+    const staged = [false, true].map((f16) => ({ f16, staged: true }));
+    const registers = { f16: false, staged: false };
+    const variants: Variant[] = small ? [registers] : brief ? staged : [...staged, registers];
     for (const variant of variants) {
       const opened = await openVariant(variant, context);
       if (!opened) continue;

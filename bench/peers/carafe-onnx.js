@@ -65,7 +65,9 @@ function matmul(shape, weights) {
  * @param {URL | string} file .safetensors of architecture carafe-luma
  */
 export function lumaGraphs(file, h, w) {
-  return Object.fromEntries(['sum', 'reduce', 'exp'].map((variant) => [variant, luma(file, h, w, variant)]));
+  return Object.fromEntries(
+    /** @type {const} */ (['sum', 'reduce', 'exp']).map((variant) => [variant, luma(file, h, w, variant)]),
+  );
 }
 
 /**
@@ -155,6 +157,7 @@ export function plainGraph(h, w) {
   return g.finish(y, [1, 3, h * s, w * s]);
 }
 
+/** @param {OnnxGraph} g @param {string} x @param {{ weights: any, bias?: any }} parameters @param {number} k */
 function conv(g, x, { weights, bias }, k) {
   const r = (k - 1) / 2;
   return g.node(

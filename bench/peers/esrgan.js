@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createRequire } from 'node:module';
 
-const require = createRequire(import.meta.url);
+const load = createRequire(import.meta.url);
 const folder = (name) => join(import.meta.dirname, 'node_modules', name);
 
 export async function openEsrganSlim() {
-  const tf = require('@tensorflow/tfjs');
-  const wasm = require('@tensorflow/tfjs-backend-wasm');
+  const tf = load('@tensorflow/tfjs');
+  const wasm = load('@tensorflow/tfjs-backend-wasm');
   wasm.setWasmPaths(`${folder('@tensorflow/tfjs-backend-wasm/dist')}/`);
   wasm.setThreadsCount(1);
   tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);

@@ -24,7 +24,7 @@ export async function openImagePeers({ image, result, model, radius, tile, slow 
   const planes = Float32Array.from({ length: 3 * w * h }, (_, i) => luma[i % (w * h)]);
   const peers = [];
 
-  for (const runtime of ['web', 'node']) {
+  for (const runtime of /** @type {const} */ (['web', 'node'])) {
     const sessions = await Promise.all(
       Object.entries(lumaGraphs(model, h, w)).map(async ([graph, bytes]) => ({
         name: graph,
@@ -49,7 +49,7 @@ export async function openImagePeers({ image, result, model, radius, tile, slow 
 
   const plain = plainGraph(h, w);
   const outputs = [];
-  for (const runtime of ['web', 'node']) {
+  for (const runtime of /** @type {const} */ (['web', 'node'])) {
     const session = await openSession(runtime, plain);
     outputs.push(await session.run(planes, [1, 3, h, w]));
     peers.push({

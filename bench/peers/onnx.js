@@ -24,7 +24,7 @@ export class OnnxGraph {
     return this.#initializer([values.length], INT64, BigInt64Array.from(values, BigInt));
   }
 
-  /** @param {Record<string, number | number[] | string>} attributes floats are written { float: 0.5 } */
+  /** @param {Record<string, number | number[] | string | { float: number }>} attributes floats are written { float: 0.5 } */
   node(type, inputs, attributes = {}) {
     const output = `v${this.#count++}`;
     this.#nodes.push([

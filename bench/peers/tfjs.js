@@ -4,12 +4,13 @@ const FOLDER = '/bench/peers/node_modules/@tensorflow/';
 
 export async function openTfjs() {
   // tfjs 4.11 asks for the adapter's name by a method that engines have removed since.
-  globalThis.GPUAdapter.prototype.requestAdapterInfo ??= async function requestAdapterInfo() {
+  const page = /** @type {any} */ (globalThis);
+  page.GPUAdapter.prototype.requestAdapterInfo ??= async function requestAdapterInfo() {
     return this.info;
   };
   for (const file of ['tfjs/dist/tf.min.js', 'tfjs-backend-webgpu/dist/tf-backend-webgpu.min.js'])
     await load(FOLDER + file);
-  const { tf } = globalThis;
+  const { tf } = page;
   if (!(await tf.setBackend('webgpu'))) throw new Error('Expected tfjs to have its webgpu backend, got a refusal');
   await tf.ready();
   return tf;
@@ -28,6 +29,7 @@ function load(src) {
 }
 
 /** PyTorch's (cOut, cIn, k, k) as tfjs's filter [k, k, cIn, cOut]. */
+/** @param {any} tf @param {{ weights: any, bias?: any }} parameters */
 function convolution(tf, { weights, bias }) {
   const filter = tf.transpose(tf.tensor(Float32Array.from(weights.data), weights.shape), [2, 3, 1, 0]);
   const offset = bias && tf.tensor1d(Float32Array.from(bias.data));

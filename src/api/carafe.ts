@@ -79,8 +79,13 @@ export interface CarafeModule extends AsyncDisposable {
  * module.dispose();
  */
 export async function createCarafe(weights: CarafeWeights, options: CarafeModuleOptions = {}): Promise<CarafeModule> {
-  const { compress, encode, ...rest } = checkModule(weights, options);
-  const checked = { ...rest, compress: compress && copyWeights(compress), encode: copyWeights(encode) };
+  const { compress, encode, out, ...rest } = checkModule(weights, options);
+  const checked = {
+    ...rest,
+    compress: compress && copyWeights(compress),
+    encode: copyWeights(encode),
+    out: out && copyWeights(out),
+  };
   const { signal } = checkRun(options);
   signal?.throwIfAborted();
   return unlessAborted(signal, open(checked, options), (late) => late.dispose());
@@ -124,7 +129,7 @@ class PoolModule implements CarafeModule {
     options: { into?: Float32Array; signal?: Global<'AbortSignal'> } = {},
   ): Promise<Tensor> {
     const features = checkFeatures(x, this.#checked);
-    const into = checkInto(options, features, this.#checked.scale);
+    const into = checkInto(options, features, this.#checked);
     if (features.shape[0] === 0) return empty(upsampledShape(features.shape, this.#checked), into);
     const values = into?.length;
     return this.#run(features, options, () => {
@@ -147,8 +152,8 @@ class PoolModule implements CarafeModule {
 }
 
 /** The weights as they are now: a worker that is started again needs them again. */
-function copyWeights({ weights: { data, shape }, bias }: ConvSpec): ConvSpec {
-  return { weights: { data: data.slice(), shape }, bias: bias?.slice() };
+function copyWeights({ weights: { data, shape }, bias, ghost }: ConvSpec): ConvSpec {
+  return { weights: { data: data.slice(), shape }, bias: bias?.slice(), ghost: ghost && copyWeights(ghost) };
 }
 
 /** Tries each backend on this thread: whether it runs here, which build or adapter, or why not. */

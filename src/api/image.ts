@@ -74,14 +74,13 @@ export function allocateImage(width: number, height: number): RawImage {
   }
 }
 
-/** Floats of 0..1 become bytes; bytes stay where they are. */
+/** Floats of 0..1 become bytes; bytes stay where they are, which may be shared memory: they are only read. */
 async function toBytes({ data, width, height, colorSpace }: Required<RgbaPixels>): Promise<RawImage> {
   const space = colorSpace === 'srgb' ? {} : { colorSpace };
-  if (tagOf(data) === 'Uint8ClampedArray') return { data: data as ClampedBytes, width, height, ...space }; // or shared: it is only read
+  if (tagOf(data) === 'Uint8ClampedArray') return { data: data as ClampedBytes, width, height, ...space };
   if (tagOf(data) === 'Uint8Array') {
     const { buffer, byteOffset, length } = data as Uint8Array;
-    const bytes = new Uint8ClampedArray(buffer, byteOffset, length) as ClampedBytes;
-    return { data: bytes, width, height, ...space };
+    return { data: new Uint8ClampedArray(buffer, byteOffset, length) as ClampedBytes, width, height, ...space };
   }
   const image = allocateImage(width, height);
   for (let start = 0; start < data.length; start += STRIP * STRIP) {
@@ -155,7 +154,7 @@ async function readPixels(source: CanvasImageSource, width: number, height: numb
     context.fillRect(0, h, 1, 1);
     const data = drawAndRead(context, source, tile);
     if (data[4 * w * h + 3] !== 255) throw blank(w, h);
-    await inSlices(pasting(image, { data: data.subarray(0, 4 * w * h) as ClampedBytes, width: w, height: h }, x, y));
+    await inSlices(pasting(image, { data: data.subarray(0, 4 * w * h), width: w, height: h }, x, y));
   }
   return image;
 }
@@ -165,10 +164,10 @@ function drawAndRead(
   context: OffscreenCanvasRenderingContext2D,
   source: CanvasImageSource,
   { x, y, width, height }: { x: number; y: number; width: number; height: number },
-): Uint8ClampedArray {
+): ClampedBytes {
   try {
     context.drawImage(source, x, y, width, height, 0, 0, width, height);
-    return context.getImageData(0, 0, width, height + 1).data as Uint8ClampedArray;
+    return context.getImageData(0, 0, width, height + 1).data as ClampedBytes;
   } catch (cause) {
     const { name, message } = cause as Error;
     if (name === 'SecurityError')

@@ -30,7 +30,7 @@ export async function loadWasm(wasm: FileSource | WasmModule): Promise<WebAssemb
     throw expected(
       'InvalidOption',
       'wasm',
-      'a build of this package (carafe-web/wasm/simd or /relaxed)',
+      'a build of this package (carafe-web/simd.wasm or relaxed.wasm)',
       `a module that exports ${exported.slice(0, 5).join(', ') || 'nothing'}`,
     );
   return module;
@@ -62,7 +62,7 @@ export function toUrl(text: string): URL | string {
 }
 
 /** Node's fetch does not read file: URLs. */
-async function readUrl(url: URL): Promise<Uint8Array> {
+export async function readUrl(url: URL): Promise<Uint8Array> {
   const files = url.protocol === 'file:' ? globalThis.process?.getBuiltinModule?.('node:fs/promises') : undefined;
   if (files) return files.readFile(url);
   const response = await fetch(url);

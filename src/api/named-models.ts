@@ -5,7 +5,7 @@ import type { RunOptions } from '../engine/upscale-image.js';
 import { BUILTIN_MODELS, type ModelName } from '../models/builtin.js';
 import type { ImageInput } from './image.js';
 import type { FileSource } from './load.js';
-import { checkScale, type UpscalerOptions } from './options.js';
+import { checkRun, checkScale, type UpscalerOptions } from './options.js';
 import * as core from './upscale.js';
 
 /**
@@ -32,6 +32,7 @@ export async function upscale(image: ImageInput, options: UpscalerOptions & RunO
 
 /** A name's bytes; anything else, URLs as strings too, is the caller's own. */
 async function find(options: UpscalerOptions): Promise<FileSource> {
+  checkRun(options).signal?.throwIfAborted();
   const scale = checkScale(options);
   const { model = 'base' } = options;
   if (typeof model !== 'string' || /[./:]/.test(model)) return model;

@@ -4,7 +4,7 @@ import type { BackendRequest } from '../backends/select.js';
 import { expected } from '../core/errors.js';
 import type { Global, WasmModule } from '../core/platform.js';
 import type { Activation, Layout, Normalizer, Padding, Window } from '../core/shapes.js';
-import { rowLength } from '../core/shapes.js';
+import { moduleResultLength, outputChannels, rowLength } from '../core/shapes.js';
 import { isFloat32Array, isUrl, tagOf } from '../core/tag.js';
 import { elements, type RgbaPixels, type Shape, type Tensor } from '../core/tensor.js';
 import type { CarafeOptions as ModuleSpec, ConvSpec } from '../engine/carafe.js';
@@ -81,6 +81,8 @@ export interface CarafeModuleOptions extends CarafeOptions, ThreadOptions {
 export interface ConvParameters {
   weights: TensorLike;
   bias?: TensorLike;
+  /** GhostConv: as many channels again, by this depthwise convolution (cOut, 1, k, k) of the others. Both halves have the activation. */
+  ghost?: ConvParameters;
 }
 
 export interface CarafeWeights {
@@ -88,6 +90,8 @@ export interface CarafeWeights {
   compress?: ConvParameters;
   /** kEnc x kEnc, cMid -> groups * kUp^2 * scale^2, in the order of mmcv's content_encoder. */
   encode: ConvParameters;
+  /** After the reassembly, as in the implementations with `down`, `encoder` and `out`. */
+  out?: ConvParameters;
 }
 
 /** Any number of dimensions. */
@@ -277,14 +281,16 @@ export function checkModule(weights: CarafeWeights, options: CarafeModuleOptions
     throw expected('InvalidOption', 'weights', '{ compress?, encode }', weights);
   const compress = weights.compress && checkConv('compress', weights.compress);
   const encode = checkConv('encode', weights.encode);
-  const [encoded, cMid, kEncWeights] = encode.weights.shape;
+  const out = weights.out && checkConv('out', weights.out);
+  const [, cMid, kEncWeights] = encode.weights.shape;
+  const encoded = outputChannels(encode);
   if (compress && compress.weights.shape[2] !== 1)
     throw expected('ShapeMismatch', 'compress.weights', 'a 1x1 convolution', compress.weights.shape);
-  if (compress && compress.weights.shape[0] !== cMid)
+  if (compress && outputChannels(compress) !== cMid)
     throw expected(
       'ShapeMismatch',
       'encode.weights',
-      `${compress.weights.shape[0]} input channels, as many as compress gives,`,
+      `${outputChannels(compress)} input channels, as many as compress gives,`,
       cMid,
     );
   if (kEnc !== undefined && kEnc !== kEncWeights)
@@ -295,6 +301,14 @@ export function checkModule(weights: CarafeWeights, options: CarafeModuleOptions
       'encode.weights',
       `groups * kUp^2 * scale^2 = ${rowLength(window)} output channels`,
       encoded,
+    );
+  const channels = (compress ?? encode).weights.shape[1];
+  if (out && out.weights.shape[1] !== channels)
+    throw expected(
+      'ShapeMismatch',
+      'out.weights',
+      `${channels} input channels, as many as "x" has,`,
+      out.weights.shape[1],
     );
   return {
     ...window,
@@ -307,6 +321,7 @@ export function checkModule(weights: CarafeWeights, options: CarafeModuleOptions
     precision,
     encode,
     ...(compress && { compress }),
+    ...(out && { out }),
   };
 }
 
@@ -328,8 +343,9 @@ export function checkKernels(x: Tensor, module: CheckedModule): void {
 }
 
 /** Of `upsample`'s result, in the layout of x. */
-export function upsampledShape(x: Shape, { layout, scale }: CheckedModule): Shape {
-  const [n, c, h, w] = layout === 'NCHW' ? x : [x[0], x[3], x[1], x[2]];
+export function upsampledShape(x: Shape, { layout, scale, out }: CheckedModule): Shape {
+  const [n, cIn, h, w] = layout === 'NCHW' ? x : [x[0], x[3], x[1], x[2]];
+  const c = out ? outputChannels(out) : cIn;
   return layout === 'NCHW' ? [n, c, h * scale, w * scale] : [n, h * scale, w * scale, c];
 }
 
@@ -341,13 +357,17 @@ export function kernelsShape(x: Shape, module: CheckedModule): Shape {
 }
 
 /** Where a result goes: memory that nothing else is in, because a worker takes all of it, unless it is shared. @throws {CarafeError} InvalidOption, ShapeMismatch */
-export function checkInto(options: { into?: Float32Array }, x: Tensor, scale: number): Float32Array | undefined {
+export function checkInto(
+  options: { into?: Float32Array },
+  x: Tensor,
+  module: CheckedModule,
+): Float32Array | undefined {
   const { into } = checkOptions(options);
   if (into === undefined) return undefined;
   if (!isFloat32Array(into) || into.byteLength !== into.buffer.byteLength || into.buffer === x.data.buffer) {
     throw expected('InvalidOption', 'into', 'a Float32Array that is the whole of its buffer, not that of "x"', into);
   }
-  const length = x.data.length * scale * scale;
+  const length = moduleResultLength(x.data.length, module);
   if (into.length !== length) throw expected('ShapeMismatch', 'into', `${length} values`, into.length);
   return into;
 }
@@ -359,11 +379,20 @@ function checkConv(name: string, conv: ConvParameters): ConvSpec {
   if (kh !== kw || kh % 2 === 0)
     throw expected('ShapeMismatch', `${name}.weights`, 'a square window of odd size', weights.shape);
   checkFinite(`${name}.weights`, weights.data);
-  if (conv.bias === undefined || conv.bias === null) return { weights };
+  const ghost = conv.ghost && checkConv(`${name}.ghost`, conv.ghost);
+  if (ghost && (ghost.weights.shape[0] !== cOut || ghost.weights.shape[1] !== 1 || ghost.ghost))
+    throw expected(
+      'ShapeMismatch',
+      `${name}.ghost.weights`,
+      `a depthwise convolution [${cOut}, 1, k, k]`,
+      ghost.weights.shape,
+    );
+  const rest = ghost && { ghost };
+  if (conv.bias === undefined || conv.bias === null) return { weights, ...rest };
   const { data: bias } = checkValues(`${name}.bias`, conv.bias);
   if (bias.length !== cOut) throw expected('ShapeMismatch', `${name}.bias`, `${cOut} values`, bias.length);
   checkFinite(`${name}.bias`, bias);
-  return { weights, bias };
+  return { weights, bias, ...rest };
 }
 
 function checkFinite(name: string, values: Float32Array): void {

@@ -151,10 +151,47 @@ export interface Ops<
    */
   pixelsToPlanes(pixels: Pixels, alpha: boolean): { luma: Tensor; chroma: Tensor };
   /**
-   * The inverse, of the rectangle `crop` of luma only; smaller chroma is enlarged to luma's size by bicubic (a = -0.5);
-   * clamped, rounded half up; alpha 255 where luma has one image.
+   * Gains (a, b) [n, h, w, 2] with which a * clamp(big, 0, 1) + b has the local means of `small`: big [n, h*s, w*s, 1],
+   * small [n, h, w, 1].
+   * Of means over s x s pixels and [1 4 6 4 1] / 16 on both axes, m of big and t of small: m > t: a = (t + e) / (m +
+   * e), b = 0; else
+   * a = (1 - t + e) / (1 - m + e), b = 1 - a; e = 1e-3. Edges replicated.
    */
-  planesToPixels(luma: Tensor, chroma: Tensor, crop: Rectangle): Pixels;
+  meanGains(big: Tensor, small: Tensor): Tensor;
+  /**
+   * The line that colours around each source pixel lie on, and their bounds, of an image and its planes (of luma only
+   * the first image):
+   * slopes [1, h, w, 2] of Cb and Cr against Y in 3x3 pixels; low and high: the range of each colour in 5x5 pixels, of
+   * alpha in 3x3,
+   * widened. reference/colour-lines.ts has the formulas.
+   */
+  colourLines(pixels: Pixels, luma: Tensor, chroma: Tensor): ColourLines<Tensor, Pixels>;
+  /**
+   * The inverse of pixelsToPlanes, of the rectangle `crop` of luma [1 or 2, h*s, w*s, 1] only. y = a * clamp(luma, 0,
+   * 1) + b with the gains
+   * [1 or 2, h, w, 2] of the source pixel; chroma [1, h, w, 2] is enlarged by bicubic (a = -0.5), plus slope * (y -
+   * base) with
+   * base [as luma] and the slopes of the source pixel; RGB is clamped to 0..255, rounded half up, and then kept within
+   * low..high of the
+   * source pixel, as alpha is. Alpha is 255 before that where luma has one image.
+   */
+  planesToPixels(planes: EnlargedPlanes<Tensor, Pixels>, crop: Rectangle): Pixels;
+}
+
+/** What the source says about the colours of its enlargement: of colourLines. */
+export interface ColourLines<Tensor = DeviceTensor, Pixels = DevicePixels> {
+  readonly slopes: Tensor;
+  readonly low: Pixels;
+  readonly high: Pixels;
+}
+
+/** What planesToPixels makes an image of. */
+export interface EnlargedPlanes<Tensor = DeviceTensor, Pixels = DevicePixels> {
+  readonly luma: Tensor;
+  readonly base: Tensor; // luma by bicubic
+  readonly gains: Tensor;
+  readonly chroma: Tensor;
+  readonly lines: ColourLines<Tensor, Pixels>;
 }
 
 export interface Backend<
@@ -165,11 +202,6 @@ export interface Backend<
   readonly name: BackendName;
   /** Which build or adapter: 'simd', 'relaxed-simd', or the adapter's description. */
   readonly details: string;
-  /**
-   * Tiles that are worth running as one program: more than one only where starting it and reading it back take long
-   * beside computing it.
-   */
-  readonly batch: number;
   conv(weights: ConvWeights): Conv;
   /**
    * Runs one program and downloads its result, into `into` where given; everything else it made is released. The values

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-// Types of the platform in the public API, looked up instead of named: they are the real ones where the caller's TypeScript has them (DOM,
-// @types/node, @webgpu/types), and no error where it has not.
+// Types of the platform in the public API, looked up instead of named: they are the real ones where the caller's
+// TypeScript has them (DOM, @types/node, @webgpu/types), and no error where it has not.
 
 /** The instances of a global class; `Otherwise` where there is none of this name. */
 export type Global<Name extends string, Otherwise = never> =

@@ -24,6 +24,25 @@ export function rowLength({ scale, kUp, groups }: Window): number {
   return groups * kUp * kUp * scale * scale;
 }
 
+interface Conv {
+  readonly weights: { readonly shape: Shape };
+  readonly ghost?: unknown;
+}
+
+/** Channels that a convolution (cOut, cIn, k, k) gives, both halves of a GhostConv counted. */
+export function outputChannels({ weights, ghost }: Conv): number {
+  return weights.shape[0] * (ghost ? 2 : 1);
+}
+
+/** Values of a CARAFE module's result for features of so many. */
+export function moduleResultLength(
+  length: number,
+  { scale, compress, encode, out }: { scale: number; compress?: Conv; encode: Conv; out?: Conv },
+): number {
+  const c = (compress ?? encode).weights.shape[1];
+  return (length / c) * (out ? outputChannels(out) : c) * scale ** 2;
+}
+
 /** x [n, h, w, cIn] -> [n, h, w, cOut] ('same' zero padding, stride 1). */
 export function convShape(x: Shape, cIn: number, cOut: number): Shape {
   assertFits(x[3] === cIn, 'conv2d', x, [cIn, cOut]);
@@ -64,6 +83,11 @@ export function reassembleSumShape(maps: Shape, rows: Shape, base: Shape, window
 /** The kernels read as many values as these shapes say: memory that is not theirs, if the shapes are wrong. */
 function assertFits(fits: boolean, op: string, ...sizes: readonly (readonly number[])[]): void {
   if (!fits) throw new Error(`${op} of shapes that do not fit: ${JSON.stringify(sizes)}`);
+}
+
+/** small [n, h, w, 1] -> [n, h, w, 2]. */
+export function meanGainsShape([n, h, w]: Shape): Shape {
+  return [n, h, w, 2];
 }
 
 /**

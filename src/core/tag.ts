@@ -1,7 +1,10 @@
-// Values may be of another realm: an iframe's, that of `node:vm` as in jest, an edge runtime's. So they are known by their tag:
-// `instanceof` knows only this realm's.
+// Values may be of another realm: an iframe's, that of `node:vm` as in jest, an edge runtime's. So they are known by
+// their tag: `instanceof` knows only this realm's.
 
-/** 'Float32Array', 'URL', 'HTMLCanvasElement', 'WebAssembly.Module' ...: what the value's class is called, in whatever realm. */
+/**
+ * 'Float32Array', 'URL', 'HTMLCanvasElement', 'WebAssembly.Module' ...: what the value's class is called, in whatever
+ * realm.
+ */
 export function tagOf(value: unknown): string {
   return Object.prototype.toString.call(value).slice(8, -1);
 }

@@ -22,7 +22,10 @@ export interface RawImage {
   readonly colorSpace?: ColorSpace;
 }
 
-/** RGBA, straight alpha, row-major, width * height * 4 values: bytes, or 0..1 in a Float16Array as in ImageData of that format. */
+/**
+ * RGBA, straight alpha, row-major, width * height * 4 values: bytes, or 0..1 in a Float16Array as in ImageData of that
+ * format.
+ */
 export interface RgbaPixels {
   readonly data: Uint8ClampedArray | Uint8Array | Global<'Float16Array'>;
   readonly width: number;

@@ -30,8 +30,6 @@ export interface SessionInfo<Facts = unknown> {
   readonly rejected: readonly Rejection[];
   /** Milliseconds of a probe of 64x64 pixels, where there was a choice. */
   readonly timings: Readonly<Partial<Record<BackendName, number>>>;
-  /** Tiles that are worth running together. */
-  readonly batch: number;
   readonly facts: Facts;
 }
 
@@ -53,6 +51,7 @@ export interface Run {
 
 const WARM_UP = 8; // pixels on a side: compiles
 const TIMED = 64;
+const HELD = 8; // ms
 const PATIENCE = 20_000; // ms until a GPU that does not answer is given up; while it runs a program the backend sees to that
 
 interface Loaded {
@@ -69,6 +68,7 @@ export class Session {
   #info?: SessionInfo;
   #moving: Promise<void> | undefined;
   #resting: Promise<void> | undefined;
+  #held = 0; // ms of work since it rested
   #disposed = false;
 
   /** @throws {CarafeError} BackendUnavailable with a reason for each backend; what the spec throws about its options */
@@ -88,7 +88,7 @@ export class Session {
     return this.#info!;
   }
 
-  /** Runs begin in order, each in a task of its own: so a long row of them lets messages in, and what was dropped meanwhile never begins. */
+  /** Runs begin in order, and let messages in between: what was dropped by then never begins. */
   run(job: Job): Run {
     let dropped = false;
     const drop = (): void => {
@@ -108,11 +108,11 @@ export class Session {
     while (this.#moving || this.#resting) await (this.#moving ?? this.#resting);
     const loaded = this.#alive();
     if (dropped() || backend !== loaded.backend.name) return { again: true };
-    this.#resting = turn().then(() => {
-      this.#resting = undefined;
-    });
     try {
-      return { value: await loaded.network.programs[program](...(args as never[])) };
+      const begun = performance.now();
+      const value = loaded.network.programs[program](...(args as never[])); // on wasm all is done when this returns
+      this.#rest(performance.now() - begun);
+      return { value: await value };
     } catch (error) {
       this.#alive();
       const failure = asCarafeError(error, 'BackendUnavailable', `the ${backend} backend to run "${program}"`);
@@ -126,6 +126,16 @@ export class Session {
       }
       return { again: true };
     }
+  }
+
+  /** After HELD ms of work the next run begins in another task, behind the messages that have come meanwhile. */
+  #rest(milliseconds: number): void {
+    this.#held += milliseconds;
+    if (this.#held < HELD) return;
+    this.#held = 0;
+    this.#resting = turn().then(() => {
+      this.#resting = undefined;
+    });
   }
 
   /** To the backends behind the one that failed. @throws {CarafeError} `failure`, if there are none or none works. */
@@ -159,7 +169,7 @@ export class Session {
     }
     const [chosen, ...slower] = opened;
     if (!chosen) throw unavailable(this.#rejected);
-    const { name, details, batch } = chosen.backend;
+    const { name, details } = chosen.backend;
     for (const { backend } of slower) {
       const reason = `slower here: ${timings[backend.name]!.toFixed(1)} ms, ${name} ${timings[name]!.toFixed(1)} ms`;
       this.#rejected.push({ backend: backend.name, reason });
@@ -167,7 +177,7 @@ export class Session {
     }
     if (this.#disposed) chosen.backend.dispose();
     else this.#loaded = chosen;
-    this.#info = { backend: name, details, rejected: [...this.#rejected], timings, batch, facts: chosen.network.facts };
+    this.#info = { backend: name, details, rejected: [...this.#rejected], timings, facts: chosen.network.facts };
   }
 
   /** Whatever fails is why the backend is not taken, unless the options are at fault. */

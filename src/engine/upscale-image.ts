@@ -31,9 +31,6 @@ export interface Tile {
 /** Thrown where tiles were to come from one backend only, and the session had to go on with another. */
 export const MOVED = Symbol('moved');
 
-/** Input pixels that are worth running together; a backend says how many tiles at most. */
-const BATCH_PIXELS = 8 * 256 ** 2;
-
 export async function* upscaleTiles(
   image: RawImage,
   queue: Queue<UpscalerFacts>,
@@ -46,20 +43,16 @@ export async function* upscaleTiles(
   const finished: Tile[] = [];
   let begun = 0;
   let done = 0; // handed out
-  let together = 1; // tiles in a job
   let failure: { error: unknown } | undefined;
   let notify = (): void => {};
 
   const call: Call<UpscalerFacts> = {
     get left() {
       const ahead = begun - done; // no further than what can be under way: whoever reads the tiles may be slow
-      return ahead < queue.slots * together ? cores.length - begun : 0;
+      return ahead < queue.slots ? cores.length - begun : 0;
     },
-    next({ batch, facts: { scale } }) {
-      const most = Math.min(batch, Math.ceil(BATCH_PIXELS / tileSize ** 2), Math.ceil(cores.length / queue.slots));
-      together = Math.max(1, most); // so that there is a job for each slot
-      const tiles = cores.slice(begun, begun + together);
-      begun += tiles.length;
+    next({ facts: { scale } }) {
+      const core = cores[begun++];
       return {
         prepare: async ({ backend, facts }): Promise<WorkOf<'upscaler'>> => {
           if (only && backend !== only) {
@@ -67,15 +60,12 @@ export async function* upscaleTiles(
             throw MOVED;
           }
           const halo = alpha ? facts.halo.alpha : facts.halo.opaque;
-          const jobs: TileJob[] = [];
-          for (const core of tiles) jobs.push({ ...(await inSlices(cutting(image, core, halo))), alpha });
-          return { program: 'tiles', args: [jobs], transfer: jobs.map((job) => job.image.data.buffer as ArrayBuffer) };
+          const job: TileJob = { ...(await inSlices(cutting(image, core, halo))), alpha };
+          return { program: 'tiles', args: [[job]], transfer: [job.image.data.buffer as ArrayBuffer] };
         },
         done: (value) => {
-          const images = value as RawImage[];
-          finished.push(
-            ...images.map((result, i) => ({ x: tiles[i].x * scale, y: tiles[i].y * scale, image: result })),
-          );
+          const [result] = value as RawImage[];
+          finished.push({ x: core.x * scale, y: core.y * scale, image: result });
           notify();
         },
       };

@@ -1,4 +1,6 @@
-// The image upscaler: tiles through carafe-luma. RGBA8 -> planes -> luma by the network, chroma by bicubic -> RGBA8 of the core.
+// The image upscaler: tiles through carafe-luma. RGBA8 -> planes -> luma by the network, with the source's local means;
+// chroma by bicubic,
+// and along the colours' line as far as luma left its own bicubic -> RGBA8 of the core.
 import { type Backend, BLOCK, type DevicePixels, type Ops } from '../backends/backend.js';
 import type { ClampedBytes } from '../core/platform.js';
 import type { RawImage } from '../core/tensor.js';
@@ -54,22 +56,26 @@ export async function runTiles(backend: Backend, net: CarafeLuma, jobs: readonly
 /** RGBA8 of the tile -> RGBA8 of its core, enlarged. */
 export function tileProgram(ops: Ops, net: CarafeLuma, { image, core, alpha }: TileJob): DevicePixels {
   const { scale } = net;
-  const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels(image), alpha);
-  const bigLuma = upscaleLuma(ops, net, luma);
-  const result = ops.planesToPixels(bigLuma, chroma, {
-    x: core.x * scale,
-    y: core.y * scale,
-    width: core.width * scale,
-    height: core.height * scale,
-  });
-  ops.free(luma, chroma, bigLuma);
+  const pixels = ops.inputPixels(image);
+  const { luma, chroma } = ops.pixelsToPlanes(pixels, alpha);
+  const big = upscaleLuma(ops, net, luma);
+  const gains = ops.meanGains(big.luma, luma);
+  const lines = ops.colourLines(pixels, luma, chroma);
+  const result = ops.planesToPixels(
+    { ...big, gains, chroma, lines },
+    { x: core.x * scale, y: core.y * scale, width: core.width * scale, height: core.height * scale },
+  );
+  ops.free(luma, chroma, big.luma, big.base, gains, lines.slopes);
   return result;
 }
+
+/** Source pixels away that meanGains looks. */
+const GAINS_REACH = 2;
 
 /** Extra input pixels that a tile needs. */
 export function tileHalo(net: CarafeLuma, alpha: boolean): Halo {
   const onGrid = (pixels: number): number => Math.ceil((pixels + (alpha ? BLEED_RADIUS : 0)) / BLOCK) * BLOCK;
-  return { border: onGrid(net.halo), inner: onGrid(net.reach) };
+  return { border: onGrid(net.halo + GAINS_REACH), inner: onGrid(net.reach + GAINS_REACH) };
 }
 
 function whiteTile(net: CarafeLuma, core: number): TileJob {

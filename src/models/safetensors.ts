@@ -1,8 +1,8 @@
-// Reads safetensors: 8 bytes header length (little endian), a JSON header {name: {dtype, shape, data_offsets}}, then the data.
-// Source: github.com/huggingface/safetensors, README "Format". Every number in the header is checked before it is used, so that a
-// truncated or hostile file costs one error and no memory. F32, F16 and BF16 become f32.
+// Reads safetensors: 8 bytes header length (little endian), a JSON header {name: {dtype, shape, data_offsets}}, then
+// the data. Source: github.com/huggingface/safetensors, README "Format". Every number in the header is checked before
+// it is used, so that a truncated or hostile file costs one error and no memory.
 import { type CarafeError, expected } from '../core/errors.js';
-import { fromHalf } from '../core/half.js';
+import { type Dtype, type StoredTensor, DTYPE_BYTES, toFloat32 } from './stored-tensor.js';
 
 export interface ModelTensor {
   readonly shape: readonly number[];
@@ -14,15 +14,34 @@ export interface ModelFile {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-const BYTES: Record<string, number> = { F32: 4, F16: 2, BF16: 2 };
 const MAX_HEADER_BYTES = 100_000_000; // the format's own limit
 
-/** @throws {CarafeError} ModelInvalid with the first thing that is wrong. */
+/**
+ * A file of the package's own models: every tensor as f32. @throws {CarafeError} ModelInvalid with the first thing that
+ * is wrong.
+ */
 export function parseSafetensors(bytes: Uint8Array): ModelFile {
+  const { tensors, metadata } = readSafetensors(bytes, ['F32', 'F16', 'BF16']);
+  return {
+    metadata,
+    tensors: new Map(
+      [...tensors].map(([name, tensor]) => [name, { shape: tensor.shape, data: toFloat32(name, tensor) }]),
+    ),
+  };
+}
+
+/**
+ * What the file says, its values where they lie. `dtypes` are those the caller can use. @throws {CarafeError}
+ * ModelInvalid.
+ */
+export function readSafetensors(
+  bytes: Uint8Array,
+  dtypes: readonly Dtype[],
+): { tensors: ReadonlyMap<string, StoredTensor>; metadata: Readonly<Record<string, string>> } {
   const { header, data } = splitHeader(bytes);
   const metadata: Record<string, string> = {};
   const ranges: [begin: number, end: number, name: string][] = [];
-  const tensors = new Map<string, ModelTensor>();
+  const tensors = new Map<string, StoredTensor>();
   for (const [name, entry] of Object.entries(header)) {
     if (name === '__metadata__') {
       if (!isRecord(entry)) throw invalid('__metadata__', 'an object of strings', entry);
@@ -32,9 +51,9 @@ export function parseSafetensors(bytes: Uint8Array): ModelFile {
       }
       continue;
     }
-    const { dtype, shape, begin, end } = checkEntry(name, entry, data.byteLength);
+    const { dtype, shape, begin, end } = checkEntry(name, entry, data.byteLength, dtypes);
     ranges.push([begin, end, name]);
-    tensors.set(name, { shape, data: toFloat32(data.subarray(begin, end), dtype) });
+    tensors.set(name, { dtype, shape, read: () => data.subarray(begin, end) });
   }
   ranges.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
   let covered = 0;
@@ -68,11 +87,12 @@ function checkEntry(
   name: string,
   entry: unknown,
   available: number,
-): { dtype: string; shape: number[]; begin: number; end: number } {
+  dtypes: readonly Dtype[],
+): { dtype: Dtype; shape: number[]; begin: number; end: number } {
   if (!isRecord(entry)) throw invalid(name, 'an object', entry);
   const { dtype, shape, data_offsets: offsets } = entry;
-  if (typeof dtype !== 'string' || !Object.hasOwn(BYTES, dtype))
-    throw invalid(`${name}.dtype`, 'F32, F16 or BF16', dtype);
+  const known = dtypes.find((one) => one === dtype);
+  if (!known) throw invalid(`${name}.dtype`, dtypes.join(', ').replace(/, (\w+)$/, ' or $1'), dtype);
   if (!Array.isArray(shape) || shape.length > 8 || !shape.every(isSize))
     throw invalid(`${name}.shape`, 'at most 8 sizes', shape);
   if (
@@ -85,20 +105,10 @@ function checkEntry(
     throw invalid(`${name}.data_offsets`, `[begin, end] within the ${available} bytes of data`, offsets);
   }
   const [begin, end] = offsets as [number, number];
-  const bytes = shape.reduce((product: number, size: number) => product * size, BYTES[dtype]);
+  const bytes = shape.reduce((product: number, size: number) => product * size, DTYPE_BYTES[known]);
   if (end - begin !== bytes)
     throw invalid(`${name}.data_offsets`, `${bytes} bytes, the product of shape and dtype,`, end - begin);
-  return { dtype, shape, begin, end };
-}
-
-function toFloat32(bytes: Uint8Array, dtype: string): Float32Array {
-  const aligned = new Uint8Array(bytes).buffer; // copied, as slice() would not a Node Buffer; little endian, as every engine with wasm
-  if (dtype === 'F32') return new Float32Array(aligned);
-  const halves = new Uint16Array(aligned);
-  if (dtype === 'F16') return Float32Array.from(halves, fromHalf);
-  const words = new Uint32Array(halves.length);
-  for (let i = 0; i < words.length; i++) words[i] = halves[i] << 16;
-  return new Float32Array(words.buffer);
+  return { dtype: known, shape, begin, end };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -19,7 +19,7 @@ export interface PoolOptions {
 }
 
 /** What runs, where, and why. */
-export interface PoolInfo extends Omit<SessionInfo, 'batch' | 'facts'> {
+export interface PoolInfo extends Omit<SessionInfo, 'facts'> {
   readonly thread: 'worker' | 'inline';
   /** Why not in a worker, if 'auto' found none. */
   readonly threadReason?: string;

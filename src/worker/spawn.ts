@@ -1,5 +1,5 @@
-// Starts one worker, in a page, a Node program, Deno or Bun. The worker is a file of its own, and its text is also carried inside the
-// package (a chunk that is loaded only then) for where the file is not found, refused or not ours.
+// Starts one worker, in a page, a Node program, Deno or Bun. The worker is a file of its own, and its text is also
+// carried inside the package (a chunk that is loaded only then) for where the file is not found, refused or not ours.
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { CarafeError } from '../core/errors.js';
@@ -97,8 +97,9 @@ function workerFile(): URL {
 }
 
 /**
- * False in a bundle of a bundler that does not know `workerFile`'s expression: there it means a file beside the bundle, that nobody has put
- * there, or that is another's. Elsewhere a bundler has replaced it, or this is still the chunk that was built beside the file.
+ * False in a bundle of a bundler that does not know `workerFile`'s expression: there it means a file beside the bundle,
+ * that nobody has put there, or that is another's. Elsewhere a bundler has replaced it, or this is still the chunk that
+ * was built beside the file.
  */
 function fileIsThere(): boolean {
   try {
@@ -140,7 +141,8 @@ function browserThread(url: string, type: WorkerType = 'module', loaded?: () => 
 interface TrustedTypes {
   createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): string };
 }
-let policy: ReturnType<TrustedTypes['createPolicy']> | undefined; // made once: a page need not allow a second of the same name
+/** Made once: a page need not allow a second of the same name. */
+let policy: ReturnType<TrustedTypes['createPolicy']> | undefined;
 
 /** For pages with `require-trusted-types-for 'script'`: the URL, vouched for by the policy `carafe-web`. */
 function trusted(url: string): string {
@@ -153,14 +155,18 @@ function trusted(url: string): string {
   return policy?.createScriptURL(url) ?? url;
 }
 
-/** Deno and Bun have workers of both kinds: only Node's let the process end. Electron's pages have a process, and no threads. */
+/**
+ * Deno and Bun have workers of both kinds: only Node's let the process end. Electron's pages have a process, and no
+ * threads.
+ */
 function nodeThreads() {
   const { process } = globalThis as { process?: NodeJS.Process & { type?: string } };
   return process?.type === 'renderer' ? undefined : process?.getBuiltinModule?.('node:worker_threads');
 }
 
 function nodeThread(threads: NonNullable<ReturnType<typeof nodeThreads>>, url: URL): Thread {
-  const worker = new threads.Worker(url, { name: 'carafe-web', resourceLimits: { maxYoungGenerationSizeMb: 1 } }); // pixels are not on its heap
+  const resourceLimits = { maxYoungGenerationSizeMb: 1 }; // pixels are not on its heap
+  const worker = new threads.Worker(url, { name: 'carafe-web', resourceLimits });
   const remote = Comlink.wrap<Host>(nodeEndpoint(worker));
   return {
     remote,

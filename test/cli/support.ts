@@ -1,4 +1,5 @@
 // The command line in a folder of its own, and pictures for it.
+import type { RawImage } from 'carafe-web';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -62,7 +63,7 @@ export async function stored(file: string | Buffer): Promise<Read> {
   return { data, width: info.width, height: info.height, channels: info.channels };
 }
 
-export async function rgba(file: string | Buffer): Promise<{ data: Uint8ClampedArray; width: number; height: number }> {
+export async function rgba(file: string | Buffer): Promise<RawImage> {
   const { data, info } = await sharp(file).keepIccProfile().ensureAlpha().raw().toBuffer({ resolveWithObject: true });
   return { data: new Uint8ClampedArray(data), width: info.width, height: info.height };
 }

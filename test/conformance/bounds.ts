@@ -18,8 +18,10 @@ import {
   PLAIN,
   type Rectangle,
 } from '../../src/backends/backend.js';
+import { colourLines, type Moments, putBounds, windowAt } from '../../src/backends/reference/colour-lines.js';
 import { conv2d } from '../../src/backends/reference/conv2d.js';
 import { nchwToNhwc, nhwcToNchw } from '../../src/backends/reference/layout.js';
+import { blur, cellMeans, gains, meanGains } from '../../src/backends/reference/mean-gains.js';
 import { normalizeKernels } from '../../src/backends/reference/normalize-kernels.js';
 import { pixelShuffle, pixelUnshuffle } from '../../src/backends/reference/pixel-shuffle.js';
 import { pixelsToPlanes } from '../../src/backends/reference/pixels.js';
@@ -47,6 +49,8 @@ export interface Arithmetic {
   readonly winograd?: boolean;
   /** Whether reassembleSum's softmax runs along with the taps, its sums scaled down when a larger logit comes. */
   readonly runningSoftmax?: boolean;
+  /** Whether colourLines' moments are of differences to the pixel in the middle. */
+  readonly centred?: boolean;
   /**
    * Largest relative error of storing a tensor's value, beyond f32's; what is below the smallest normal f16 may be
    * flushed to zero.
@@ -76,6 +80,7 @@ export const ARITHMETIC: Record<BackendName, Arithmetic> = {
     exp: (x) => (3 + 2 * Math.abs(x)) * ULP,
     weightRoundings: 16,
     runningSoftmax: true,
+    centred: true,
   },
 };
 
@@ -267,12 +272,84 @@ export function boundedOps(arithmetic: Arithmetic): Ops<Bounded, RawImage | Boun
       return { luma: bounded(luma, lumaError), chroma: bounded(chroma, chromaError) };
     },
 
-    planesToPixels(luma, chroma, crop) {
+    meanGains(big, small) {
+      const cells = (x: Tensor): Tensor => asTensor(cellMeans(x, small.shape));
+      const blurred = (x: Tensor): Tensor => asTensor(blur(x));
+      const scale = big.shape[1] / small.shape[1];
+      const inside = cells(big.value);
+      // K: the sum of s^2 values, its product with a rounded 1 / s^2, the store. Clamping passes errors on, and clamps
+      // them to 1.
+      const wrong = cells(big.error).data.map((e, i) => e + gamma(scale ** 2 + 3) * inside.data[i]);
+      const means = stored(bounded(inside, wrong));
+      // K: on each axis the sum of five products, by exact weights.
+      const mixed = ({ value, error }: Bounded): Bounded => {
+        const total = blurred(absolute(value));
+        return bounded(
+          blurred(value),
+          blurred(error).data.map((e, i) => e + (gamma(12) + F32) * total.data[i]),
+        );
+      };
+      const [mean, target] = [mixed(means), mixed(small)];
+      const value = meanGains(big.value, small.value);
+      const error = new Float32Array(value.data.length);
+      for (let i = 0; i < mean.value.data.length; i++) {
+        const corners = [-1, 1].flatMap((m) =>
+          [-1, 1].map((t) =>
+            gains(mean.value.data[i] + m * mean.error.data[i], target.value.data[i] + t * target.error.data[i]),
+          ),
+        );
+        const crossing =
+          Math.abs(mean.value.data[i] - target.value.data[i]) <= mean.error.data[i] + target.error.data[i];
+        if (crossing) corners.push([1, 0]); // where the formulas meet, a is greatest
+        for (const channel of [0, 1]) {
+          const passed = Math.max(...corners.map((corner) => Math.abs(corner[channel] - value.data[2 * i + channel])));
+          // Two sums of a rounded e, and a division; b is a difference more.
+          error[2 * i + channel] = passed + (gamma(7) + divide + F32) * Math.max(...corners.map(([a]) => Math.abs(a)));
+        }
+      }
+      return bounded(value, error);
+    },
+
+    colourLines(input, luma, chroma) {
+      const pixels = input as RawImage;
+      const value = colourLines(pixels, luma.value, chroma.value);
+      const { width, height } = pixels;
+      const size = width * height;
+      const error = new Float32Array(size * 2);
+      const images = Array.from({ length: 4 }, () => new Uint8ClampedArray(size * 4));
+      for (let i = 0; i < size; i++) {
+        const moments = momentIntervals(luma, chroma, width, height, i);
+        const { slopes, margin } = lineIntervals(moments);
+        for (const channel of [0, 1]) {
+          const at = 2 * i + channel;
+          const exact = value.slopes.data[at];
+          error[at] = Math.max(slopes[channel][1] - exact, exact - slopes[channel][0]) + F32 * Math.abs(exact);
+        }
+        putBounds(images[1], images[2], pixels, i, Math.floor(margin[0]));
+        putBounds(images[0], images[3], pixels, i, Math.floor(margin[1]));
+      }
+      return {
+        slopes: bounded(value.slopes, error),
+        low: { width, height, low: images[0], high: images[1] },
+        high: { width, height, low: images[2], high: images[3] },
+      };
+    },
+
+    planesToPixels({ luma, base, gains, chroma, lines: { slopes, low, high } }, crop) {
       const [, h, w] = luma.shape;
-      const enlarged =
-        // at scale 1 the weights are 0 and 1
-        chroma.shape[1] === h && chroma.shape[2] === w ? chroma : ops.resize(chroma, h, w, 'bicubic', -0.5);
-      return pixelIntervals(luma, enlarged, crop);
+      const enlarged = ops.resize(chroma, h, w, 'bicubic', -0.5);
+      const y = adjusted(luma, gains);
+      const intervals = pixelIntervals(y, followed(enlarged, slopes, y, base), crop);
+      const s = h / chroma.shape[1];
+      const keep = (bytes: Uint8ClampedArray, which: 'low' | 'high'): Uint8ClampedArray =>
+        bytes.map((byte, i) => {
+          const x = Math.floor((crop.x + (Math.floor(i / 4) % crop.width)) / s);
+          const y = Math.floor((crop.y + Math.floor(i / 4 / crop.width)) / s);
+          const at = (y * chroma.shape[2] + x) * 4 + (i % 4);
+          const of = (image: RawImage | BoundedPixels): number => ('data' in image ? image.data[at] : image[which][at]);
+          return Math.min(Math.max(byte, of(low)), of(high));
+        });
+      return { ...intervals, low: keep(intervals.low, 'low'), high: keep(intervals.high, 'high') };
     },
   };
   return {
@@ -287,6 +364,11 @@ export function boundedOps(arithmetic: Arithmetic): Ops<Bounded, RawImage | Boun
     pixelsToPlanes(...args) {
       const { luma, chroma } = ops.pixelsToPlanes(...args);
       return { luma: stored(luma), chroma: stored(chroma) };
+    },
+    meanGains: (...args) => stored(ops.meanGains(...args)),
+    colourLines(...args) {
+      const { slopes, ...bounds } = ops.colourLines(...args);
+      return { slopes: stored(slopes), ...bounds };
     },
   };
 
@@ -373,6 +455,120 @@ export function boundedOps(arithmetic: Arithmetic): Ops<Bounded, RawImage | Boun
     return errors;
   }
 
+  /** gain * clamp(luma, 0, 1) + offset, of the source pixel. */
+  function adjusted(luma: Bounded, gains: Bounded): Bounded {
+    const [images, h, w] = luma.shape;
+    const [, sourceH, sourceW] = gains.shape;
+    const value = new Float32Array(luma.value.data.length);
+    const error = new Float32Array(value.length);
+    for (let i = 0; i < images * h * w; i++) {
+      const at = 2 * sourceOf(i, w, sourceH / h, sourceW);
+      const [a, b] = [gains.value.data[at], gains.value.data[at + 1]];
+      const [ea, eb] = [gains.error.data[at], gains.error.data[at + 1]];
+      const inside = Math.min(Math.max(luma.value.data[i], 0), 1);
+      const wrong = luma.error.data[i];
+      value[i] = a * inside + b;
+      // A product and a sum, and the value's own rounding to f32, which the reference does not make.
+      error[i] =
+        ea * (inside + wrong) +
+        Math.abs(a) * wrong +
+        eb +
+        (gamma(2) + F32) * (Math.abs(a) * (inside + wrong) + Math.abs(b));
+    }
+    return bounded({ data: value, shape: luma.shape }, error);
+  }
+
+  /** chroma + slope * (y - base), of the source pixel. */
+  function followed(chroma: Bounded, slopes: Bounded, y: Bounded, base: Bounded): Bounded {
+    const [, h, w] = chroma.shape;
+    const [, sourceH, sourceW] = slopes.shape;
+    const value = new Float32Array(chroma.value.data.length);
+    const error = new Float32Array(value.length);
+    for (let i = 0; i < value.length; i++) {
+      const pixel = i >> 1;
+      const at = 2 * sourceOf(pixel, w, sourceH / h, sourceW) + (i & 1);
+      const [slope, c] = [slopes.value.data[at], chroma.value.data[i]];
+      const step = y.value.data[pixel] - base.value.data[pixel];
+      const size = Math.abs(y.value.data[pixel]) + Math.abs(base.value.data[pixel]);
+      const wrong = y.error.data[pixel] + base.error.data[pixel];
+      value[i] = c + slope * step;
+      error[i] =
+        chroma.error.data[i] +
+        (Math.abs(slope) + slopes.error.data[at]) * wrong +
+        slopes.error.data[at] * Math.abs(step) +
+        (gamma(3) + F32) *
+          (Math.abs(c) + chroma.error.data[i] + (Math.abs(slope) + slopes.error.data[at]) * (size + wrong));
+    }
+    return bounded({ data: value, shape: chroma.shape }, error);
+  }
+
+  /** Variances and covariances of a 3x3 window, of plain values or of differences to the pixel in the middle. */
+  function momentIntervals(luma: Bounded, chroma: Bounded, w: number, h: number, i: number): MomentIntervals {
+    const window = windowAt(i, w, h, 1);
+    const planes = [
+      (at: number) => [luma.value.data[at], luma.error.data[at]],
+      ...[0, 1].map((c) => (at: number) => [chroma.value.data[2 * at + c], chroma.error.data[2 * at + c]]),
+    ];
+    const { centred = false } = arithmetic;
+    const values = planes.map((plane) => window.map((at) => plane(at)[0] - (centred ? plane(i)[0] : 0)));
+    const before = planes.map((plane) => Math.max(...window.map((at) => plane(at)[1])));
+    const mean = (v: readonly number[]): number => v.reduce((sum, x) => sum + x / 9, 0);
+    const size = values.map((plane) => mean(plane.map(Math.abs)));
+    const spread = values.map((plane) => mean(plane.map((x) => Math.abs(x - mean(plane)))));
+    const wrong = before.map((e, plane) => e + (centred ? u * (2 * size[plane] + 2 * e) : 0));
+    const cov = (a: number, b: number): Interval => {
+      const products = values[a].map((x, k) => x * values[b][k]);
+      const value = mean(products) - mean(values[a]) * mean(values[b]);
+      // Errors of what goes in change a covariance as they covary: what all nine have in common does nothing.
+      const passed = 2 * (wrong[a] * spread[b] + wrong[b] * spread[a] + wrong[a] * wrong[b]);
+      const [sa, sb] = [size[a] + before[a], size[b] + before[b]];
+      // K: a product (or an exact constant and one), nine sums in two steps of at most five, a rounded ninth; of both
+      // means; the difference.
+      const own = gamma(9) * (mean(products.map(Math.abs)) + sa * before[b] + sb * before[a]) + gamma(17) * sa * sb;
+      return [value - passed - own, value + passed + own];
+    };
+    const [varB, varR] = [cov(1, 1), cov(2, 2)];
+    return { varY: cov(0, 0), varC: [varB[0] + varR[0], varB[1] + varR[1]], covB: cov(0, 1), covR: cov(0, 2) };
+  }
+
+  /** The formulas of reference/colour-lines.ts on intervals. */
+  function lineIntervals({ varY, varC, covB, covR }: MomentIntervals): { slopes: Interval[]; margin: Interval } {
+    const widen = ([from, to]: Interval, part: number): Interval => [
+      from - part * Math.abs(from),
+      to + part * Math.abs(to),
+    ];
+    const square = ([from, to]: Interval): Interval => [
+      from * to <= 0 ? 0 : Math.min(from * from, to * to),
+      Math.max(from * from, to * to),
+    ];
+    const over = (value: number, divisor: number): number => (divisor > 0 ? value / divisor : Infinity);
+    const [sb, sr] = [square(covB), square(covR)];
+    const explained: Interval = [sb[0] + sr[0], sb[1] + sr[1]];
+    const [least, most] = [0, 1].map((k) => (varY[k] + 1e-6) * (varC[k] + 3e-5));
+    const positive = varY[0] + 1e-6 > 0 && varC[0] + 3e-5 > 0;
+    const ratio: Interval = [over(explained[0], most), positive ? over(explained[1], least) : Infinity];
+    const rho = widen(ratio, gamma(8) + divide).map((r) => Math.min(1, r)) as [number, number];
+    const factor = widen([over(rho[0] ** 2, varY[1] + 3e-5), over(rho[1] ** 2, varY[0] + 3e-5)], gamma(4) + divide);
+    const slopes = [covB, covR].map((cov): Interval => {
+      const corners = cov.flatMap((c) => factor.map((f) => (c === 0 ? 0 : c * f)));
+      return widen([Math.min(...corners), Math.max(...corners)], gamma(2));
+    });
+    const steep = slopes.map(
+      ([from, to]): Interval => [
+        from * to <= 0 ? 0 : Math.min(Math.abs(from), Math.abs(to)),
+        Math.max(Math.abs(from), Math.abs(to)),
+      ],
+    );
+    const steepest = [0, 1].map((k) => Math.max(...steep.map((one) => one[k])));
+    const share = [0, 1].map((k) => Math.max(0, varY[k]) / (Math.max(0, varY[k]) + 0.03));
+    const doubt = [1, 0].map((k) => 10 * Math.max(0, 0.2 - steepest[k]) + Math.max(0, 0.9 - rho[k]));
+    // Constants are rounded; differences to them by a part of them.
+    const margin = [0, 1].map((k) => 12 + 255 * share[k] * doubt[k]);
+    const rounding = gamma(12) * (12 + 255 * 3) + divide * margin[1];
+    // Never less than 12, and exactly that where there is no doubt.
+    return { slopes, margin: [Math.max(12, margin[0] - rounding), doubt[1] > 0 ? margin[1] + rounding : 12] };
+  }
+
   /** What each channel may round to: floor(v * 255 + 0.5) for every v within the error of the plane and of this op. */
   function pixelIntervals(luma: Bounded, chroma: Bounded, crop: Rectangle): BoundedPixels {
     const [images, h, w] = luma.shape;
@@ -406,6 +602,19 @@ export function boundedOps(arithmetic: Arithmetic): Ops<Bounded, RawImage | Boun
     }
     return { width: crop.width, height: crop.height, low, high };
   }
+}
+
+type Interval = readonly [from: number, to: number];
+type MomentIntervals = { readonly [Moment in keyof Moments]: Interval };
+
+/** The source pixel of pixel i of an enlargement, over all images. */
+function sourceOf(i: number, w: number, perPixel: number, sourceW: number): number {
+  const [x, y] = [i % w, Math.floor(i / w)];
+  return Math.floor(y * perPixel + 1e-9) * sourceW + Math.floor(x * perPixel + 1e-9);
+}
+
+function asTensor({ data, n, h, w }: { data: Float64Array; n: number; h: number; w: number }): Tensor {
+  return { data: Float32Array.from(data), shape: [n, h, w, 1] };
 }
 
 /**

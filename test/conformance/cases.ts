@@ -86,6 +86,24 @@ export type PixelsToPlanesCase = {
   alpha: boolean;
   plane: 'luma' | 'chroma';
 };
+/** big and small are uniform in low..high: past both ends of 0..1, or near one. */
+export type MeanGainsCase = {
+  op: 'meanGains';
+  n: number;
+  h: number;
+  w: number;
+  scale: number;
+  low: number;
+  high: number;
+};
+export type ColourLinesCase = {
+  op: 'colourLines';
+  w: number;
+  h: number;
+  /** noise: every pixel of its own; lines: colours on a line between two, and little noise; flat: nearly one colour. */
+  colours: 'noise' | 'lines' | 'flat';
+  result: 'slopes' | 'low' | 'high';
+};
 export type PlanesToPixelsCase = {
   op: 'planesToPixels';
   w: number;
@@ -136,6 +154,8 @@ export type Case =
   | ReassembleSumCase
   | ResizeCase
   | PixelsToPlanesCase
+  | MeanGainsCase
+  | ColourLinesCase
   | PlanesToPixelsCase
   | CarafePackCase
   | ImageCase;
@@ -223,6 +243,8 @@ const conv: ConvCase[] = [
   { ...convControl, k: 7, h: 8, w: 9 },
   { ...convControl, n: 3, cIn: 9, cOut: 5, h: 5, w: 9, bias: false, residual: true },
   { ...convControl, cIn: 16, cOut: 16, h: 9, w: 21, activation: 'leaky-relu', slope: 0.1, residual: true },
+  { ...convControl, n: 2, cIn: 12, cOut: 32, h: 17, w: 33, activation: 'leaky-relu', slope: 0.1, residual: true }, // several workgroups, as the next
+  { ...convControl, cIn: 8, cOut: 4, h: 33, w: 18 },
   { ...convControl, cIn: 64, cOut: 100, h: 4, w: 6 }, // the encoder of the paper's defaults
   // Blocks of 4x4 pixels, groups of 5 blocks, ranges of 32 channels (assembly/winograd.ts).
   ...sweep(
@@ -373,6 +395,9 @@ const reassembleSum: ReassembleSumCase[] = [
     scale: [1, 3, 4],
     groups: [1, 2, 3, 5, 8, 16],
   }),
+  { ...sumControl, n: 2, cIn: 8, h: 17, w: 33, groups: 6 }, // several workgroups, as the next two
+  { ...sumControl, cIn: 32, h: 18, w: 17, scale: 3, groups: 2 },
+  { ...sumControl, cIn: 16, h: 5, w: 17, scale: 4 },
   { ...sumControl, h: 1, w: 2, kUp: 7 },
   { ...sumControl, h: 1, w: 1, kUp: 1, scale: 1, groups: 1 },
   { ...sumControl, h: 1, w: 1, kUp: 3, scale: 2, groups: 1 },
@@ -418,6 +443,23 @@ const toPlanes: PixelsToPlanesCase[] = (['luma', 'chroma'] as const).flatMap((pl
   ),
 );
 
+const meanGains: MeanGainsCase[] = [
+  ...sweep<MeanGainsCase>(
+    { op: 'meanGains', n: 1, h: 5, w: 7, scale: 2, low: -0.2, high: 1.2 },
+    { n: [2], h: [1, 2, 3, 9], w: [1, 2, 3, 4, 5, 8, 9, 16, 17], scale: [1, 3, 4], low: [0.98], high: [0.01] },
+  ),
+  ...[1, 2, 3, 4].map((scale): MeanGainsCase => ({ op: 'meanGains', n: 1, h: 1, w: 1, scale, low: 0, high: 1 })),
+];
+
+const colourLines: ColourLinesCase[] = (['slopes', 'low', 'high'] as const).flatMap((result) =>
+  (['noise', 'lines', 'flat'] as const).flatMap((colours) =>
+    sweep<ColourLinesCase>(
+      { op: 'colourLines', w: 9, h: 6, colours, result },
+      colours === 'noise' ? { w: [1, 2, 3, 4, 5, 8, 16, 17], h: [1, 2, 3, 17] } : {},
+    ),
+  ),
+);
+
 const toPixelsControl: PlanesToPixelsCase = {
   op: 'planesToPixels',
   w: 9,
@@ -441,6 +483,14 @@ const toPixels: PlanesToPixelsCase[] = [false, true].flatMap((alpha) => [
   { ...toPixelsControl, alpha, w: 1, h: 1, crop: [0, 0, 1, 1] as const },
   { ...toPixelsControl, alpha, w: 64, h: 3, crop: [0, 0, 64, 3] as const },
   ...[2, 3, 4].map((scale) => ({ ...toPixelsControl, alpha, scale, crop: [scale, 1, 7 * scale, 5] as const })),
+  ...[2, 3, 4].map((scale) => ({
+    ...toPixelsControl,
+    alpha,
+    w: 17,
+    h: 3,
+    scale,
+    crop: [1, 1, 15 * scale, 7] as const,
+  })),
   { ...toPixelsControl, alpha, w: 1, h: 33, scale: 2, crop: [0, 31, 2, 35] as const },
 ]);
 
@@ -546,6 +596,8 @@ export const cases: readonly Case[] = [
   ...reassembleSum,
   ...resize,
   ...toPlanes,
+  ...meanGains,
+  ...colourLines,
   ...toPixels,
   ...pack,
   ...image,

@@ -1,7 +1,7 @@
 // What backend.ts promises about programs and memory, whatever the arithmetic.
 import { type Backend, type DevicePixels, type DeviceTensor, type Ops, PLAIN } from '../../src/backends/backend.js';
 import type { ConvCase } from './cases.js';
-import { programOf, type TensorProgram } from './programs.js';
+import { programOf, type TensorProgram, throughPlanes } from './programs.js';
 
 const CASE: ConvCase = {
   op: 'conv2d',
@@ -85,8 +85,7 @@ export const contracts: readonly { readonly name: string; readonly check: (backe
       );
       const pixels = new Uint8ClampedArray(21).map((_, i) => i * 10).subarray(5, 21);
       const [got] = await backend.runPixels((ops) => {
-        const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels({ data: pixels, width: 2, height: 2 }), true);
-        return [ops.planesToPixels(luma, chroma, { x: 0, y: 0, width: 2, height: 2 })];
+        return [throughPlanes(ops, { data: pixels, width: 2, height: 2 }, true)];
       });
       assertSame(got, pixels.slice(), 'the pixels');
     },
@@ -100,8 +99,7 @@ export const contracts: readonly { readonly name: string; readonly check: (backe
       );
       const image = { data, width: 27, height: 27 };
       const [got] = await backend.runPixels((ops) => {
-        const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels(image), true);
-        return [ops.planesToPixels(luma, chroma, { x: 0, y: 0, width: 27, height: 27 })];
+        return [throughPlanes(ops, image, true)];
       });
       assertSame(got, data, 'the pixels');
     },
@@ -119,15 +117,8 @@ export const contracts: readonly { readonly name: string; readonly check: (backe
         height,
       }));
       const program = (ops: Ops, image: (typeof images)[number]): DevicePixels => {
-        const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels(image), false);
-        const pixels = ops.planesToPixels(luma, chroma, {
-          x: 1,
-          y: 1,
-          width: image.width - 1,
-          height: image.height - 1,
-        });
-        ops.free(luma, chroma);
-        return pixels;
+        const { width, height } = image;
+        return throughPlanes(ops, image, false, { x: 1, y: 1, width: width - 1, height: height - 1 });
       };
       const together = await backend.runPixels((ops) => images.map((image) => program(ops, image)));
       for (const [i, image] of images.entries()) {

@@ -271,7 +271,7 @@ export function goldenNetworks(
       const program =
         (net: CarafeLuma) =>
         (ops: Ops): DeviceTensor =>
-          upscaleLuma(ops, net, ops.input(padded.data, padded.shape));
+          upscaleLuma(ops, net, ops.input(padded.data, padded.shape)).luma;
       const net = loadCarafeLuma(backend, file);
       if (net.halo !== halo || net.scale !== scale)
         throw new Error(`Expected halo ${halo} and scale ${scale}, got ${net.halo} and ${net.scale}`);

@@ -300,12 +300,74 @@ const MUTATIONS: Mutation[] = [
   {
     op: 'planesToPixels',
     wrong: 'reads the next pixel of luma',
-    mutate: (ops) => ({ planesToPixels: (luma, chroma, crop) => ops.planesToPixels(nextPixel(luma), chroma, crop) }),
+    mutate: (ops) => ({
+      planesToPixels: (planes, crop) => ops.planesToPixels({ ...planes, luma: nextPixel(planes.luma) }, crop),
+    }),
   },
   {
     op: 'planesToPixels',
     wrong: 'reads the next pixel of chroma',
-    mutate: (ops) => ({ planesToPixels: (luma, chroma, crop) => ops.planesToPixels(luma, nextPixel(chroma), crop) }),
+    mutate: (ops) => ({
+      planesToPixels: (planes, crop) => ops.planesToPixels({ ...planes, chroma: nextPixel(planes.chroma) }, crop),
+    }),
+  },
+  {
+    op: 'planesToPixels',
+    wrong: 'takes the next pixel for the base',
+    mutate: (ops) => ({
+      planesToPixels: (planes, crop) => ops.planesToPixels({ ...planes, base: nextPixel(planes.base) }, crop),
+    }),
+  },
+  {
+    op: 'planesToPixels',
+    wrong: 'takes the gains of the next source pixel',
+    mutate: (ops) => ({
+      planesToPixels: (planes, crop) => ops.planesToPixels({ ...planes, gains: nextPixel(planes.gains) }, crop),
+    }),
+  },
+  ...(['slopes', 'low', 'high'] as const).map(
+    (which): Mutation => ({
+      op: 'planesToPixels',
+      wrong: `takes "${which}" of the next source pixel`,
+      mutate: (ops) => ({
+        planesToPixels({ lines, ...planes }, crop) {
+          const { slopes, low, high } = lines;
+          const next = {
+            slopes: which === 'slopes' ? nextPixel(slopes) : slopes,
+            low: which === 'low' ? nextPixelOf(low as RawImage) : low,
+            high: which === 'high' ? nextPixelOf(high as RawImage) : high,
+          };
+          return ops.planesToPixels({ ...planes, lines: next }, crop);
+        },
+      }),
+    }),
+  ),
+  {
+    op: 'meanGains',
+    wrong: 'reads the next pixel',
+    mutate: (ops) => ({ meanGains: (big, small) => ops.meanGains(nextPixel(big), small) }),
+  },
+  {
+    op: 'meanGains',
+    wrong: 'wants the means of the next row',
+    mutate: (ops) => ({ meanGains: (big, small) => ops.meanGains(big, nextRow(small)) }),
+  },
+  {
+    op: 'colourLines',
+    wrong: 'reads the next pixel of luma',
+    mutate: (ops) => ({ colourLines: (pixels, luma, chroma) => ops.colourLines(pixels, nextPixel(luma), chroma) }),
+  },
+  {
+    op: 'colourLines',
+    wrong: 'reads the next row of chroma',
+    mutate: (ops) => ({ colourLines: (pixels, luma, chroma) => ops.colourLines(pixels, luma, nextRow(chroma)) }),
+  },
+  {
+    op: 'colourLines',
+    wrong: 'bounds by the next pixel',
+    mutate: (ops) => ({
+      colourLines: (pixels, ...planes) => ops.colourLines(nextPixelOf(pixels as RawImage), ...planes),
+    }),
   },
 ];
 

@@ -1,6 +1,7 @@
 // From a case to what runs: its data, its convolution parameters and its program over Ops. The same program runs on a
 // backend and, with bounds, on the reference.
 import {
+  type ColourLines,
   type ConvOptions,
   type ConvWeights,
   type DeviceConv,
@@ -8,10 +9,18 @@ import {
   type DeviceTensor,
   type Ops,
   PLAIN,
+  type Rectangle,
 } from '../../src/backends/backend.js';
 import { rowLength } from '../../src/core/shapes.js';
 import { elements, type RawImage, type Shape } from '../../src/core/tensor.js';
-import { type CarafePackCase, type Case, caseName, type ImageCase, type NormalizeCase } from './cases.js';
+import {
+  type CarafePackCase,
+  type Case,
+  caseName,
+  type ColourLinesCase,
+  type ImageCase,
+  type NormalizeCase,
+} from './cases.js';
 import { Random, seedOf } from '../random.js';
 
 export interface TensorProgram {
@@ -102,15 +111,53 @@ export function programOf(c: Case): Program {
       const image = randomImage(random, c.w, c.h);
       return { convs: [], tensor: (ops) => ops.pixelsToPlanes(ops.inputPixels(image), c.alpha)[c.plane] };
     }
+    case 'meanGains': {
+      const shape: Shape = [c.n, c.h, c.w, 1];
+      const bigShape: Shape = [c.n, c.h * c.scale, c.w * c.scale, 1];
+      const [big, small] = [data(bigShape, c.low, c.high), data(shape, Math.max(c.low, 0), Math.min(c.high, 1))];
+      return { convs: [], tensor: (ops) => ops.meanGains(ops.input(big, bigShape), ops.input(small, shape)) };
+    }
+    case 'colourLines': {
+      const image = colouredImage(random, c);
+      const lines = (ops: Ops): ColourLines => {
+        const pixels = ops.inputPixels(image);
+        const { luma, chroma } = ops.pixelsToPlanes(pixels, true);
+        return ops.colourLines(pixels, luma, chroma);
+      };
+      const { result } = c;
+      if (result === 'slopes') return { convs: [], tensor: (ops) => lines(ops).slopes };
+      return { convs: [], pixels: (ops) => lines(ops)[result] };
+    }
     case 'planesToPixels': {
-      const lumaShape: Shape = [c.alpha ? 2 : 1, c.h * c.scale, c.w * c.scale, 1];
-      const chromaShape: Shape = [1, c.h, c.w, 2];
-      const [luma, chroma] = [data(lumaShape, -0.2, 1.2), data(chromaShape, -0.6, 0.6)]; // past both ends of 0..255
+      const images = c.alpha ? 2 : 1;
+      const bigShape: Shape = [images, c.h * c.scale, c.w * c.scale, 1];
+      const gainsShape: Shape = [images, c.h, c.w, 2];
+      const pairShape: Shape = [1, c.h, c.w, 2];
+      const [luma, chroma] = [data(bigShape, -0.2, 1.2), data(pairShape, -0.6, 0.6)]; // past both ends of 0..255
+      const base = data(bigShape, 0, 1);
+      const gains = data(gainsShape, 0.5, 1.5).map((v, i) => (i % 2 === 0 ? v : v / 5 - 0.2));
+      const slopes = data(pairShape);
+      const [low, high] = [randomImage(random, c.w, c.h), randomImage(random, c.w, c.h)];
+      low.data.forEach((v, i) => (low.data[i] = v / 3));
+      high.data.forEach((v, i) => (high.data[i] = 255 - v / 3));
       const [x, y, width, height] = c.crop;
       return {
         convs: [],
         pixels: (ops) =>
-          ops.planesToPixels(ops.input(luma, lumaShape), ops.input(chroma, chromaShape), { x, y, width, height }),
+          ops.planesToPixels(
+            {
+              luma: ops.input(luma, bigShape),
+              base: ops.input(base, bigShape),
+              gains: ops.input(gains, gainsShape),
+              chroma: ops.input(chroma, pairShape),
+              lines: {
+                slopes: ops.input(slopes, pairShape),
+                low: ops.inputPixels(low),
+                high: ops.inputPixels(high),
+              },
+            },
+            { x, y, width, height },
+          ),
       };
     }
     case 'carafePack':
@@ -137,15 +184,17 @@ function packProgram(c: CarafePackCase, random: Random): TensorProgram {
 }
 
 /**
- * An upscaler in the small: luma through a network that ends in reassembleSum over a bicubic base, chroma and alpha
- * bicubic.
+ * An upscaler in the small: luma and alpha through a network that ends in reassembleSum over a bicubic base, and all
+ * that is made of it.
  */
 function imageProgram(c: ImageCase, random: Random): PixelsProgram {
   const image = randomImage(random, c.w, c.h);
-  // The sum of magnitudes of a filter is about 1/2: worst-case bounds grow by it with every layer, and are to stay far
+  // The sum of magnitudes of a filter is about 1/4, biases are a quarter of others': worst-case bounds grow by it with every layer, and are to stay far
   // below 1 / 255.
-  const conv = (cIn: number, cOut: number, k: number): ConvWeights =>
-    randomConv(random, cIn, cOut, k, true, 1 / (cIn * k * k));
+  const conv = (cIn: number, cOut: number, k: number): ConvWeights => {
+    const drawn = randomConv(random, cIn, cOut, k, true, 1 / (2 * cIn * k * k));
+    return { ...drawn, bias: drawn.bias!.map((b) => b / 4) };
+  };
   const head = conv(1, c.channels, 3);
   const body = Array.from({ length: c.body }, () => conv(c.channels, c.channels, 3));
   const encode = conv(c.channels, rowLength(c), 1);
@@ -153,7 +202,8 @@ function imageProgram(c: ImageCase, random: Random): PixelsProgram {
   return {
     convs: [head, encode, maps, ...body],
     pixels: (ops, [headConv, encodeConv, mapsConv, ...bodyConvs]) => {
-      const { luma, chroma } = ops.pixelsToPlanes(ops.inputPixels(image), c.alpha);
+      const pixels = ops.inputPixels(image);
+      const { luma, chroma } = ops.pixelsToPlanes(pixels, c.alpha);
       const options = { ...PLAIN, activation: 'leaky-relu', slope: 0.1 } as const;
       let hidden = ops.conv2d(luma, headConv, options);
       for (const conv of bodyConvs) {
@@ -163,16 +213,29 @@ function imageProgram(c: ImageCase, random: Random): PixelsProgram {
       }
       const groups = ops.conv2d(hidden, mapsConv, PLAIN);
       const [width, height] = [c.w * c.scale, c.h * c.scale];
-      const upscaled = ops.reassembleSum(
-        groups,
-        hidden,
-        encodeConv,
-        ops.resize(luma, height, width, 'bicubic', -0.5),
-        c,
-      );
-      return ops.planesToPixels(upscaled, chroma, { x: 0, y: 0, width, height });
+      const base = ops.resize(luma, height, width, 'bicubic', -0.5);
+      const upscaled = ops.reassembleSum(groups, hidden, encodeConv, base, c);
+      const gains = ops.meanGains(upscaled, luma);
+      const lines = ops.colourLines(pixels, luma, chroma);
+      return ops.planesToPixels({ luma: upscaled, base, gains, chroma, lines }, { x: 0, y: 0, width, height });
     },
   };
+}
+
+/** To planes and back, enlarged by 1: the image as it was. */
+export function throughPlanes(
+  ops: Ops,
+  image: RawImage,
+  alpha: boolean,
+  crop: Rectangle = { x: 0, y: 0, width: image.width, height: image.height },
+): DevicePixels {
+  const pixels = ops.inputPixels(image);
+  const { luma, chroma } = ops.pixelsToPlanes(pixels, alpha);
+  const gains = ops.meanGains(luma, luma);
+  const lines = ops.colourLines(pixels, luma, chroma);
+  const result = ops.planesToPixels({ luma, base: luma, gains, chroma, lines }, crop);
+  ops.free(luma, chroma, gains, lines.slopes);
+  return result;
 }
 
 /** Weights uniform in +-size, by default such that the output is about twice as large as the input. */
@@ -195,6 +258,20 @@ function randomConv(
 
 function randomImage(random: Random, width: number, height: number): RawImage {
   return { data: new Uint8ClampedArray(random.bytes(width * height * 4).buffer), width, height };
+}
+
+/** Colours on a line between two, but for a byte of noise; or nearly one colour. Alpha is noise. */
+function colouredImage(random: Random, { w, h, colours }: ColourLinesCase): RawImage {
+  const image = randomImage(random, w, h);
+  if (colours === 'noise') return image;
+  const [from, to] = [random.bytes(3), random.bytes(3)];
+  const width = colours === 'flat' ? 0.02 : 1;
+  for (let i = 0; i < w * h; i++) {
+    const share = random.uniform(0, width);
+    for (let c = 0; c < 3; c++)
+      image.data[4 * i + c] = from[c] + share * (to[c] - from[c]) + random.integer(0, colours === 'flat' ? 0 : 1);
+  }
+  return image;
 }
 
 function logits(random: Random, length: number, kind: NormalizeCase['logits']): Float32Array {

@@ -1,7 +1,6 @@
 // Conformance: every case on a backend, against the reference and its computed bounds. Knows no test runner and no
 // platform; node.test.ts, the Chromium page and its worker each bring a `test` function and a backend.
 import type { Backend, Ops } from '../../src/backends/backend.js';
-import type { RawImage } from '../../src/core/tensor.js';
 import {
   type Arithmetic,
   ARITHMETIC,
@@ -14,6 +13,7 @@ import {
 } from './bounds.js';
 import { type Case, caseName, cases } from './cases.js';
 import { contracts } from './contracts.js';
+import type { Picture } from '../pictures.js';
 import { checkEmpty, emptyCases, spoiltCases } from './nan.js';
 import { type Program, programOf } from './programs.js';
 
@@ -52,7 +52,7 @@ export async function outcomes(register: (runner: Runner) => void, atOnce = 1): 
 
 /** Two pictures that differ, for runners that can write them to files. */
 export class PictureError extends Error {
-  readonly pictures: { readonly got: RawImage; readonly want: RawImage };
+  readonly pictures: Readonly<Record<'got' | 'want', Picture>>;
 
   constructor(message: string, pictures: PictureError['pictures']) {
     super(message);

@@ -1,5 +1,5 @@
-// Apps built from the packed tarball by the tools that people use, as those tools come, and opened in a real Chromium: the pixels of
-// Node, from a worker, without a warning or a request that fails, and with one copy of the worker.
+// Apps built from the packed tarball by the tools that people use, as those tools come, and opened in a real Chromium:
+// the pixels of Node, from a worker, without a warning or a request that fails, and with one copy of the worker.
 import { execFile, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -29,7 +29,10 @@ interface App {
   readonly emitted?: string;
   /** The tool has to be in the app's own node_modules. */
   readonly linked?: boolean;
-  /** Tools that know `new URL('./file', import.meta.url)` put the worker's file where their output is; elsewhere its text is inside. */
+  /**
+   * Tools that know `new URL('./file', import.meta.url)` put the worker's file where their output is; elsewhere its
+   * text is inside.
+   */
   readonly worker: 'file' | 'inside';
 }
 

@@ -1,4 +1,5 @@
-// The package as npm would publish it: what is in it, that it runs where nothing else is installed, that the examples in the docs run.
+// The package as npm would publish it: what is in it, that it runs where nothing else is installed, that the examples
+// in the docs run.
 import { execFile, execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -152,7 +153,7 @@ describe('the packed tarball', () => {
       'small-x3',
       'small-x3',
       'InvalidOption: Expected a URL or the bytes of a .safetensors file for "model", got undefined',
-      'ModelInvalid',
+      'InvalidOption',
     ]);
   });
 

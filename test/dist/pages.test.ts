@@ -1,5 +1,5 @@
-// Pages, frames and service workers that make it hard to start a worker: wrong files in its place, policies, opaque origins, no import().
-// What must come out is the enlarged picture, or at once an error that says why.
+// Pages, frames and service workers that make it hard to start a worker: wrong files in its place, policies, opaque
+// origins, no import(). What must come out is the enlarged picture, or at once an error that says why.
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -36,7 +36,9 @@ interface Answer {
   readonly status?: number;
 }
 
-/** This repository on a port of its own, with `answers` in the place of some of its files, and `headers` on its pages. */
+/**
+ * This repository on a port of its own, with `answers` in the place of some of its files, and `headers` on its pages.
+ */
 async function site(answers: Record<string, Answer> = {}, headers: Record<string, string> = {}): Promise<string> {
   const blank = '<!doctype html><link rel="icon" href="data:,"><body></body>';
   const server = createServer(async (request, response) => {

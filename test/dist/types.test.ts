@@ -1,4 +1,5 @@
-// The types of the packed tarball in the compilers of people who check the types of their libraries, with the platform's types and without.
+// The types of the packed tarball in the compilers of people who check the types of their libraries, with the
+// platform's types and without.
 import { execFile } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

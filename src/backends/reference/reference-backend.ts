@@ -2,8 +2,10 @@
 import type { Backend, ConvWeights, Ops } from '../backend.js';
 import type { RawImage, Tensor } from '../../core/tensor.js';
 import { carafePack } from './carafe-pack.js';
+import { colourLines } from './colour-lines.js';
 import { conv2d } from './conv2d.js';
 import { nchwToNhwc, nhwcToNchw } from './layout.js';
+import { meanGains } from './mean-gains.js';
 import { normalizeKernels } from './normalize-kernels.js';
 import { pixelShuffle, pixelUnshuffle } from './pixel-shuffle.js';
 import { pixelsToPlanes, planesToPixels } from './pixels.js';
@@ -27,6 +29,8 @@ const ops: Ops<Tensor, RawImage, ConvWeights> = {
   reassembleSum,
   resize,
   pixelsToPlanes,
+  meanGains,
+  colourLines,
   planesToPixels,
 };
 
@@ -34,7 +38,6 @@ export function createReferenceBackend(): Backend {
   const backend: Backend<Tensor, RawImage, ConvWeights> = {
     name: 'reference',
     details: 'plain loops, f64 sums',
-    batch: 1,
     conv: (weights) => weights,
     run: async (program, into) => {
       const { data } = program(ops);

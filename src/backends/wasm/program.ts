@@ -6,7 +6,7 @@ import { elements, type Shape } from '../../core/tensor.js';
 import type { Arena } from './arena.js';
 import type { Kernels } from './kernels.js';
 import { execute, type Plan, plan } from './plan.js';
-import { type Call, type Input, produce, type Range, Rows, type Work } from './rows.js';
+import { type Call, type Input, produce, type Range, Rows, same, type Work } from './rows.js';
 import { type Planes, pixelsSink, planesSink, rowsSink } from './sinks.js';
 
 const MAX_ADDRESSES = 1024;
@@ -71,7 +71,8 @@ export class Result {
   }
 }
 
-export type Pixels = Image | Result;
+/** Rows: of values that are pixels. */
+export type Pixels = Image | Result | Rows;
 
 export class Program {
   readonly machine: Machine;
@@ -116,9 +117,21 @@ export class Program {
   /** The slot of an image's bytes. */
   pixels(x: Pixels): number {
     if (x instanceof Image) return x.slot;
+    if (x instanceof Rows) return this.#storeRows(x);
     const width = x.columns[1] - x.columns[0];
     return this.#store(x, this.#given.bytes, this.#bytes, (x.rows[1] - x.rows[0]) * width * 4, (slot) =>
       plan(pixelsSink(this.machine.arena, x.inputs, x.rows, width, slot, x.row), x.rows, x.columns),
+    );
+  }
+
+  #storeRows(x: Rows): number {
+    const [, height, width] = x.shape;
+    const { arena } = this.machine;
+    const copy = (y: number, address: number, { inputs: [rows] }: Work): void => {
+      arena.u8(address, width * 4).set(arena.u8(rows.at(0, y, 0), width * 4));
+    };
+    return this.#store(x, this.#given.bytes, this.#bytes, height * width * 4, (slot) =>
+      plan(pixelsSink(arena, [same(x)], [0, height], width, slot, copy), [0, height], [0, width]),
     );
   }
 

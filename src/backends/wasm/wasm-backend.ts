@@ -4,6 +4,7 @@
 import { CarafeError } from '../../core/errors.js';
 import {
   convShape,
+  meanGainsShape,
   pixelShuffleShape,
   pixelUnshuffleShape,
   reassembleShape,
@@ -12,9 +13,11 @@ import {
 import type { Backend, ConvWeights, Ops } from '../backend.js';
 import { Arena } from './arena.js';
 import { carafePack } from './carafe-pack.js';
+import { colourLines } from './colour-lines.js';
 import { conv2d, placeConv, type WasmConv } from './conv2d.js';
 import { instantiate } from './kernels.js';
 import { nchwToNhwc, nhwcToNchw } from './layout.js';
+import { meanGains } from './mean-gains.js';
 import { normalizeKernels } from './normalize-kernels.js';
 import { pixelShuffle, pixelUnshuffle } from './pixel-shuffle.js';
 import { pixelsToPlanes, planesToPixels } from './pixels.js';
@@ -46,7 +49,6 @@ interface Known {
 class WasmBackend implements Backend<WasmTensor, WasmPixels, WasmConv> {
   readonly name = 'wasm';
   readonly details: string;
-  readonly batch = 1;
   #machine: Machine | undefined;
   #known: Known[] = []; // the latest first
 
@@ -159,8 +161,18 @@ function createOps(trace: Trace): WasmOps {
         chroma: trace.tensor([1, height, width, 2], output, planes, 1),
       };
     },
-    planesToPixels: (luma, chroma, { x, y, width, height }) =>
-      trace.pixels([width, height], planesToPixels, luma, chroma, x, y, width, height),
+    meanGains: (big, small) => trace.tensor(meanGainsShape(small.shape), meanGains, big, small),
+    colourLines(pixels, luma, chroma) {
+      const { width, height } = pixels;
+      const lines = trace.producer(colourLines, pixels, luma, chroma, width, height);
+      return {
+        slopes: trace.tensor([1, height, width, 2], output, lines, 0),
+        low: trace.pixels([width, height], output, lines, 1),
+        high: trace.pixels([width, height], output, lines, 2),
+      };
+    },
+    planesToPixels: ({ luma, base, gains, chroma, lines: { slopes, low, high } }, { x, y, width, height }) =>
+      trace.pixels([width, height], planesToPixels, luma, base, gains, chroma, slopes, low, high, x, y, width, height),
   };
   return ops;
 }

@@ -6,10 +6,12 @@ import { elements } from '../../core/tensor.js';
 import { describeAdapter, isSoftwareAdapter } from './adapter.js';
 import { BufferPool } from './buffer-pool.js';
 import { carafePack } from './carafe-pack.js';
+import { colourLines } from './colour-lines.js';
 import type { CommandList, GpuPixels, GpuTensor, Resident } from './command-list.js';
 import { conv2d } from './conv2d.js';
 import { type GpuContext, SharedDevice } from './device.js';
 import { nchwToNhwc, nhwcToNchw } from './layout.js';
+import { meanGains } from './mean-gains.js';
 import { normalizeKernels } from './normalize-kernels.js';
 import { pixelShuffle, pixelUnshuffle } from './pixel-shuffle.js';
 import { pixelsToPlanes, planesToPixels } from './pixels.js';
@@ -20,18 +22,21 @@ import { Run } from './run.js';
 import { GpuConv } from './weights.js';
 
 export interface WebgpuBackendOptions {
-  /** The device was opened for this backend alone: dispose() destroys it. By default it is borrowed and stays the caller's. */
+  /**
+   * The device was opened for this backend alone: dispose() destroys it. By default it is borrowed and stays the
+   * caller's.
+   */
   readonly destroyDevice?: boolean;
-  /** Tensors are stored as f16 where the device has `shader-f16`; sums are f32. For programs whose results are bytes. Default false. */
+  /**
+   * Tensors are stored as f16 where the device has `shader-f16`; sums are f32. For programs whose results are bytes.
+   * Default false.
+   */
   readonly half?: boolean;
   /** The kernels of real GPUs, by default on those: loads of vectors, memory shared in a workgroup. */
   readonly hardware?: boolean;
 }
 
 export type GpuOps = Ops<GpuTensor, GpuPixels, GpuConv>;
-
-/** 18 ms of `base` on a GPU of 1 TFLOP/s; beside that a submit and the way of a result back to this thread are short. Software adapters have nothing to gain. */
-const TILES_PER_BATCH = 8;
 
 /** @throws {CarafeError} DeviceLost if the device is gone already. */
 export async function createWebgpuBackend(
@@ -48,7 +53,6 @@ export async function createWebgpuBackend(
 class WebgpuBackend implements Backend<GpuTensor, GpuPixels, GpuConv> {
   readonly name = 'webgpu';
   readonly details: string;
-  readonly batch: number;
   readonly #context: GpuContext;
   readonly #destroyDevice: boolean;
   readonly #pool: BufferPool;
@@ -57,11 +61,10 @@ class WebgpuBackend implements Backend<GpuTensor, GpuPixels, GpuConv> {
   #ended: CarafeError | undefined; // lost or disposed
 
   constructor(context: GpuContext, destroyDevice: boolean) {
-    const { device, shared, half, hardware } = context;
+    const { device, shared, half } = context;
     this.#context = context;
     this.#destroyDevice = destroyDevice;
     this.#pool = new BufferPool(device);
-    this.batch = hardware ? TILES_PER_BATCH : 1;
     this.details = describeAdapter(device.adapterInfo) + (half ? ', f16' : '');
     if (shared.lost) this.#ended = shared.lost;
     else shared.onLost.add(this.#end);
@@ -162,6 +165,8 @@ export function createOps(list: CommandList): GpuOps {
     reassembleSum: (...args) => reassembleSum(list, ...args),
     resize: (...args) => resize(list, ...args),
     pixelsToPlanes: (...args) => pixelsToPlanes(list, ...args),
+    meanGains: (...args) => meanGains(list, ...args),
+    colourLines: (...args) => colourLines(list, ...args),
     planesToPixels: (...args) => planesToPixels(list, ...args),
   };
 }

@@ -1,5 +1,7 @@
-// carafe-luma: the image upscaler. A small convolutional body predicts, for each of `groups` groups, a map at the input's resolution
-// and the kernels that reassemble it; the reassembled maps are summed onto the bicubic enlargement. Luma only; chroma is bicubic.
+// carafe-luma: the image upscaler. A small convolutional body predicts, for each of `groups` groups, a map at the
+// input's resolution
+// and the kernels that reassemble it; the reassembled maps are summed onto the bicubic enlargement. Luma only; chroma
+// is bicubic.
 //   h = act(head(y)); for each body convolution: h = act(body_i(h)) + h
 //   out = bicubic(y) + sum_g reassemble(maps(h)_g, softmax(encode(compress(h)))_g)
 // where compress is CARAFE's, without bias or activation: 1x1 to cMid channels; absent if cMid is 0.
@@ -80,8 +82,8 @@ function values(model: ModelFile, name: string, shape: number[]): Float32Array {
   return tensor.data;
 }
 
-/** y [n, h, w, 1] -> [n, h*scale, w*scale, 1]; right from `halo` pixels off the border on. */
-export function upscaleLuma(ops: Ops, net: CarafeLuma, y: DeviceTensor): DeviceTensor {
+/** y [n, h, w, 1] -> [n, h*scale, w*scale, 1], and its bicubic part; right from `halo` pixels off the border on. */
+export function upscaleLuma(ops: Ops, net: CarafeLuma, y: DeviceTensor): { luma: DeviceTensor; base: DeviceTensor } {
   const act = { ...PLAIN, activation: 'leaky-relu', slope: net.slope } as const;
   const [, height, width] = y.shape;
   let h = ops.conv2d(y, net.head, act);
@@ -93,7 +95,7 @@ export function upscaleLuma(ops: Ops, net: CarafeLuma, y: DeviceTensor): DeviceT
   const maps = ops.conv2d(h, net.maps, PLAIN);
   const base = ops.resize(y, height * net.scale, width * net.scale, 'bicubic', -0.5);
   const compressed = net.compress ? ops.conv2d(h, net.compress, PLAIN) : h;
-  const out = ops.reassembleSum(maps, compressed, net.encode, base, net);
-  ops.free(maps, h, compressed, base);
-  return out;
+  const luma = ops.reassembleSum(maps, compressed, net.encode, base, net);
+  ops.free(maps, h, compressed);
+  return { luma, base };
 }

@@ -1,15 +1,71 @@
-// The kernels that the learned CARAFE module predicts, for those who want to see them: compress -> encode -> normalizeKernels.
-// The module whole is an op of its own (carafePack), which need not store them.
-import { type CarafePack, type DeviceTensor, type Ops, PLAIN } from '../../backends/backend.js';
+// The learned CARAFE module as people train it: compress -> encode -> normalizeKernels -> reassemble, mmcv's CARAFEPack
+// and the variants whose convolutions are GhostConvs or that have one more after the reassembly. Where it is mmcv's it
+// is one op, carafePack.
+import { type CarafePack, type DeviceConv, type DeviceTensor, type Ops, PLAIN } from '../../backends/backend.js';
+import type { Layout } from '../../core/shapes.js';
+
+/** A convolution; with `cheap`, GhostConv: act(cheap(y)) + y of y = act(conv(x)). */
+export interface CarafeStage {
+  readonly conv: DeviceConv;
+  readonly cheap?: DeviceConv;
+}
+
+export interface CarafeStages extends Omit<CarafePack, 'compress' | 'encode'> {
+  readonly compress?: CarafeStage;
+  readonly encode: CarafeStage;
+  readonly out?: CarafeStage;
+}
 
 /** x [n, h, w, c] -> kernel rows [n, h, w, groups*kUp^2*scale^2], normalised. */
-export function predictKernels(ops: Ops, pack: CarafePack, x: DeviceTensor): DeviceTensor {
-  const compressed = pack.compress
-    ? ops.conv2d(x, pack.compress, { ...PLAIN, activation: pack.activation, slope: pack.slope })
-    : x;
-  const rows = ops.conv2d(compressed, pack.encode, { ...PLAIN, dilation: pack.dilation });
+export function predictKernels(ops: Ops, module: CarafeStages, x: DeviceTensor): DeviceTensor {
+  const { activation, slope, dilation } = module;
+  const compressed = module.compress ? run(ops, x, module.compress, { ...PLAIN, activation, slope }) : x;
+  const rows = run(
+    ops,
+    compressed,
+    module.encode,
+    module.encode.cheap ? { dilation, activation, slope } : { ...PLAIN, dilation },
+  );
   if (compressed !== x) ops.free(compressed);
-  const kernels = ops.normalizeKernels(rows, pack, pack.normalizer);
+  const kernels = ops.normalizeKernels(rows, module, module.normalizer);
   ops.free(rows);
   return kernels;
+}
+
+/**
+ * x (n, c, h, w), or (n, h, w, c) in layout NHWC, -> the same with h*scale and w*scale, and out's channels if there is
+ * one.
+ */
+export function upsample(ops: Ops, module: CarafeStages, x: DeviceTensor, layout: Layout): DeviceTensor {
+  const { compress, encode, out, activation, slope } = module;
+  const pack =
+    compress?.cheap || encode.cheap ? undefined : { ...module, compress: compress?.conv, encode: encode.conv };
+  if (pack && !out) return ops.carafePack(x, pack, layout);
+  const features = layout === 'NHWC' ? x : ops.nchwToNhwc(x);
+  let y: DeviceTensor;
+  if (pack) y = ops.carafePack(features, pack, 'NHWC');
+  else {
+    const kernels = predictKernels(ops, module, features);
+    y = ops.reassemble(features, kernels, module, module.padding, 'NHWC');
+    ops.free(kernels);
+  }
+  if (out) {
+    const mixed = run(ops, y, out, out.cheap ? { ...PLAIN, activation, slope } : PLAIN);
+    ops.free(y);
+    y = mixed;
+  }
+  return layout === 'NHWC' ? y : ops.nhwcToNchw(y);
+}
+
+function run(
+  ops: Ops,
+  x: DeviceTensor,
+  { conv, cheap }: CarafeStage,
+  options: Parameters<Ops['conv2d']>[2],
+): DeviceTensor {
+  const y = ops.conv2d(x, conv, options);
+  if (!cheap) return y;
+  const both = ops.conv2d(y, cheap, { ...options, dilation: 1, residual: y });
+  ops.free(y);
+  return both;
 }

@@ -1,4 +1,5 @@
-// node build.js TOOL, in an app's folder: the tools that have no command line of their own here, with their default settings. Warnings are errors.
+// node build.js TOOL, in an app's folder: the tools that have no command line of their own here, with their default
+// settings. Warnings are errors.
 import { resolve } from 'node:path';
 
 const [tool] = process.argv.slice(2);

@@ -1,0 +1,118 @@
+// loadCarafe and listCarafe: CARAFE layers out of people's checkpoints, for createCarafe.
+import { CarafeError, expected } from '../core/errors.js';
+import type { Global } from '../core/platform.js';
+import type { Activation } from '../core/shapes.js';
+import { bytesOf, isUrl, tagOf } from '../core/tag.js';
+import type { CarafeFamily, CarafeLayer, FoldedConv, RefusedLayer, Stage } from '../models/carafe-layers.js';
+import type { StoredTensor } from '../models/stored-tensor.js';
+import { readUrl } from './load.js';
+
+/** The bytes of a .safetensors, .pth or .pt, or where they are. */
+export type CheckpointSource = Uint8Array | ArrayBuffer | Global<'Blob'> | Global<'URL'>;
+
+export interface LoadCarafeOptions {
+  /** Which layer, as listCarafe names it; needed if the checkpoint has several. */
+  prefix?: string;
+  /** After the compressor, where it is not the family's usual: listCarafe says what would be assumed. */
+  activation?: Activation;
+  /** Of batch norm; default 1e-3 in YOLO forks, else 1e-5. */
+  eps?: number;
+  /** Where the encoder's outputs leave it open. */
+  scale?: number;
+  groups?: number;
+}
+
+/** A convolution of a checkpoint with its batch norm folded in; `ghost` is GhostConv's depthwise half. */
+export interface LoadedConv extends FoldedConv {
+  ghost?: FoldedConv;
+}
+
+export interface LoadedCarafe {
+  /** The first two arguments of createCarafe. */
+  weights: { compress?: LoadedConv; encode: LoadedConv; out?: LoadedConv };
+  options: { scale: number; kUp: number; groups: number; activation: Activation };
+  family: CarafeFamily;
+  prefix: string;
+  /** What the names and shapes do not say and was taken for granted; check it against your model. */
+  assumed: readonly string[];
+}
+
+/** A CARAFE layer found in a checkpoint: its place, family and shapes. */
+export type CarafeLayerInfo = Omit<CarafeLayer, 'stages'>;
+
+/**
+ * One CARAFE layer of a checkpoint: `const { weights, options } = await loadCarafe(bytes)`, then `createCarafe(weights,
+ * options)`.
+ * @throws {CarafeError} ModelInvalid: not a checkpoint, no such layer, several and no prefix, or one that computes
+ * something else
+ */
+export async function loadCarafe(source: CheckpointSource, options: LoadCarafeOptions = {}): Promise<LoadedCarafe> {
+  const { prefix, ...hints } = options;
+  const { tensors, find, fold } = await open(source);
+  const { layers, refused } = find(tensors, hints);
+  const names = (): string => layers.map((layer) => `"${layer.prefix}"`).join(', ');
+  const wanted = prefix === undefined || prefix === '' || prefix.endsWith('.') ? prefix : `${prefix}.`;
+  const no = refused.find((one) => one.prefix === (wanted ?? one.prefix));
+  if (layers.length === 0 || (wanted !== undefined && !layers.some((layer) => layer.prefix === wanted))) {
+    if (no) throw new CarafeError('ModelInvalid', `Expected a CARAFE layer for "${no.prefix}", got ${no.reason}`, no);
+    throw expected(
+      'ModelInvalid',
+      'prefix',
+      layers.length ? `one of ${names()}` : 'a checkpoint with a CARAFE layer',
+      prefix ?? 'none',
+    );
+  }
+  if (wanted === undefined && layers.length > 1)
+    throw expected('ModelInvalid', 'prefix', `one of the ${layers.length} layers ${names()}`, prefix);
+  const layer = layers.find((one) => one.prefix === (wanted ?? one.prefix)) as CarafeLayer;
+  const loaded = (stage: Stage): LoadedConv => ({
+    ...fold(tensors, stage, layer.eps),
+    ...(stage.ghost && { ghost: fold(tensors, stage.ghost, layer.eps) }),
+  });
+  const { compress, encode, out } = layer.stages;
+  return {
+    weights: {
+      ...(compress && { compress: loaded(compress) }),
+      encode: loaded(encode),
+      ...(out && { out: loaded(out) }),
+    },
+    options: { scale: layer.scale, kUp: layer.kUp, groups: layer.groups, activation: layer.activation },
+    family: layer.family,
+    prefix: layer.prefix,
+    assumed: layer.assumed,
+  };
+}
+
+/** Every CARAFE layer of a checkpoint, and what looks like one and is refused. @throws {CarafeError} ModelInvalid */
+export async function listCarafe(
+  source: CheckpointSource,
+): Promise<{ layers: CarafeLayerInfo[]; refused: RefusedLayer[] }> {
+  const { tensors, find } = await open(source);
+  const { layers, refused } = find(tensors);
+  return { layers: layers.map(({ stages, ...info }) => info), refused };
+}
+
+async function open(source: CheckpointSource): Promise<{
+  tensors: ReadonlyMap<string, StoredTensor>;
+  find: typeof import('../models/carafe-layers.js').findCarafeLayers;
+  fold: typeof import('../models/carafe-layers.js').foldConv;
+}> {
+  const [bytes, { readCheckpoint }, { findCarafeLayers, foldConv }] = await Promise.all([
+    readSource(source),
+    import('../models/checkpoint.js'), // a chunk of its own: who only enlarges pictures does not load it
+    import('../models/carafe-layers.js'),
+  ]);
+  return { tensors: readCheckpoint(bytes), find: findCarafeLayers, fold: foldConv };
+}
+
+async function readSource(source: CheckpointSource): Promise<Uint8Array> {
+  const bytes = bytesOf(source);
+  if (bytes) return bytes;
+  if (['Blob', 'File'].includes(tagOf(source))) return new Uint8Array(await (source as Blob).arrayBuffer());
+  if (!isUrl(source)) throw expected('InvalidOption', 'source', 'bytes, a Blob or a URL of a checkpoint', source);
+  try {
+    return await readUrl(source);
+  } catch (error) {
+    throw expected('ModelInvalid', 'source', 'a checkpoint that can be read', (error as Error).message);
+  }
+}

@@ -1,0 +1,199 @@
+// What an image went through before it came here, as far as its pixels show: JPEG compression, also where the picture
+// was cropped or
+// converted since, and noise. Looks at up to 16 windows of 39x39 pixels: about a millisecond, whatever the image's
+// size.
+//
+// A decoded JPEG keeps the lattice of its quantisation: in the grid of 8x8 blocks that the encoder cut, each DCT
+// coefficient of luma is a
+// multiple of its step, give or take the rounding to 8 bit. The grid is the offset where a high frequency is smallest
+// (most are
+// quantised to zero); the step of a coefficient is the largest q with cos(2 pi c / q) near 1 over the blocks where it
+// is not zero
+// (Fan and de Queiroz 2003 do as much with likelihoods). Noise has no lattice: its strength is what the smoothest
+// blocks keep of high
+// frequencies.
+import type { RawImage } from '../core/tensor.js';
+import { type QuantisationStep, qualityOfSteps } from './jpeg-quality.js';
+
+export interface Degradation {
+  /** As of libjpeg, 1..100; undefined where no compression shows, which above 97 is always so. */
+  readonly jpeg?: number;
+  /** Standard deviation of luma's noise, of 255. */
+  readonly noise: number;
+}
+
+const WINDOW = 39; // pixels a side: 4x4 whole blocks at every offset of the grid
+const WINDOWS = { few: 3, many: 4, from: 400 }; // an axis: few in images of fewer pixels
+
+/** basis[u][x]: the orthonormal DCT-II of 8 values, as JPEG's. */
+const BASIS = Array.from({ length: 8 }, (_, u) =>
+  Float32Array.from(
+    { length: 8 },
+    (_, x) => Math.cos(((2 * x + 1) * u * Math.PI) / 16) * (u === 0 ? Math.SQRT1_2 / 2 : 0.5),
+  ),
+);
+
+export function measureDegradation(image: RawImage): Degradation {
+  const windows = sampleLuma(image);
+  if (windows.length === 0) return { noise: 0 };
+  const blocks = coefficientsOfBlocks(windows, gridOffset(windows));
+  const steps = quantisationSteps(blocks);
+  return { ...(steps.length >= STEPS_NEEDED && { jpeg: qualityOfSteps(steps) }), noise: noiseOf(blocks) };
+}
+
+/** Luma 0..255 of windows spread over the image, each beginning on a multiple of 8; none of images under one window. */
+function sampleLuma({ data, width, height }: RawImage): Float32Array[] {
+  const starts = (size: number): number[] => {
+    const last = Math.floor((size - WINDOW) / 8);
+    const count = Math.min(size < WINDOWS.from ? WINDOWS.few : WINDOWS.many, Math.floor(size / (WINDOW - 7)));
+    if (last < 0) return [];
+    return count < 2
+      ? [8 * (last >> 1)]
+      : Array.from({ length: count }, (_, i) => 8 * Math.round((i * last) / (count - 1)));
+  };
+  const columns = starts(width);
+  return starts(height).flatMap((top) =>
+    columns.map((left) => {
+      const luma = new Float32Array(WINDOW * WINDOW);
+      for (let y = 0; y < WINDOW; y++) {
+        let from = ((top + y) * width + left) * 4;
+        for (let x = 0; x < WINDOW; x++, from += 4)
+          luma[y * WINDOW + x] = 0.299 * data[from] + 0.587 * data[from + 1] + 0.114 * data[from + 2];
+      }
+      return luma;
+    }),
+  );
+}
+
+/** Where blocks begin: the offset at which the coefficient (5, 5) is smallest on the average. */
+function gridOffset(windows: readonly Float32Array[]): { x: number; y: number } {
+  const LARGE = 4; // coefficients count up to this, so that edges do not decide
+  const [b0, b1, b2, b3] = BASIS[5]; // antisymmetric
+  const size = WINDOW - 7;
+  const sums = new Float64Array(64);
+  const across = new Float32Array(WINDOW * size);
+  for (const luma of windows) {
+    for (let y = 0; y < WINDOW; y++) {
+      for (let x = 0; x < size; x++) {
+        const i = y * WINDOW + x;
+        across[y * size + x] =
+          b0 * (luma[i] - luma[i + 7]) +
+          b1 * (luma[i + 1] - luma[i + 6]) +
+          b2 * (luma[i + 2] - luma[i + 5]) +
+          b3 * (luma[i + 3] - luma[i + 4]);
+      }
+    }
+    for (let y = 0; y < size; y++) {
+      for (let x = 0; x < size; x++) {
+        const i = y * size + x;
+        const c =
+          b0 * (across[i] - across[i + 7 * size]) +
+          b1 * (across[i + size] - across[i + 6 * size]) +
+          b2 * (across[i + 2 * size] - across[i + 5 * size]) +
+          b3 * (across[i + 3 * size] - across[i + 4 * size]);
+        sums[(y & 7) * 8 + (x & 7)] += Math.min(Math.abs(c), LARGE);
+      }
+    }
+  }
+  const smallest = sums.indexOf(Math.min(...sums));
+  return { x: smallest & 7, y: smallest >> 3 };
+}
+
+/** Coefficients that are seldom zero in photographs, and some of large steps, which show at qualities over 90. */
+const WATCHED = [1, 8, 9, 2, 16, 18, 3, 24, 4, 32, 27, 12];
+/** Of both axes the higher half. */
+const HIGH = [4, 5, 6, 7].flatMap((u) => [4, 5, 6, 7].map((v) => u * 8 + v));
+const NEEDED = [...WATCHED, ...HIGH];
+
+/** The watched coefficients and the 16 highest frequencies of every block that is not clipped; the others are 0. */
+function coefficientsOfBlocks(windows: readonly Float32Array[], offset: { x: number; y: number }): Float32Array[] {
+  const blocks: Float32Array[] = [];
+  const across = new Float32Array(64);
+  const folded = new Float32Array(8);
+  for (const luma of windows) {
+    for (let top = offset.y; top + 8 <= WINDOW; top += 8) {
+      for (let left = offset.x; left + 8 <= WINDOW; left += 8) {
+        let [low, high] = [255, 0];
+        for (let y = 0; y < 8; y++) {
+          const row = (top + y) * WINDOW + left;
+          for (let x = 0; x < 4; x++) {
+            const [a, b] = [luma[row + x], luma[row + 7 - x]];
+            low = Math.min(low, a, b);
+            high = Math.max(high, a, b);
+            folded[x] = a + b;
+            folded[4 + x] = a - b;
+          }
+          for (let v = 0; v < 8; v++) {
+            const basis = BASIS[v];
+            const half = 4 * (v & 1); // even frequencies are symmetric, odd ones antisymmetric
+            across[y * 8 + v] =
+              basis[0] * folded[half] +
+              basis[1] * folded[half + 1] +
+              basis[2] * folded[half + 2] +
+              basis[3] * folded[half + 3];
+          }
+        }
+        if (low < 2 || high > 253) continue;
+        const block = new Float32Array(64);
+        for (const index of NEEDED) {
+          const basis = BASIS[index >> 3];
+          let sum = 0;
+          for (let y = 0; y < 8; y++) sum += basis[y] * across[y * 8 + (index & 7)];
+          block[index] = sum;
+        }
+        blocks.push(block);
+      }
+    }
+  }
+  return blocks;
+}
+
+const STEPS_NEEDED = 3; // of the watched coefficients: one or two may look like a lattice by chance
+const LARGEST_STEP = 40;
+const COSINE = Float32Array.from({ length: 256 }, (_, i) => Math.cos((2 * Math.PI * i) / 256));
+
+/** The steps that show, of the watched coefficients. */
+function quantisationSteps(blocks: readonly Float32Array[]): QuantisationStep[] {
+  const steps: QuantisationStep[] = [];
+  const values = new Float32Array(blocks.length);
+  for (const index of WATCHED) {
+    blocks.forEach((block, i) => {
+      values[i] = Math.abs(block[index]);
+    });
+    const step = largestStep(values);
+    if (step > 0) steps.push({ index, step });
+  }
+  return steps;
+}
+
+/**
+ * The largest q of which the values are multiples, or 0. Values that share no step have cosines of mean 0 and variance
+ * 1/2, so the
+ * mean of n has to be 4 standard deviations over that; rounding to 8 bit leaves 0.55 of a lattice of step 2, 0.8 of 3.
+ */
+function largestStep(values: Float32Array): number {
+  const means: { q: number; mean: number }[] = [];
+  for (let q = 2; q <= LARGEST_STEP; q++) {
+    let [sum, count] = [0, 0];
+    const turn = 256 / q;
+    for (const value of values) {
+      if (value <= q / 2) continue;
+      sum += COSINE[(value * turn) & 255];
+      count++;
+    }
+    if (count >= 6 && sum > 4 * Math.sqrt(count / 2) && sum > 0.35 * count) means.push({ q, mean: sum / count });
+  }
+  const best = Math.max(...means.map(({ mean }) => mean));
+  return means.findLast(({ mean }) => mean > 0.8 * best)?.q ?? 0; // its divisors fit as well
+}
+
+/** Root mean square of the high frequencies in the smoothest twentieth of the blocks. */
+function noiseOf(blocks: readonly Float32Array[]): number {
+  if (blocks.length === 0) return 0;
+  const energies = Float32Array.from(blocks, (block) => {
+    let sum = 0;
+    for (const index of HIGH) sum += block[index] ** 2;
+    return sum / HIGH.length;
+  }).sort();
+  return Math.sqrt(energies[Math.floor(energies.length / 20)]);
+}
