@@ -13,13 +13,13 @@ export class Temporary {
   readonly #partials = new Set<string>();
   #count = 0;
   readonly #stop = (signal: NodeJS.Signals): void => {
-    this.dispose();
+    this.dispose(); // until then a second Ctrl-C is listened to as well
     process.kill(process.pid, signal); // as if nobody had listened: the shell sees what happened
   };
 
   constructor() {
     this.#folder = mkdtempSync(join(tmpdir(), 'carafe-web-'));
-    for (const signal of SIGNALS) process.once(signal, this.#stop);
+    for (const signal of SIGNALS) process.on(signal, this.#stop);
   }
 
   /** A new name in the folder for temporary files (TMPDIR). */
@@ -59,8 +59,8 @@ export class Temporary {
   }
 
   dispose(): void {
-    for (const signal of SIGNALS) process.off(signal, this.#stop);
     for (const path of this.#partials) rmSync(path, { force: true });
     rmSync(this.#folder, { recursive: true, force: true });
+    for (const signal of SIGNALS) process.off(signal, this.#stop);
   }
 }

@@ -107,9 +107,9 @@ export async function run(args: string[]): Promise<void> {
       jobs.reduce((sum, { header }) => sum + header.width * header.height * header.pages, 0),
     );
     const waiting = [...jobs];
+    const tools = { codec, upscaler, temporary, report, decodeNext: inTurn() };
     const work = async (): Promise<void> => {
-      for (let job = waiting.shift(); job; job = waiting.shift())
-        await upscaleFile(codec, upscaler, temporary, job, encoding, values.force, report);
+      for (let job = waiting.shift(); job; job = waiting.shift()) await upscaleFile(tools, job, encoding, values.force);
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
     report.finish(upscaler);
@@ -120,15 +120,21 @@ export async function run(args: string[]): Promise<void> {
   }
 }
 
+interface Tools {
+  readonly codec: Codec;
+  readonly upscaler: Upscaler;
+  readonly temporary: Temporary;
+  readonly report: Report;
+  /** One file is decoded at a time: libvips does not say which of several it warns of. */
+  readonly decodeNext: ReturnType<typeof inTurn>;
+}
+
 /** A failure is reported; it does not end the others. */
 async function upscaleFile(
-  codec: Codec,
-  upscaler: Upscaler,
-  temporary: Temporary,
+  { codec, upscaler, temporary, report, decodeNext }: Tools,
   { source, header, target, notes }: Job,
   options: Omit<Encoding, 'format'>,
   replace: boolean,
-  report: Report,
 ): Promise<void> {
   const started = performance.now();
   const { scale } = upscaler.info;
@@ -140,7 +146,7 @@ async function upscaleFile(
     report.advance(pixels);
   };
   try {
-    const warnings = await decode(codec, source, header, small);
+    const warnings = await decodeNext(() => decode(codec, source, header, small));
     const from = Raster.open(small);
     const to = from.enlarged(large, scale);
     try {
@@ -176,6 +182,16 @@ async function upscaleFile(
   } finally {
     await temporary.remove(small, large);
   }
+}
+
+/** Runs what it is given one after another. */
+function inTurn(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const next = last.then(work);
+    last = next.catch(() => {});
+    return next;
+  };
 }
 
 function isFolderName(path: string): boolean {
