@@ -183,7 +183,7 @@ export class CommandList {
   #upload(data: Float32Array | Uint16Array | Uint8ClampedArray, bytes: number, what: string): Resident {
     const buffer = this.#acquire(bytes, what);
     const { queue } = this.#context.device;
-    asked(() => queue.writeBuffer(buffer.gpu, 0, data.buffer as ArrayBuffer, data.byteOffset, bytes));
+    if (bytes > 0) asked(() => queue.writeBuffer(buffer.gpu, 0, data.buffer as ArrayBuffer, data.byteOffset, bytes));
     return { buffer, bytes, freed: false };
   }
 
