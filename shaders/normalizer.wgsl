@@ -10,7 +10,8 @@ override NORMALIZER: u32 = SOFTMAX;
 // What is divided by its sum over the taps; softmax and sigmoid-normalized are scaled so that the largest is at least 1/2 and no sum underflows.
 fn weight(v: vec4f, largest: vec4f) -> vec4f {
   switch (NORMALIZER) {
-    case SOFTMAX: { return orNaN(v - largest, exp(v - largest)); }
+    // v by itself too: of a single tap a compiler knows that v - v is 0.
+    case SOFTMAX: { return orNaN(v, orNaN(v - largest, exp(v - largest))); }
     case SIGMOID: { return sigmoid(v, vec4f()); }
     default: { return sigmoid(v, min(largest, vec4f())); }
   }
