@@ -39,7 +39,7 @@ export interface UpscalerOptions extends BackendOptions, ThreadOptions {
   /** Default 2; the built-in models do 2, 3 and 4. A model of your own has to be of this scale if it is given. */
   scale?: 2 | 3 | 4;
   /**
-   * Default 'base'; 'tiny' costs a tenth of it, 'small' a third, 'large' three times and 'xl' eight times as much ('xl' at scales 2 and 4);
+   * Default 'base'; 'tiny' costs a tenth of it, 'small' a third, 'large' three times as much;
    * 'small-web', 'base-web' and 'large-web' are for JPEGs with visible compression, scale 2 only (README.md has what each is worth). Or a
    * .safetensors file of architecture carafe-luma: a URL (a string with a '/', '.' or ':' is one) or its bytes.
    */

@@ -1,5 +1,5 @@
 // The models that ship in the package, by scale and name. Each is a chunk of its own, loaded when it is asked for.
-export type ModelName = 'tiny' | 'small' | 'base' | 'large' | 'xl' | 'small-web' | 'base-web' | 'large-web';
+export type ModelName = 'tiny' | 'small' | 'base' | 'large' | 'small-web' | 'base-web' | 'large-web';
 
 type Weights = Uint8Array<ArrayBuffer>;
 const read = async (file: Promise<{ default: Weights }>): Promise<Weights> => (await file).default;
@@ -10,7 +10,6 @@ export const BUILTIN_MODELS: Readonly<Record<number, Readonly<Partial<Record<Mod
     small: () => read(import('../../models/small-x2.safetensors')),
     base: () => read(import('../../models/base-x2.safetensors')),
     large: () => read(import('../../models/large-x2.safetensors')),
-    xl: () => read(import('../../models/xl-x2.safetensors')),
     'small-web': () => read(import('../../models/small-web-x2.safetensors')),
     'base-web': () => read(import('../../models/base-web-x2.safetensors')),
     'large-web': () => read(import('../../models/large-web-x2.safetensors')),
@@ -26,6 +25,5 @@ export const BUILTIN_MODELS: Readonly<Record<number, Readonly<Partial<Record<Mod
     small: () => read(import('../../models/small-x4.safetensors')),
     base: () => read(import('../../models/base-x4.safetensors')),
     large: () => read(import('../../models/large-x4.safetensors')),
-    xl: () => read(import('../../models/xl-x4.safetensors')),
   },
 };
