@@ -71,7 +71,7 @@ describe('one line, nothing written', () => {
     ['a backend that is none', ['photo.jpg', '--backend', 'cuda'], 2, 'Expected "auto", "webgpu", "wasm", "reference"'],
     ['a backend that is not here', ['photo.jpg', '--backend', 'webgpu'], 1, 'BackendUnavailable: '],
     ['a scale that is none', ['photo.jpg', '--scale', '5'], 2, 'InvalidOption: Expected 2'],
-    ['a model that is none', ['photo.jpg', '--model', 'huge'], 2, 'InvalidOption: Expected "small", "base"'],
+    ['a model that is none', ['photo.jpg', '--model', 'huge'], 2, 'InvalidOption: Expected "tiny", "small", "base"'],
     ['a model file that is not there', ['photo.jpg', '--model', 'x.safetensors'], 2, 'a file that exists for "model"'],
     ['an option that is none', ['--fast'], 2, 'ERR_PARSE_ARGS_UNKNOWN_OPTION'],
     ['a file that looks like an option', ['-dash.jpg'], 2, 'ERR_PARSE_ARGS_UNKNOWN_OPTION'],
