@@ -54,8 +54,8 @@ export interface Stage {
 }
 
 export interface FoldedConv {
-  readonly weights: { readonly data: Float32Array<ArrayBuffer>; readonly shape: [number, number, number, number] };
-  readonly bias: { readonly data: Float32Array<ArrayBuffer>; readonly shape: [number] };
+  readonly weights: { readonly data: Float32Array; readonly shape: [number, number, number, number] };
+  readonly bias: { readonly data: Float32Array; readonly shape: [number] };
 }
 
 type Tensors = ReadonlyMap<string, StoredTensor>;
