@@ -2,22 +2,13 @@
 // tap the shifted features times that tap's kernels at the input's resolution, the sub-pixels as channels. Any n, h and
 // w. Ten times as quick in ONNX Runtime as the nearest + unfold + einsum of PyTorch implementations (BENCHMARKS.md).
 import type { Activation, Normalizer, Padding, Window } from '../core/shapes.js';
-import type { ConvSpec } from '../engine/carafe.js';
+import type { CarafeOptions, ConvSpec } from '../engine/carafe.js';
 import type { OnnxGraph } from './graph.js';
 
 const END = 2n ** 63n - 1n; // of a Slice: to the end
 
 /** The module as a graph needs it: complete options, weights [out, in, k, k]. */
-export interface OnnxModule extends Window {
-  readonly compress?: ConvSpec;
-  readonly encode: ConvSpec;
-  readonly out?: ConvSpec;
-  readonly activation: Activation;
-  readonly slope: number;
-  readonly dilation: number;
-  readonly normalizer: Normalizer;
-  readonly padding: Padding;
-}
+export type OnnxModule = Omit<CarafeOptions, 'layout' | 'precision'>;
 
 /** x (n, c, h, w) -> (n, c, h*scale, w*scale): the name of the result. */
 export function carafeModule(g: OnnxGraph, x: string, module: OnnxModule, output?: string): string {
