@@ -31,13 +31,23 @@ export function workerUrl(name: string): URL {
 
 /** One that dies of its n-th message: the first two are of its start. */
 export function mortalWorkerUrl(name: string, n: number): URL {
+  return dyingWorkerUrl(name, `++messages === ${n}`);
+}
+
+/** One that dies of every message of more bytes. */
+export function overloadedWorkerUrl(name: string, bytes: number): URL {
+  return dyingWorkerUrl(name, `serialize(message).length > ${bytes}`);
+}
+
+function dyingWorkerUrl(name: string, isLast: string): URL {
   return new URL(
     `data:text/javascript,${encodeURIComponent(`// case=${name}
+    import { serialize } from 'node:v8';
     import { parentPort } from 'node:worker_threads';
     const { on } = parentPort;
     let messages = 0;
     parentPort.on = (type, listen) => on.call(parentPort, type, (message) => {
-      if (++messages === ${n}) process.exit(3);
+      if (${isLast}) process.exit(3);
       listen(message);
     });
     await import('${new URL('../dist/carafe-web-worker.js', import.meta.url)}');`)}`,

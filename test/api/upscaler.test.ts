@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CarafeError, createUpscaler, type RawImage, type Tile, upscale, type Upscaler } from 'carafe-web';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { mortalWorkerUrl } from '../workers.js';
+import { overloadedWorkerUrl } from '../workers.js';
 import { difference, rejection, testImage } from './support.js';
 
 let upscaler: Upscaler;
@@ -268,12 +268,11 @@ describe('ends', () => {
     }
   });
 
-  test('a worker that dies whatever it does rejects every pending call, and the next one has a new worker', async () => {
+  test('workers that die of a piece twice reject its call, and the next call has a new worker', async () => {
     const mortal = await createUpscaler({
       backend: 'wasm',
       workers: 1,
-      tile: 32,
-      workerUrl: mortalWorkerUrl('mortal', 5),
+      workerUrl: overloadedWorkerUrl('overloaded', 200_000), // a whole tile is 263 kB, the weights are 60
     });
     const errors = await Promise.all([
       rejection(mortal.upscale(testImage(2000, 2000))),
