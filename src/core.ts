@@ -18,4 +18,5 @@ export { CarafeError, type ErrorCode } from './core/errors.js';
 export type { Activation, Normalizer, Padding } from './core/shapes.js';
 export type { ColorSpace, RawImage, RgbaPixels, Shape, Tensor } from './core/tensor.js';
 export type { Layout } from './core/shapes.js';
+export type { PixelExplanation } from './engine/explain-pixel.js';
 export type { Progress, RunOptions, Tile } from './engine/upscale-image.js';

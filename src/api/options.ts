@@ -6,7 +6,7 @@ import type { Global, WasmModule } from '../core/platform.js';
 import type { Activation, Layout, Normalizer, Padding, Window } from '../core/shapes.js';
 import { moduleResultLength, outputChannels, rowLength } from '../core/shapes.js';
 import { isFloat32Array, isUrl, tagOf } from '../core/tag.js';
-import { elements, type RgbaPixels, type Shape, type Tensor } from '../core/tensor.js';
+import { elements, type RawImage, type RgbaPixels, type Shape, type Tensor } from '../core/tensor.js';
 import type { CarafeOptions as ModuleSpec, ConvSpec } from '../engine/carafe.js';
 import type { RunOptions } from '../engine/upscale-image.js';
 import type { ModelName } from '../models/builtin.js';
@@ -202,6 +202,12 @@ export function checkImageSize(width: number, height: number, scale: number): vo
       `at most ${MAX_OUTPUT_BYTES} bytes of RGBA at ${scale} times its size`,
       `${width}x${height}: ${bytes} bytes`,
     );
+}
+
+/** A pixel of the enlargement. @throws {CarafeError} InvalidOption */
+export function checkPoint(x: number, y: number, { width, height }: RawImage, scale: number): void {
+  integer('x', x, 0, width * scale - 1);
+  integer('y', y, 0, height * scale - 1);
 }
 
 /** A tensor of four dimensions whose sizes multiply to its length; only the first, the number of images, may be 0. @throws {CarafeError} ShapeMismatch */

@@ -70,7 +70,7 @@ export function tileProgram(ops: Ops, net: CarafeLuma, { image, core, alpha }: T
 }
 
 /** Source pixels away that meanGains looks. */
-const GAINS_REACH = 2;
+export const GAINS_REACH = 2;
 
 /** Extra input pixels that a tile needs. */
 export function tileHalo(net: CarafeLuma, alpha: boolean): Halo {

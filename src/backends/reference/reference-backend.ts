@@ -14,7 +14,7 @@ import { reassemble } from './reassemble.js';
 import { resize } from './resize.js';
 
 /** What it holds are the arrays themselves. */
-const ops: Ops<Tensor, RawImage, ConvWeights> = {
+export const referenceOps: Ops<Tensor, RawImage, ConvWeights> = {
   input: (data, shape) => ({ data, shape }),
   inputPixels: (image) => image,
   free: () => {},
@@ -40,12 +40,12 @@ export function createReferenceBackend(): Backend {
     details: 'plain loops, f64 sums',
     conv: (weights) => weights,
     run: async (program, into) => {
-      const { data } = program(ops);
+      const { data } = program(referenceOps);
       const values = into ?? new Float32Array(data.length);
       values.set(data);
       return values;
     },
-    runPixels: async (program) => program(ops).map(({ data }) => data),
+    runPixels: async (program) => program(referenceOps).map(({ data }) => data),
     dispose: () => {},
   };
   return backend;

@@ -8,24 +8,34 @@
 // Trained by training/; the tensors' names and the metadata are those of the .safetensors file.
 import { expected } from '../../core/errors.js';
 import { rowLength, type Window } from '../../core/shapes.js';
-import { type Backend, type DeviceConv, type DeviceTensor, type Ops, PLAIN } from '../../backends/backend.js';
+import {
+  type Backend,
+  type DeviceConv,
+  type DevicePixels,
+  type DeviceTensor,
+  type Ops,
+  PLAIN,
+} from '../../backends/backend.js';
 import type { ModelFile } from '../../models/safetensors.js';
 
-export interface CarafeLuma extends Window {
+export interface CarafeLuma<Conv extends DeviceConv = DeviceConv> extends Window {
   readonly slope: number;
   readonly halo: number; // receptive-field radius in input pixels
   readonly reach: number; // how far away an input pixel may change the bits of an output
-  readonly head: DeviceConv; // 3x3, 1 -> channels
-  readonly body: readonly DeviceConv[]; // 3x3, channels -> channels
-  readonly compress?: DeviceConv; // 1x1, channels -> cMid
-  readonly encode: DeviceConv; // 1x1, cMid or channels -> groups * kUp^2 * scale^2
-  readonly maps: DeviceConv; // 3x3, channels -> groups
+  readonly head: Conv; // 3x3, 1 -> channels
+  readonly body: readonly Conv[]; // 3x3, channels -> channels
+  readonly compress?: Conv; // 1x1, channels -> cMid
+  readonly encode: Conv; // 1x1, cMid or channels -> groups * kUp^2 * scale^2
+  readonly maps: Conv; // 3x3, channels -> groups
 }
 
 const LIMITS = { scale: 8, channels: 256, cMid: 256, body: 64, groups: 64, kUp: 15 };
 
 /** Checks the file against its own metadata and packs the weights. @throws {CarafeError} ModelInvalid. */
-export function loadCarafeLuma(backend: Backend, model: ModelFile): CarafeLuma {
+export function loadCarafeLuma<Conv extends DeviceConv>(
+  backend: Pick<Backend<DeviceTensor, DevicePixels, Conv>, 'conv'>,
+  model: ModelFile,
+): CarafeLuma<Conv> {
   const { architecture } = model.metadata;
   if (architecture !== 'carafe-luma') throw expected('ModelInvalid', 'architecture', '"carafe-luma"', architecture);
   const setting = (name: keyof typeof LIMITS): number => {
@@ -49,7 +59,7 @@ export function loadCarafeLuma(backend: Backend, model: ModelFile): CarafeLuma {
     cIn: number,
     k: number,
     bias = values(model, `${name}.bias`, [cOut]),
-  ): DeviceConv =>
+  ): Conv =>
     backend.conv({
       weights: values(model, `${name}.weights`, [cOut, cIn, k, k]),
       bias,
