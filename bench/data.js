@@ -1,18 +1,11 @@
 // Seeded inputs, and the parameters of an operator shape. The same on every machine and in a browser.
 
-export function random(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
+import { Random, testImage } from '../test/random.js';
+
+export { testImage };
 
 /** Uniform in +-amplitude. */
-export function values(length, seed, amplitude = 1) {
-  const next = random(seed);
-  return Float32Array.from({ length }, () => (next() * 2 - 1) * amplitude);
-}
+export const values = (length, seed, amplitude = 1) => new Random(seed).values(length, -amplitude, amplitude);
 
 const LOGITS = 4; // encoder weights as large as this times 1/sqrt(fan-in) give kernels with a few strong taps, as trained ones have
 
@@ -64,21 +57,11 @@ export function operatorTolerance({ c, cMid, kEnc, kUp }, { x, weights: { compre
   return (Math.expm1(2 * logit) + (8 * kUp + 16) * u) * largest(x.data);
 }
 
-/** An RGBA image: smooth shapes, an edge, a little noise; grey if asked for. */
-export function testImage(width, height, grey = false) {
-  const noise = random(width * 31 + height);
-  const data = new Uint8ClampedArray(width * height * 4);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const i = 4 * (y * width + x);
-      const edge = (x - width / 2) ** 2 + (y - height / 3) ** 2 < (width / 4) ** 2 ? 90 : 0;
-      data[i] = 128 + 90 * Math.sin(x / 5) + edge + 8 * noise();
-      data[i + 1] = grey ? data[i] : 128 + 90 * Math.cos(y / 7) - edge + 8 * noise();
-      data[i + 2] = grey ? data[i] : ((x + y) % 16 < 8 ? 60 : 190) + 8 * noise();
-      data[i + 3] = 255;
-    }
-  }
-  return { data, width, height };
+/** Grey, where luma alone is to be compared. */
+export function greyImage(width, height) {
+  const image = testImage(width, height);
+  for (let i = 0; i < image.data.length; i += 4) image.data.fill(image.data[i], i, i + 3);
+  return image;
 }
 
 export function largestDifference(a, b) {

@@ -1,5 +1,5 @@
 // The bench's part in a browser: opens contenders, checks and times them. Loaded by bench/browser.js.
-import { largestDifference, operatorData, operatorTolerance, testImage } from './data.js';
+import { greyImage, largestDifference, operatorData, operatorTolerance, testImage } from './data.js';
 import { interleave, ratio, summary } from './measure.js';
 import { network, openTfjs, operator } from './peers/tfjs.js';
 
@@ -78,7 +78,7 @@ export async function steady(contenders, job, timing) {
 
 /** @param {Job} job @returns {any} what operatorData gives, or an image */
 function prepare({ shape, image }) {
-  return shape ? operatorData(shape) : testImage(image.width, image.height, image.peers);
+  return shape ? operatorData(shape) : (image.peers ? greyImage : testImage)(image.width, image.height);
 }
 
 /** How far luma in 0..1 is from the RGBA of a grey image in steps of a byte, off the border, where the networks alone see zeros. */

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { root } from '../scripts/ensure.js';
-import { testImage } from './data.js';
+import { greyImage } from './data.js';
 import { interleave, summary } from './measure.js';
 
 const OURS = ['carafe-web, worker', 'carafe-web, inline'];
@@ -36,7 +36,7 @@ function start(what, width, height) {
 
 /** From before the import to the first result, and then again. */
 async function measure(what, width, height) {
-  const image = testImage(width, height, true);
+  const image = greyImage(width, height);
   const cpu = () => Object.values(process.cpuUsage()).reduce((a, b) => a + b) / 1000;
   const [wallStart, cpuStart] = [performance.now(), cpu()];
   const { run, close } = await open(what, image);

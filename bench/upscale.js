@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { createUpscaler } from 'carafe-web';
 import { root } from '../scripts/ensure.js';
-import { largestDifference, testImage } from './data.js';
+import { greyImage, largestDifference } from './data.js';
 import { interleave, ratio, summary } from './measure.js';
 import { createProbe } from './probe.js';
 import { lumaFlops } from './shapes.js';
@@ -44,7 +44,7 @@ export async function benchUpscale(images, { peers, timing, log }) {
 
 /** @param {import('./shapes.js').ImageSize} image */
 async function benchImage({ name, width, height, pool, tile, slow }, withPeers, timing) {
-  const image = testImage(width, height, true); // grey, so that luma alone can be compared
+  const image = greyImage(width, height);
   /** @param {Options} options */
   const flops = ({ model = 'base' }) => lumaFlops(networkOf(model), width * height);
   const own = { ...OURS, ...(pool && TWO_WORKERS), ...OTHER_MODELS };

@@ -32,8 +32,8 @@ rmSync(join(dist, 'carafe-simd.js')); // asc's loader, which nothing uses
 const [simd, relaxed] = ['simd', 'relaxed'].map((target) => readFileSync(join(dist, `carafe-${target}.wasm`)));
 const length = Buffer.alloc(4);
 length.writeUInt32LE(simd.length);
-const packed = await promisify(zopfli.deflate)(Buffer.concat([length, simd, relaxed]), {}); // 5 % less than zlib's
-writeFileSync(join(dist, 'wasm-builds.deflate'), packed); // unpacked by src/backends/wasm/builds.ts
+const deflated = await promisify(zopfli.deflate)(Buffer.concat([length, simd, relaxed]), {}); // 5 % less than zlib's
+writeFileSync(join(dist, 'wasm-builds.deflate'), deflated); // inflated by src/backends/wasm/builds.ts
 
 /** Another module in the place of those that `filter` finds, in the bundles that never use them. */
 const replace = (filter, path) => ({

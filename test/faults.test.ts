@@ -84,7 +84,7 @@ async function runCase({ seed, story, problems }: Case): Promise<void> {
   for (let i = 0; i < 5; i++) next();
   const pick = <T>(values: readonly T[]): T => values[Math.floor(next() * values.length)];
   const chance = (p: number): boolean => next() < p;
-  const moment = (most: number): Promise<void> => (chance(0.3) ? Promise.resolve() : sleep(next() ** 2 * most));
+  const moment = (maxMs: number): Promise<void> => (chance(0.3) ? Promise.resolve() : sleep(next() ** 2 * maxMs));
 
   const place: Place = pick(['inline', 'worker', 'worker', 'worker', 'gpu', 'gpu only']);
   const product = pick(['upscaler', 'upscaler', 'module', 'carafe'] as const);

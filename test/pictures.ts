@@ -1,32 +1,9 @@
-// The picture that tests enlarge, and what a test leaves behind when two pictures differ.
+// What a test leaves behind when two pictures differ.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
-import type { RawImage } from '../src/core/tensor.js';
-import { Random } from './random.js';
-
-/** Smooth shapes, edges and a little noise: something a network reacts to. */
-export function testImage(
-  width: number,
-  height: number,
-  alphaOf: (x: number, y: number) => number = () => 255,
-): RawImage {
-  const random = new Random(width * 31 + height);
-  const noise = (): number => random.uniform(0, 8);
-  const data = new Uint8ClampedArray(width * height * 4);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const i = 4 * (y * width + x);
-      const edge = (x - width / 2) ** 2 + (y - height / 3) ** 2 < (width / 4) ** 2 ? 90 : 0;
-      data[i] = 128 + 100 * Math.sin(x / 5) + edge + noise();
-      data[i + 1] = 128 + 100 * Math.cos(y / 7) - edge + noise();
-      data[i + 2] = ((x + y) % 16 < 8 ? 60 : 190) + noise();
-      data[i + 3] = alphaOf(x, y);
-    }
-  }
-  return { data, width, height };
-}
+import { expect } from 'vitest';
 
 export interface Picture {
   readonly data: Uint8ClampedArray;
@@ -51,7 +28,7 @@ export async function writePictures(name: string, got: Picture, want: Picture): 
 }
 
 /** @throws {Error} that says where the pictures are, if a byte differs by more than `maxDifference`. */
-export async function assertSamePicture(name: string, got: Picture, want: Picture, maxDifference = 0): Promise<void> {
+export async function assertSamePicture(got: Picture, want: Picture, maxDifference = 0): Promise<void> {
   const sameSize = got.width === want.width && got.height === want.height;
   let count = 0;
   let max = 0;
@@ -61,7 +38,7 @@ export async function assertSamePicture(name: string, got: Picture, want: Pictur
     max = Math.max(max, difference);
   }
   if (sameSize && count === 0) return;
-  const where = await writePictures(name, got, want);
+  const where = await writePictures(expect.getState().currentTestName!, got, want);
   if (!sameSize)
     throw new Error(`${got.width}x${got.height} pixels, expected ${want.width}x${want.height}; see ${where}`);
   throw new Error(`${count} bytes differ by more than ${maxDifference}, by ${max} at most; see ${where}`);

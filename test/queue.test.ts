@@ -26,7 +26,7 @@ class FakeRunner implements Runner {
 /** A call of `count` pieces; `ended` resolves to its name or the error. */
 function pieces(queue: Queue<unknown>, name: string, count: number, change: Partial<Piece<unknown>> = {}) {
   const seen: string[] = [];
-  const state = { prepared: 0, most: 0 };
+  const state = { prepared: 0, max: 0 };
   let end!: (value: unknown) => void;
   const ended = new Promise<unknown>((resolve) => {
     end = resolve;
@@ -37,7 +37,7 @@ function pieces(queue: Queue<unknown>, name: string, count: number, change: Part
       const piece = `${name}${count - call.left--}`;
       return {
         prepare: () => {
-          state.most = Math.max(state.most, ++state.prepared);
+          state.max = Math.max(state.max, ++state.prepared);
           return { program: 'p', args: [piece], transfer: [] };
         },
         done: (value) => {
@@ -106,7 +106,7 @@ describe('who is next', () => {
     const many = pieces(queue, 'b', 50);
     queue.add(many.call);
     await many.ended;
-    expect(many.state.most).toBe(queue.slots);
+    expect(many.state.max).toBe(queue.slots);
   });
 });
 

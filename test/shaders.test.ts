@@ -98,13 +98,13 @@ describe('what src/ knows of a shader', () => {
   });
 
   test('parameters are packed by name, in the order of the struct', () => {
-    const floats = new Float32Array(shader.pack({ size: [3, 4], conv: { k: 5 }, slope: 0.25 }).buffer);
+    const floats = new Float32Array(shader.bytes({ size: [3, 4], conv: { k: 5 }, slope: 0.25 }).buffer);
     expect([...new Uint32Array(floats.buffer)]).toEqual([5, 0x3e800000, 3, 4]);
   });
 
   test('a parameter that is missing or unknown, and a constant that is not there, are errors', () => {
-    expect(() => shader.pack({ size: [3, 4], conv: { k: 5 } })).toThrow(/"slope"/);
-    expect(() => shader.pack({ size: [3, 4], conv: { k: 5, d: 1 }, slope: 1 })).toThrow(
+    expect(() => shader.bytes({ size: [3, 4], conv: { k: 5 } })).toThrow(/"slope"/);
+    expect(() => shader.bytes({ size: [3, 4], conv: { k: 5, d: 1 }, slope: 1 })).toThrow(
       /members k of struct Conv.*k,d/,
     );
     expect(() => shader.constant('silu')).toThrow(/"SILU"/);

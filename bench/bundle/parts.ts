@@ -93,10 +93,10 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** Milliseconds of each call, after two to warm up (one, if that took long): as many as fill `ms`, at least `least`. */
+/** Milliseconds of each call, after two to warm up (one, if that took long): as many as fill `ms`, at least `minCalls`. */
 export async function timeCalls(
   body: () => Promise<unknown>,
-  { ms = 700, least = 3, most = 200 } = {},
+  { ms = 700, minCalls = 3, maxCalls = 200 } = {},
 ): Promise<number[]> {
   const once = async (): Promise<number> => {
     const before = performance.now();
@@ -106,6 +106,7 @@ export async function timeCalls(
   if ((await once()) < ms) await once();
   const times: number[] = [];
   const started = performance.now();
-  while (times.length < least || (times.length < most && performance.now() - started < ms)) times.push(await once());
+  while (times.length < minCalls || (times.length < maxCalls && performance.now() - started < ms))
+    times.push(await once());
   return times;
 }

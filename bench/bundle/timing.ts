@@ -1,7 +1,7 @@
 // Parts that say how fast: each dispatch beside its bytes and operations, tiles of one program, images and the operator through the
 // public API, the first result, ONNX Runtime's WebGPU on the same graphs.
 import { createCarafe, createUpscaler, type RawImage } from 'carafe-web';
-import { largestDifference, operatorData, operatorTolerance, testImage } from '../data.js';
+import { greyImage, largestDifference, operatorData, operatorTolerance, testImage } from '../data.js';
 import { lumaGraphs, operatorGraphs } from '../peers/carafe-onnx.js';
 import { operators, quickOperators } from '../shapes.js';
 import { moduleTraffic, tileTraffic, type Traffic } from '../traffic.js';
@@ -195,7 +195,7 @@ const images: Part = {
             if (model === 'base') first ??= result;
             const difference = model === 'base' ? largestDifference(result.data, first!.data) : 0;
             if (!(difference <= 1)) context.fail(`${what}: ${difference} of 255 off the first`);
-            const times = await timeCalls(run, small ? { ms: 1, least: 1 } : { ms: brief ? 400 : 700, least: 5 });
+            const times = await timeCalls(run, small ? { ms: 1, minCalls: 1 } : { ms: brief ? 400 : 700, minCalls: 5 });
             const timed: Timed[][] = [];
             for (let i = 0; i < (small ? 1 : 5); i++) timed.push(await watched.time('pass', run));
             const computed: number[] = [];
@@ -280,7 +280,7 @@ const batches: Part = {
       for (const tiles of small ? [1, 2] : [1, 2, 4, 8, 16]) {
         await attempt(context, `${tiles} tiles`, async () => {
           const jobs = tileJobs(net, side, tiles);
-          const options = small ? { ms: 1, least: 1 } : { ms: context.brief ? 200 : 500, least: 5 };
+          const options = small ? { ms: 1, minCalls: 1 } : { ms: context.brief ? 200 : 500, minCalls: 5 };
           const programs = small ? 2 : 8;
           const alone = median(await timeCalls(() => runTiles(backend, net, jobs), options));
           const inFlight = await timeCalls(async () => {
@@ -328,7 +328,7 @@ const operator: Part = {
         const tolerance = 2 * operatorTolerance(shape, { x, weights }); // both have that much
         if (!(difference <= tolerance))
           context.fail(`${shape.name}: within ${tolerance} of wasm expected, got ${difference}`);
-        const options = small ? { ms: 1, least: 1 } : { ms: context.brief ? 200 : 500, least: 5 };
+        const options = small ? { ms: 1, minCalls: 1 } : { ms: context.brief ? 200 : 500, minCalls: 5 };
         const wall = median(await timeCalls(() => module.upsample(x), options));
         let into = got.data;
         const reused = await timeCalls(async () => {
@@ -412,7 +412,7 @@ const onnxruntime: Part = {
         close: () => session.release(),
       };
     };
-    const timing = small ? { ms: 1, least: 1 } : { ms: brief ? 150 : 500, least: 3 };
+    const timing = small ? { ms: 1, minCalls: 1 } : { ms: brief ? 150 : 500, minCalls: 3 };
 
     for (const shape of small ? [quickOperators[0]] : operators.slice(0, brief ? 1 : 3)) {
       const { x, weights } = operatorData(shape);
@@ -445,7 +445,7 @@ const onnxruntime: Part = {
     if (small) return; // a software adapter takes minutes
     const path = new URL('../models/base-x2.safetensors', import.meta.url);
     for (const [width, height] of [[256, 256], ...(brief ? [] : [[1920, 1080]])]) {
-      const image = testImage(width, height, true);
+      const image = greyImage(width, height);
       const luma = Float32Array.from({ length: width * height }, (_, i) => image.data[4 * i] / 255);
       const upscaler = await createUpscaler({ backend: 'webgpu', thread: 'inline' });
       const want = await upscaler.upscale(image);
@@ -480,15 +480,15 @@ const onnxruntime: Part = {
 /** Of 255, away from the border, where ONNX's zeros differ from our replicated edge. */
 function middleDifference(luma: Float32Array, { data, width, height }: RawImage): number {
   const margin = Math.min(20, height >> 1);
-  let most = 0;
+  let max = 0;
   for (let y = margin; y < height - margin; y++) {
     for (let x = margin; x < width - margin; x++) {
       const got = 255 * Math.min(1, Math.max(0, luma[y * width + x]));
       const difference = Math.abs(got - data[4 * (y * width + x)]);
-      if (!(difference <= most)) most = difference;
+      if (!(difference <= max)) max = difference;
     }
   }
-  return most;
+  return max;
 }
 
 export const timing: readonly Part[] = [dispatches, images, batches, operator, first, again, onnxruntime];

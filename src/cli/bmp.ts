@@ -76,8 +76,8 @@ function parse(file: Buffer): Layout {
 /** What a mask picks out of a pixel, as 0..255. */
 function channelOf(mask: number): (pixel: number) => number {
   const shift = mask === 0 ? 0 : 31 - Math.clz32(mask & -mask);
-  const most = mask >>> shift;
-  return (pixel) => (most === 0 ? 0 : Math.round((((pixel & mask) >>> shift) / most) * 255));
+  const max = mask >>> shift;
+  return (pixel) => (max === 0 ? 0 : Math.round((((pixel & mask) >>> shift) / max) * 255));
 }
 
 async function firstBytes(path: string): Promise<Buffer> {

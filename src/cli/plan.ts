@@ -9,8 +9,8 @@ import { type Header, readHeader, type Source } from './header.js';
 import { type Found, openSource, STDIN } from './sources.js';
 
 export const STDOUT = '-';
-const MOST_PIXELS = 2e9; // of one result, all pages together
-const MOST_NAME = 255; // bytes, on most file systems
+const MAX_PIXELS = 2e9; // of one result, all pages together
+const MAX_NAME_BYTES = 255; // bytes, on most file systems
 
 export interface Output {
   /** As the user gave it; undefined: beside each picture. */
@@ -88,10 +88,10 @@ async function findTarget(
     return { target: { name: STDOUT, path: STDOUT, format, mode: 0 }, there: false };
   const target =
     isFolder || to === undefined ? join(to ?? dirname(name), to === undefined ? '' : folder, resultName()) : to;
-  if (Buffer.byteLength(basename(target)) > MOST_NAME)
+  if (Buffer.byteLength(basename(target)) > MAX_NAME_BYTES)
     throw refused(
       target,
-      `its name has ${Buffer.byteLength(basename(target))} bytes, more than the ${MOST_NAME} that file systems take`,
+      `its name has ${Buffer.byteLength(basename(target))} bytes, more than the ${MAX_NAME_BYTES} that file systems take`,
     );
   if (to !== undefined && folder) await makeFolder(dirname(target));
   const path = await behindLinks(target);
@@ -120,10 +120,10 @@ function check(source: Source, header: Header, { format }: Target, scale: number
   if (Math.max(width, height) > side)
     throw tooLarge(source.name, `${side} pixels a side in ${format}`, `${width}x${height}`);
   const all = width * height * (takesPages ? header.pages : 1);
-  if (all > MOST_PIXELS)
+  if (all > MAX_PIXELS)
     throw tooLarge(
       source.name,
-      `${MOST_PIXELS / 1e9} gigapixels in all`,
+      `${MAX_PIXELS / 1e9} gigapixels in all`,
       `${width}x${height}, ${(all / 1e9).toFixed(1)} gigapixels`,
     );
   if (header.pages === 1 || takesPages) return [...header.notes];

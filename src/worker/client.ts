@@ -7,7 +7,7 @@ import type { Prepared, Runner } from '../engine/queue.js';
 import type { Job, Outcome, Run, SessionInfo } from '../engine/session.js';
 import type { OpenRequest } from '../engine/specs.js';
 import { spawn, type Thread } from './spawn.js';
-import { type Answer, unpack } from './wire.js';
+import { type Answer, resultOf } from './wire.js';
 
 export class WorkerSession implements Runner {
   info!: SessionInfo;
@@ -77,7 +77,7 @@ export class WorkerSession implements Runner {
         this.#pending.add(fail);
         this.#thread.keepAlive(true);
         invoke(this.#thread.remote)
-          .then((answer) => resolve(unpack(answer)))
+          .then((answer) => resolve(resultOf(answer)))
           .catch((error) => reject(asCarafeError(error, 'InvalidOption', 'values that can go to a worker')));
       });
     } finally {

@@ -81,7 +81,7 @@ class WorkerPool implements Pool {
   readonly queue = new Queue(() => this.#growByOne());
   readonly #request: OpenRequest;
   readonly #workerUrl: URL | undefined;
-  readonly #most: number;
+  readonly #maxWorkers: number;
   readonly #alive = new Set<WorkerSession>();
   readonly #starting = new Set<Promise<void>>();
   readonly #ended = new AbortController();
@@ -96,10 +96,10 @@ class WorkerPool implements Pool {
     return pool;
   }
 
-  private constructor(request: OpenRequest, workerUrl: URL | undefined, most: number) {
+  private constructor(request: OpenRequest, workerUrl: URL | undefined, maxWorkers: number) {
     this.#request = request;
     this.#workerUrl = workerUrl;
-    this.#most = most;
+    this.#maxWorkers = maxWorkers;
   }
 
   get info(): PoolInfo {
@@ -111,7 +111,7 @@ class WorkerPool implements Pool {
   }
 
   async grow(): Promise<void> {
-    this.#wanted = this.#most;
+    this.#wanted = this.#maxWorkers;
     this.#fill();
     await Promise.all(this.#starting);
   }
@@ -124,7 +124,7 @@ class WorkerPool implements Pool {
   }
 
   #growByOne(): void {
-    if (this.#starting.size === 0) this.#wanted = Math.min(this.#alive.size + 1, this.#most);
+    if (this.#starting.size === 0) this.#wanted = Math.min(this.#alive.size + 1, this.#maxWorkers);
     this.#fill();
   }
 

@@ -36,7 +36,7 @@ export function transferables(value: unknown, found = new Set<ArrayBuffer>()): A
   return [...found];
 }
 
-/** Runs `body` in the worker and packs what comes of it, to be moved to the caller's side. */
+/** Runs `body` in the worker and gives what comes of it, to be moved to the caller's side. */
 export async function answer<T>(body: () => Promise<T>): Promise<Answer<T>> {
   try {
     const value = await body();
@@ -48,9 +48,9 @@ export async function answer<T>(body: () => Promise<T>): Promise<Answer<T>> {
 }
 
 /** The value on the caller's side, or the error thrown again as what it was. */
-export function unpack<T>(packed: Answer<T>): T {
-  if ('value' in packed) return packed.value;
-  const { code, message, details, stack } = packed.error;
+export function resultOf<T>(answered: Answer<T>): T {
+  if ('value' in answered) return answered.value;
+  const { code, message, details, stack } = answered.error;
   const error = new CarafeError(code, message, details);
   error.stack = stack;
   throw error;

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createCarafe, createUpscaler } from 'carafe-web';
 import { describe, expect, test } from 'vitest';
 import { mortalWorkerUrl, watchWorkers, workerUrl } from '../workers.js';
-import { difference, randomTensor, rejection, testImage } from './support.js';
+import { assertSamePicture, randomTensor, rejection, testImage } from './support.js';
 
 const workers = watchWorkers();
 const wasm = { backend: 'wasm', model: 'small' } as const;
@@ -20,7 +20,7 @@ describe('a worker that is killed', () => {
         if (done % 40 === 20 && kills-- > 0) void workers.get('again')!.at(-1)!.terminate();
       },
     });
-    expect(difference(big.data, want.data).count).toBe(0);
+    await assertSamePicture(big, want);
     await workers.get('again')![0].terminate();
     expect((await upscaler.upscale(testImage(8, 8))).width).toBe(16);
     for (let i = 0; i < 100 && upscaler.info.workers < 2; i++) await sleep(50);

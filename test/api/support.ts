@@ -1,7 +1,8 @@
 // Weights for the API tests from a seeded generator, and how results are compared.
 import { Random } from '../random.js';
 
-export { testImage } from '../pictures.js';
+export { assertSamePicture } from '../pictures.js';
+export { testImage } from '../random.js';
 
 export function random(seed: number): () => number {
   const generator = new Random(seed);

@@ -544,9 +544,9 @@ export function boundedOps(arithmetic: Arithmetic): Ops<Bounded, RawImage | Boun
     const over = (value: number, divisor: number): number => (divisor > 0 ? value / divisor : Infinity);
     const [sb, sr] = [square(covB), square(covR)];
     const explained: Interval = [sb[0] + sr[0], sb[1] + sr[1]];
-    const [least, most] = [0, 1].map((k) => (varY[k] + 1e-6) * (varC[k] + 3e-5));
+    const [min, max] = [0, 1].map((k) => (varY[k] + 1e-6) * (varC[k] + 3e-5));
     const positive = varY[0] + 1e-6 > 0 && varC[0] + 3e-5 > 0;
-    const ratio: Interval = [over(explained[0], most), positive ? over(explained[1], least) : Infinity];
+    const ratio: Interval = [over(explained[0], max), positive ? over(explained[1], min) : Infinity];
     const rho = widen(ratio, gamma(8) + divide).map((r) => Math.min(1, r)) as [number, number];
     const factor = widen([over(rho[0] ** 2, varY[1] + 3e-5), over(rho[1] ** 2, varY[0] + 3e-5)], gamma(4) + divide);
     const slopes = [covB, covR].map((cov): Interval => {

@@ -67,7 +67,7 @@ describe('Deno on lavapipe', () => {
 
   it('an image in f16 storage is within 1 of one in f32, whatever the model', () => {
     expect(Object.keys(report.images).length).toBeGreaterThanOrEqual(4);
-    for (const most of Object.values(report.images)) expect(most).toBeLessThanOrEqual(1);
+    for (const max of Object.values(report.images)) expect(max).toBeLessThanOrEqual(1);
   });
 
   reportedTests(names, () => report.results);

@@ -246,7 +246,7 @@ export interface NetworkParams {
 
 /**
  * Registers a test for each case of the networks, on their shipped weights: rounding errors bounded at their worst
- * double with each layer, but a pixel may not be off by `most` in any case. Only the middle is compared: the border of
+ * double with each layer, but a pixel may not be off by `maxError` in any case. Only the middle is compared: the border of
  * `halo` pixels is a tile's to cut off.
  */
 export function goldenNetworks(
@@ -255,7 +255,7 @@ export function goldenNetworks(
   open: () => Promise<Backend>,
   { test }: Runner,
   arithmetic?: Arithmetic,
-  most = 0.5 / 255, // half a step of RGBA8
+  maxError = 0.5 / 255, // half a step of RGBA8
 ): void {
   const { tensors } = parseSafetensors(bytes);
   let opened: Promise<Backend> | undefined;
@@ -289,7 +289,7 @@ export function goldenNetworks(
         shape: wantedShape,
         value: { data: wanted.data, shape: wantedShape },
         error: {
-          data: middle(error.data).map((e, i) => Math.min(e + 2 ** -24 * Math.abs(wanted.data[i]), most)),
+          data: middle(error.data).map((e, i) => Math.min(e + 2 ** -24 * Math.abs(wanted.data[i]), maxError)),
           shape: wantedShape,
         },
       });

@@ -166,11 +166,11 @@ export function assertWithin(got: Float32Array, { value, error, shape }: Bounded
   }
 }
 
-/** @param most the largest share of bytes that may have more than one right value */
+/** @param maxTies the largest share of bytes that may have more than one right value */
 export function assertPixelsWithin(
   got: Uint8ClampedArray,
   { width, height, low, high }: BoundedPixels,
-  most = 1 / 20,
+  maxTies = 1 / 20,
 ): void {
   if (got.length !== low.length)
     throw new Error(`${got.length} bytes, expected ${low.length} of ${width}x${height} pixels`);
@@ -190,7 +190,7 @@ export function assertPixelsWithin(
   }
   // The intervals test something only while they are narrow: bytes at a rounding tie, for which two values are right,
   // are to be few.
-  if (ties > 1 + got.length * most)
+  if (ties > 1 + got.length * maxTies)
     throw new Error(`${ties} of ${got.length} bytes are at a rounding tie: the bounds are too wide to test anything`);
 }
 

@@ -1,18 +1,18 @@
 // The two builds of assembly/, and which of them this engine runs. An engine has a build if it accepts the build's own
 // opcodes and gives the known answer: some report relaxed SIMD and lack an opcode, or compute one wrongly.
-import packed from '../../../dist/wasm-builds.deflate';
+import deflated from '../../../dist/wasm-builds.deflate';
 import { CarafeError } from '../../core/errors.js';
 import { type Backend, PLAIN } from '../backend.js';
 import { createWasmBackend } from './wasm-backend.js';
 
 export type WasmBuild = 'relaxed-simd' | 'simd';
 
-/** scripts/build.js packs them as one stream, in which the second costs little. */
-async function unpackBuilds(): Promise<Record<WasmBuild, Uint8Array<ArrayBuffer>>> {
+/** scripts/build.js deflates them as one stream, in which the second costs little. */
+async function inflateBuilds(): Promise<Record<WasmBuild, Uint8Array<ArrayBuffer>>> {
   const { writable, readable } = new DecompressionStream('deflate-raw');
   const writer = writable.getWriter();
   const bytesOf = (base64: string) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-  void writer.write(bytesOf(packed)).then(() => writer.close());
+  void writer.write(bytesOf(deflated)).then(() => writer.close());
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   for (const reader = readable.getReader(); ; ) {
     // a Response would read it all, but Node takes 25 ms to load that
@@ -41,7 +41,7 @@ export async function openWasmBackend(): Promise<Backend> {
 /** @throws {CarafeError} BackendUnavailable if the engine has no such SIMD, refuses to compile or computes wrongly. */
 export async function openWasmBuild(build: WasmBuild): Promise<Backend> {
   if (typeof WebAssembly !== 'object') throw new CarafeError('BackendUnavailable', 'WebAssembly is not available here');
-  const bytes = (await unpackBuilds())[build];
+  const bytes = (await inflateBuilds())[build];
   if (!WebAssembly.validate(bytes))
     throw new CarafeError('BackendUnavailable', `this engine has no WebAssembly ${build}`);
   let module: WebAssembly.Module;

@@ -106,10 +106,14 @@ export function reassemble(
 
 function sliceChannels(c: number, groups: number): Slice[] {
   const perGroup = c / groups;
-  const most = ceilTo(perGroup / Math.ceil(perGroup / SLICE), REASSEMBLE_CHANNELS);
+  const maxChannels = ceilTo(perGroup / Math.ceil(perGroup / SLICE), REASSEMBLE_CHANNELS);
   const slices: Slice[] = [];
   for (let from = 0; from < c; from += slices.at(-1)!.channels)
-    slices.push({ group: Math.floor(from / perGroup), from, channels: Math.min(most, perGroup - (from % perGroup)) });
+    slices.push({
+      group: Math.floor(from / perGroup),
+      from,
+      channels: Math.min(maxChannels, perGroup - (from % perGroup)),
+    });
   return slices;
 }
 

@@ -113,7 +113,7 @@ export class CommandList {
     const rows = Math.ceil(groups / this.#context.device.limits.maxComputeWorkgroupsPerDimension);
     const layout = this.#context.shared.bindGroupLayout(inputs.length, outputs.length);
     const resources = [
-      { buffer: this.#pool.uniform(shader.pack(work.params)) },
+      { buffer: this.#pool.uniform(shader.bytes(work.params)) },
       ...bound.map(({ buffer, bytes }) => ({ buffer: buffer.gpu, size: bytes })),
     ];
     this.commands.push({

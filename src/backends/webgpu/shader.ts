@@ -46,7 +46,7 @@ export class Shader {
   }
 
   /** `struct Params` as 32-bit words. @throws {Error} if a member has no value, or a value no member. */
-  pack(params: Params): Uint32Array<ArrayBuffer> {
+  bytes(params: Params): Uint32Array<ArrayBuffer> {
     const words: number[] = [];
     this.#append(words, 'Params', params);
     return Uint32Array.from(words);
@@ -75,7 +75,7 @@ export class Shader {
   }
 }
 
-/** WGSL puts a vec2u on a multiple of 8 bytes; what is packed here has no gaps. */
+/** WGSL puts a vec2u on a multiple of 8 bytes; what Shader.bytes writes has no gaps. */
 function aligned(pair: readonly number[], words: readonly number[], name: string): readonly number[] {
   if (words.length % 2 === 1) throw new Error(`Expected ${name} to come after an even number of words`);
   return pair;

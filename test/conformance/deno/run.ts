@@ -54,7 +54,7 @@ for (const path of Deno.args) {
     return data;
   };
   const [a, b] = [await big(f32), await big(f16)];
-  images[model.metadata.name] = a.reduce((most, v, i) => Math.max(most, Math.abs(v - b[i])), 0);
+  images[model.metadata.name] = a.reduce((max, v, i) => Math.max(max, Math.abs(v - b[i])), 0);
 }
 console.log(JSON.stringify({ details: { f32: f32.details, f16: f16.details }, results, images } satisfies DenoReport));
 Deno.exit(0);
