@@ -138,6 +138,7 @@ def options():
     arg.add_argument('--loss', choices=LOSSES, default='l1')
     arg.add_argument('--strong', nargs='?', const='dial', choices=('dial', 'web'), help='train the strong end, for bad images, and the middle of the line to it from --start, the clean end; web: the end alone, as the first ones were')
     arg.add_argument('--start', help='begin from the weights of this checkpoint or .safetensors (fine-tuning)')
+    arg.add_argument('--strong-start', help='begin the strong end from this one, at its place 1, and not from the clean end')
     arg.add_argument('--seed', type=int, default=1)
     arg.add_argument('--threads', type=int, default=1)
     arg.add_argument('--save-minutes', type=float, default=2)
@@ -165,11 +166,11 @@ def load_sources(data, config, cache, strong):
 
 
 def start_log(path, o, config, sources):
-    given = {key: value for key, value in vars(o).items() if key not in ('data', 'out', 'cache', 'start', 'save_minutes', 'smoke')}
+    given = {key: value for key, value in vars(o).items() if key not in ('data', 'out', 'cache', 'start', 'strong_start', 'save_minutes', 'smoke')}
     with open(path, 'w') as file:
         file.write(f'# carafe-luma {json.dumps(config)} params {params(config)}\n'
                    f'# data {" ".join(f"{name}={share:g}:{len(train)}+{len(kept)}" for name, share, train, kept in sources)}\n'
-                   f'# options {json.dumps(given)} start {os.path.join(*o.start.split(os.sep)[-2:]) if o.start else None}\n')
+                   f'# options {json.dumps(given)} {" ".join(f"{name} {os.path.join(*path.split(os.sep)[-2:]) if path else None}" for name, path in (("start", o.start), ("strong-start", o.strong_start)) if path or name == "start")}\n')
 
 
 def cut_log(path, done):
@@ -201,6 +202,8 @@ def main():
             if key in weights and weights[key].shape == value.shape:
                 weights[key] = value
     clean = {key: value.clone() for key, value in weights.items()}
+    if o.strong_start:
+        weights = {key: load_model(o.strong_start, 1)[0][key].clone() for key in clean}
     values = [value.requires_grad_(True) for value in weights.values()]
     optimizer = Muon(values, o.lr)
     ema = {key: value.detach().clone() for key, value in weights.items()}
