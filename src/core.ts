@@ -18,5 +18,7 @@ export { CarafeError, type ErrorCode } from './core/errors.js';
 export type { Activation, Normalizer, Padding } from './core/shapes.js';
 export type { ColorSpace, RawImage, RgbaPixels, Shape, Tensor } from './core/tensor.js';
 export type { Layout } from './core/shapes.js';
+export type { Global } from './core/platform.js';
 export type { PixelExplanation } from './engine/explain-pixel.js';
 export type { Progress, RunOptions, Tile } from './engine/upscale-image.js';
+export type { PoolInfo } from './worker/pool.js';

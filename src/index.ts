@@ -11,4 +11,5 @@ export {
 } from './api/checkpoint.js';
 export { createUpscaler, upscale } from './api/named-models.js';
 export type { UpscalerOptions } from './api/options.js';
-export type { CarafeFamily, RefusedLayer } from './models/carafe-layers.js';
+export type { ModelName } from './models/builtin.js';
+export type { CarafeFamily, CarafeLayer, FoldedConv, RefusedLayer } from './models/carafe-layers.js';

@@ -142,7 +142,7 @@ test('files, bitmaps and canvases in, PNG and ImageBitmap out', async () => {
 });
 
 test('README’s first lines: an <img> becomes a canvas of twice its size', async () => {
-  const [, code] = (await readFile(`${root}README.md`, 'utf8')).match(/```js\n([\s\S]*?)```/)!;
+  const [, code] = (await readFile(`${root}README.md`, 'utf8')).match(/```js page\n([\s\S]*?)```/)!;
   expect(code.trim().split('\n')).toHaveLength(6);
   const reader = await browser.context.newPage();
   await reader.goto(`${site.origin}/test/dist/blank.html`);

@@ -9,7 +9,6 @@ import * as carafeWeb from 'carafe-web';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ensurePackages } from '../../scripts/ensure.js';
-import { testImage } from '../api/support.js';
 import { pack, type Tarball } from './tarball.js';
 
 const root = new URL('../..', import.meta.url).pathname;
@@ -243,29 +242,6 @@ describe('examples run', () => {
     });
     test(`${file} has an example for each function`, () => expect(examples).toHaveLength(2));
   }
-
-  test('README', async () => {
-    const blocks = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/```js\n([\s\S]*?)```/g)].map(
-      ([, code]) => code.replace(/^import .* from 'carafe-web';$/gm, ''),
-    );
-    expect(blocks.length).toBeGreaterThanOrEqual(3);
-    const tensor = (...shape: number[]) => ({ data: new Float32Array(shape.reduce((p, s) => p * s)), shape });
-    const scope: Record<string, unknown> = {
-      ...carafeWeb,
-      image: testImage(8, 8),
-      signal: undefined,
-      features: tensor(1, 4, 3, 3),
-      kernels: tensor(1, 25, 6, 6),
-      x: tensor(1, 4, 3, 3),
-    };
-    for (const code of blocks.slice(1, 3)) {
-      // the first is for pages: chromium.test.ts
-      const learned = code.replace('compress: { weights, bias }, encode: { weights, bias }', 'encode');
-      await new AsyncFunction(...Object.keys(scope), 'encode', learned)(...Object.values(scope), {
-        weights: tensor(100, 4, 3, 3),
-      });
-    }
-  });
 });
 
 test('the worker is beside the chunk that looks for it, which is known by its name', () => {

@@ -1,0 +1,155 @@
+// What README.md and docs/ show is run, from the packed tarball, by where a block says it runs:
+//   js node          a program of its own beside photo.jpg and model.pth; `gpu`: with npm's webgpu
+//   js page          a module of a page that shows photo.jpg; in the end there is a canvas or a link. jsx page: a component
+//   js wasm-module   a program whose bundler makes .wasm files compiled modules
+import { execFile } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { build, type Plugin } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ensurePackages } from '../../scripts/ensure.js';
+import { serve } from '../../scripts/serve.js';
+import { type Browser, launchChromium } from '../chromium.js';
+import { pack, type Tarball } from './tarball.js';
+
+const root = new URL('../..', import.meta.url).pathname;
+const sh = promisify(execFile);
+
+interface Block {
+  readonly place: string;
+  readonly language: string;
+  readonly where: string;
+  readonly code: string;
+}
+
+const documents = [
+  'README.md',
+  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) => `docs/${name}`),
+].filter((name) => name.endsWith('.md'));
+const blocks = documents.flatMap((name): Block[] => {
+  const text = readFileSync(join(root, name), 'utf8');
+  return [...text.matchAll(/^ *```(\w+)? ?(.*)\n([\s\S]*?)^ *```$/gm)].map((match) => ({
+    place: `${name}:${text.slice(0, match.index).split('\n').length}`,
+    language: match[1] ?? '',
+    where: match[2],
+    code: match[3],
+  }));
+});
+const at = (...wheres: string[]): Block[] => blocks.filter(({ where }) => wheres.includes(where));
+
+let tarball: Tarball;
+let app: string;
+beforeAll(() => {
+  tarball = pack();
+  app = tarball.app('app');
+  writeFileSync(join(app, 'package.json'), '{ "type": "module" }');
+  copyFileSync(join(root, 'test/images/car.png'), join(app, 'photo.jpg')); // sharp looks at bytes, not at names
+  copyFileSync(join(root, 'test/golden/checkpoints/mmcv.pth'), join(app, 'model.pth'));
+  for (const name of ['sharp', 'webgpu'])
+    symlinkSync(join(root, 'node_modules', name), join(app, 'node_modules', name));
+});
+afterAll(() => tarball?.remove());
+
+test('every block of JavaScript says where it runs', () => {
+  expect(blocks.length).toBeGreaterThan(12);
+  const wheres = ['node', 'node gpu', 'page', 'wasm-module'];
+  const dumb = blocks.filter(({ language, where }) => /^[jt]sx?$/.test(language) && !wheres.includes(where));
+  expect(dumb.map(({ place }) => place)).toEqual([]);
+});
+
+test('every file that is linked is there', () => {
+  const missing = documents.flatMap((name) => {
+    const text = readFileSync(join(root, name), 'utf8').replace(/```[\s\S]*?```/g, '');
+    const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(([, link]) => link);
+    return links.filter((link) => !existsSync(join(root, name, '..', link))).map((link) => `${name}: ${link}`);
+  });
+  expect(missing).toEqual([]);
+});
+
+test.each(at('node', 'node gpu'))('$place runs in Node', async ({ place, code, where }) => {
+  const file = join(app, `${place.replace(/\W/g, '-')}.js`);
+  writeFileSync(file, code);
+  const env = {
+    ...process.env,
+    ...(where === 'node gpu' && { VK_ICD_FILENAMES: '/usr/lib/chromium/vk_swiftshader_icd.json' }),
+  };
+  const { stdout, stderr } = await sh(process.execPath, [file], { cwd: app, env });
+  expect(stderr).toBe('');
+  expect(stdout).not.toContain('undefined');
+});
+
+test.each(at('wasm-module'))('$place runs where .wasm files are modules', async ({ place, code }) => {
+  const modules: Plugin = {
+    name: 'modules',
+    setup({ onLoad }) {
+      onLoad({ filter: /\.wasm$/ }, ({ path }) => ({
+        contents: `export default new WebAssembly.Module(Buffer.from('${readFileSync(path, 'base64')}', 'base64'));`,
+      }));
+    },
+  };
+  const outfile = join(app, `${place.replace(/\W/g, '-')}.mjs`);
+  await build({
+    stdin: { contents: code, resolveDir: app },
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    outfile,
+    plugins: [modules],
+    logLevel: 'silent',
+  });
+  expect((await sh(process.execPath, [outfile])).stdout).toBe('64\n');
+});
+
+describe('in a page', () => {
+  let site: Awaited<ReturnType<typeof serve>>;
+  let browser: Browser;
+  beforeAll(async () => {
+    const react = new URL('./apps/', import.meta.url).pathname;
+    ensurePackages(react);
+    for (const name of ['react', 'react-dom', 'scheduler'])
+      symlinkSync(join(react, 'node_modules', name), join(app, 'node_modules', name));
+    const installed = join(app, 'node_modules/carafe-web');
+    mkdirSync(join(app, 'files'));
+    for (const file of ['dist/carafe-web-worker.js', 'dist/carafe-simd.wasm', 'models/base-x2.safetensors'])
+      copyFileSync(join(installed, file), join(app, 'files', file.split('/')[1]));
+    site = await serve(app);
+    browser = await launchChromium();
+  }, 120_000);
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+  });
+
+  test.each(at('page'))('$place', async ({ place, language, code }) => {
+    const name = place.replace(/\W/g, '-');
+    const component = /export function (\w+)/.exec(code)?.[1];
+    const shown = component
+      ? `${code}\nimport { createRoot } from 'react-dom/client';
+         createRoot(document.querySelector('main')).render(<${component} src="photo.jpg" />);`
+      : code;
+    await build({
+      stdin: { contents: shown, resolveDir: app, loader: language === 'jsx' ? 'jsx' : 'js' },
+      bundle: true,
+      splitting: true,
+      format: 'esm',
+      jsx: 'automatic',
+      outdir: join(app, name),
+      external: ['node:*', 'sharp'],
+      logLevel: 'silent',
+    });
+    writeFileSync(
+      join(app, `${name}.html`),
+      '<!doctype html><link rel="icon" href="data:,"><main><img src="photo.jpg"></main>' +
+        `<script type="module" src="${name}/stdin.js"></script>`,
+    );
+    const page = await browser.context.newPage();
+    const trouble: string[] = [];
+    page.on('pageerror', (error) => trouble.push(error.message));
+    page.on('console', (message) => message.type() === 'error' && trouble.push(message.text()));
+    await page.goto(`${site.origin}/${name}.html`);
+    await page.waitForFunction(() => document.querySelector('canvas, a[download]'), undefined, { timeout: 20_000 });
+    expect(trouble).toEqual([]);
+    await page.close();
+  });
+});
