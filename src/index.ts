@@ -12,4 +12,4 @@ export {
 export { createUpscaler, upscale } from './api/named-models.js';
 export type { UpscalerOptions } from './api/options.js';
 export type { ModelName } from './models/builtin.js';
-export type { CarafeFamily, CarafeLayer, FoldedConv, RefusedLayer } from './models/carafe-layers.js';
+export type { CarafeFamily, FoldedConv, RefusedLayer } from './models/carafe-layers.js';

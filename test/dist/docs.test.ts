@@ -67,6 +67,10 @@ test('every file that is linked is there', () => {
   expect(missing).toEqual([]);
 });
 
+test('the reference of the API names every type that it uses', async () => {
+  await sh('npx', ['--no-install', 'typedoc', '--emit', 'none'], { cwd: root }); // warnings are errors
+}, 120_000);
+
 test.each(at('node', 'node gpu'))('$place runs in Node', async ({ place, code, where }) => {
   const file = join(app, `${place.replace(/\W/g, '-')}.js`);
   writeFileSync(file, code);
