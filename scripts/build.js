@@ -59,7 +59,7 @@ const options = {
   sourcemap: 'linked',
   legalComments: 'inline',
   metafile: true,
-  external: ['sharp', 'node:*', 'fs', 'module', 'path', 'url'], // the last four: as the command line's packages name them
+  external: ['sharp', 'onnxruntime-web', 'node:*', 'fs', 'module', 'path', 'url'], // the last four: as the command line's packages name them
 };
 
 // The worker is a script, not a module: see src/worker/spawn.ts.

@@ -8,6 +8,7 @@ export {
   type LoadCarafeOptions,
   type LoadedCarafe,
   type LoadedConv,
+  saveCarafe,
 } from './api/checkpoint.js';
 export { createUpscaler, upscale } from './api/named-models.js';
 export type { UpscalerOptions } from './api/options.js';

@@ -75,7 +75,7 @@ describe('imports', () => {
     engine: ['core', 'backends', 'models'],
     worker: ['core', 'backends', 'models', 'engine'],
     api: ['core', 'backends', 'models', 'engine', 'worker'],
-    cli: [''], // the public API only
+    cli: ['', 'onnx'], // the public API only
     '': ['core', 'backends', 'models', 'engine', 'worker', 'api'],
   };
   for (const [name, allowed] of Object.entries(below)) {

@@ -1,11 +1,21 @@
 // loadCarafe and listCarafe: CARAFE layers out of people's checkpoints, for createCarafe.
 import { CarafeError, expected } from '../core/errors.js';
-import type { Global } from '../core/platform.js';
-import type { Activation } from '../core/shapes.js';
+import type { Bytes, Global } from '../core/platform.js';
+import { type Activation, ACTIVATIONS } from '../core/shapes.js';
 import { bytesOf, isUrl, tagOf } from '../core/tag.js';
-import type { CarafeFamily, CarafeLayer, FoldedConv, RefusedLayer, Stage } from '../models/carafe-layers.js';
+import type { ConvSpec } from '../engine/carafe.js';
+import type {
+  CarafeFamily,
+  CarafeHints,
+  CarafeLayer,
+  FoldedConv,
+  RefusedLayer,
+  Stage,
+} from '../models/carafe-layers.js';
+import type { ModelTensor } from '../models/safetensors.js';
 import type { StoredTensor } from '../models/stored-tensor.js';
 import { readUrl } from './load.js';
+import { checkModule } from './options.js';
 
 /** The bytes of a .safetensors, .pth or .pt, or where they are. */
 export type CheckpointSource = Uint8Array | ArrayBuffer | Global<'Blob'> | Global<'URL'>;
@@ -48,8 +58,8 @@ export type CarafeLayerInfo = Omit<CarafeLayer, 'stages'>;
  */
 export async function loadCarafe(source: CheckpointSource, options: LoadCarafeOptions = {}): Promise<LoadedCarafe> {
   const { prefix, ...hints } = options;
-  const { tensors, find, fold } = await open(source);
-  const { layers, refused } = find(tensors, hints);
+  const { tensors, saved, find, fold } = await open(source);
+  const { layers, refused } = find(tensors, { ...saved, ...hints });
   const names = (): string => layers.map((layer) => `"${layer.prefix}"`).join(', ');
   const wanted = prefix === undefined || prefix === '' || prefix.endsWith('.') ? prefix : `${prefix}.`;
   const no = refused.find((one) => one.prefix === (wanted ?? one.prefix));
@@ -83,17 +93,44 @@ export async function loadCarafe(source: CheckpointSource, options: LoadCarafeOp
   };
 }
 
+/**
+ * The layer as a .safetensors file that loadCarafe reads back, batch norm folded and the options in its metadata. The names are those of
+ * mmcv (`channel_compressor`, `content_encoder`), or with a convolution after the reassembly `down`, `encoder` and `out`.
+ * @throws {CarafeError} InvalidOption, ShapeMismatch: as createCarafe
+ */
+export async function saveCarafe({ weights, options, family }: LoadedCarafe): Promise<Bytes> {
+  const { compress, encode, out } = checkModule(weights, options);
+  if (out && !compress)
+    throw expected('InvalidOption', 'weights.compress', 'a compressor where there is an out', compress);
+  const { writeSafetensors } = await import('../models/safetensors-writer.js');
+  const tensors = new Map<string, ModelTensor>();
+  const add = (name: string, { weights: { data, shape }, bias, ghost }: ConvSpec): void => {
+    const conv = ghost ? `${name}.cv1.conv` : name;
+    tensors.set(`${conv}.weight`, { data, shape });
+    tensors.set(`${conv}.bias`, { data: bias ?? new Float32Array(shape[0]), shape: [shape[0]] });
+    if (ghost) add(`${name}.cv2.conv`, ghost);
+  };
+  if (compress) add(out ? 'down' : 'channel_compressor', compress);
+  add(out ? 'encoder' : 'content_encoder', encode);
+  if (out) add('out', out);
+  const { scale, kUp, groups, activation } = options;
+  const metadata = { family, scale: `${scale}`, kUp: `${kUp}`, groups: `${groups}`, activation };
+  return writeSafetensors({ tensors, metadata: { format: SAVED, ...metadata } });
+}
+
 /** Every CARAFE layer of a checkpoint, and what looks like one and is refused. @throws {CarafeError} ModelInvalid */
 export async function listCarafe(
   source: CheckpointSource,
 ): Promise<{ layers: CarafeLayerInfo[]; refused: RefusedLayer[] }> {
-  const { tensors, find } = await open(source);
-  const { layers, refused } = find(tensors);
+  const { tensors, saved, find } = await open(source);
+  const { layers, refused } = find(tensors, saved);
   return { layers: layers.map(({ stages, ...info }) => info), refused };
 }
 
 async function open(source: CheckpointSource): Promise<{
   tensors: ReadonlyMap<string, StoredTensor>;
+  /** What saveCarafe wrote beside them. */
+  saved: CarafeHints;
   find: typeof import('../models/carafe-layers.js').findCarafeLayers;
   fold: typeof import('../models/carafe-layers.js').foldConv;
 }> {
@@ -102,7 +139,39 @@ async function open(source: CheckpointSource): Promise<{
     import('../models/checkpoint.js'), // a chunk of its own: who only enlarges pictures does not load it
     import('../models/carafe-layers.js'),
   ]);
-  return { tensors: readCheckpoint(bytes), find: findCarafeLayers, fold: foldConv };
+  const { tensors, metadata } = readCheckpoint(bytes);
+  return {
+    tensors,
+    saved: metadata.format === SAVED ? savedOptions(metadata) : {},
+    find: findCarafeLayers,
+    fold: foldConv,
+  };
+}
+
+const SAVED = 'carafe-web layer'; // the metadata's format
+
+/** @throws {CarafeError} ModelInvalid */
+function savedOptions({ family, scale, groups, activation }: Readonly<Record<string, string>>): CarafeHints {
+  const families: readonly string[] = [
+    'mmcv',
+    'xialipku',
+    'yolo',
+    'down-encoder-out',
+    'ghost',
+  ] satisfies CarafeFamily[];
+  if (!families.includes(family)) throw expected('ModelInvalid', 'metadata.family', families.join(', '), family);
+  if (!ACTIVATIONS.includes(activation as Activation))
+    throw expected('ModelInvalid', 'metadata.activation', ACTIVATIONS.join(', '), activation);
+  const size = (name: string, value: string): number => {
+    if (!/^[1-9]\d{0,4}$/.test(value)) throw expected('ModelInvalid', `metadata.${name}`, 'a positive integer', value);
+    return Number(value);
+  };
+  return {
+    family: family as CarafeFamily,
+    activation: activation as Activation,
+    scale: size('scale', scale),
+    groups: size('groups', groups),
+  };
 }
 
 async function readSource(source: CheckpointSource): Promise<Uint8Array> {

@@ -4,7 +4,7 @@ import type { BackendRequest } from '../backends/select.js';
 import { expected } from '../core/errors.js';
 import type { Global, WasmModule } from '../core/platform.js';
 import type { Activation, Layout, Normalizer, Padding, Window } from '../core/shapes.js';
-import { moduleResultLength, outputChannels, rowLength } from '../core/shapes.js';
+import { ACTIVATIONS, moduleResultLength, outputChannels, rowLength } from '../core/shapes.js';
 import { isFloat32Array, isUrl, tagOf } from '../core/tag.js';
 import { elements, type RawImage, type RgbaPixels, type Shape, type Tensor } from '../core/tensor.js';
 import type { CarafeOptions as ModuleSpec, ConvSpec } from '../engine/carafe.js';
@@ -279,7 +279,7 @@ export function checkModule(weights: CarafeWeights, options: CarafeModuleOptions
     kEnc,
   } = options;
   oneOf('normalizer', normalizer, ['softmax', 'sigmoid', 'sigmoid-normalized']);
-  oneOf('activation', activation, ['none', 'relu', 'leaky-relu', 'silu', 'hardswish']);
+  oneOf('activation', activation, ACTIVATIONS);
   oneOf('layout', layout, ['NCHW', 'NHWC']);
   oneOf('precision', precision, ['fast', 'exact']);
   integer('dilation', dilation, 1, 64);

@@ -5,7 +5,7 @@ import { deepen } from './deep.js';
 import { bandChannels, type Raster, type Strip } from './raster.js';
 
 const STRIP = 2 ** 24; // pixels: 64 MB of RGBA
-const MARGIN = 64; // rows; the networks see 8 to 30, rounded to their blocks
+export const MARGIN = 64; // rows; the networks see 8 to 30, rounded to their blocks
 const GRID = 4;
 
 /** `done` is told of pixels of the input as they are done. @throws as upscaler.tiles(); Error for files that cannot be read or written */
@@ -54,7 +54,8 @@ async function enlargeStrip(
   }
 }
 
-function toStrip(from: Raster, y: number, height: number): Strip {
+/** Rows y..y+height. */
+export function toStrip(from: Raster, y: number, height: number): Strip {
   const values = from.read(y, height);
   const { width, bands, deep } = from;
   const data = new Uint8ClampedArray(width * height * 4);

@@ -4,9 +4,19 @@ import { readFileSync } from 'node:fs';
 import { CarafeError } from '../index.js';
 import * as backends from './backends.js';
 import * as bench from './bench.js';
+import * as convert from './convert.js';
+import * as explain from './explain.js';
+import * as inspect from './inspect.js';
 import * as upscale from './upscale.js';
 
-const COMMANDS: Readonly<Record<string, { run(args: string[]): Promise<void> }>> = { upscale, backends, bench };
+const COMMANDS: Readonly<Record<string, { run(args: string[]): Promise<void> }>> = {
+  upscale,
+  backends,
+  bench,
+  inspect,
+  convert,
+  explain,
+};
 
 async function main([first, ...rest]: string[]): Promise<void> {
   if (first === '--version') return console.log(version());

@@ -88,22 +88,11 @@ async function findTarget(
     return { target: { name: STDOUT, path: STDOUT, format, mode: 0 }, there: false };
   const target =
     isFolder || to === undefined ? join(to ?? dirname(name), to === undefined ? '' : folder, resultName()) : to;
-  if (Buffer.byteLength(basename(target)) > MAX_NAME_BYTES)
-    throw refused(
-      target,
-      `its name has ${Buffer.byteLength(basename(target))} bytes, more than the ${MAX_NAME_BYTES} that file systems take`,
-    );
   if (to !== undefined && folder) await makeFolder(dirname(target));
-  const path = await behindLinks(target);
-  const stats = await stat(path).catch(() => undefined);
-  if (stats?.isDirectory()) throw refused(target, 'it is a folder');
-  if (stats && !stats.isFile()) throw refused(target, 'it is no ordinary file');
-  await access(dirname(path), constants.W_OK).catch((error) => {
-    throw refused(target, reason(error));
-  });
+  const { path, mode } = await locate(target);
   return {
-    target: { name: target, path, format, mode: (stats?.mode ?? sourceMode) & 0o777 },
-    there: stats !== undefined,
+    target: { name: target, path, format, mode: mode ?? sourceMode },
+    there: mode !== undefined,
   };
 
   function resultName(): string {
@@ -111,6 +100,21 @@ async function findTarget(
     const stem = name === STDIN ? 'stdin' : basename(name, extension);
     return `${stem}@${scale}x${formatOfPath(name) === format ? extension : FORMATS[format].extensions[0]}`;
   }
+}
+
+/** The file that a name stands for, and its permissions if it is there. @throws {CarafeError} InvalidOption for what cannot be written */
+export async function locate(name: string): Promise<{ path: string; mode: number | undefined }> {
+  const length = Buffer.byteLength(basename(name));
+  if (length > MAX_NAME_BYTES)
+    throw refused(name, `its name has ${length} bytes, more than the ${MAX_NAME_BYTES} that file systems take`);
+  const path = await behindLinks(name);
+  const stats = await stat(path).catch(() => undefined);
+  if (stats?.isDirectory()) throw refused(name, 'it is a folder');
+  if (stats && !stats.isFile()) throw refused(name, 'it is no ordinary file');
+  await access(dirname(path), constants.W_OK).catch((error) => {
+    throw refused(name, reason(error));
+  });
+  return { path, mode: stats && stats.mode & 0o777 };
 }
 
 /** What would be found out only after the work. What the user should know comes back. */

@@ -39,7 +39,10 @@ Examples:
   carafe-web -s 4 -m large -o big.png logo.png        four times as large, with the best model
   carafe-web -r --skip-existing -o large/ holidays/   a folder; start it again to go on
   carafe-web -f webp -q 85 '*.png'
-  curl -s https://example.com/a.jpg | carafe-web - > a@2x.jpg`;
+  curl -s https://example.com/a.jpg | carafe-web - > a@2x.jpg
+
+Other commands, each with --help: backends, bench (this machine); explain (why a pixel is as it is); inspect and convert
+(CARAFE layers in checkpoints of PyTorch).`;
 
 const AT_ONCE = 2;
 

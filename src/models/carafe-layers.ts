@@ -17,6 +17,8 @@ export interface CarafeHints {
   readonly activation?: Activation;
   /** Of batch norm. */
   readonly eps?: number;
+  /** Where it was known once: batch norm, by which families are told apart, may have been folded in. */
+  readonly family?: CarafeFamily;
 }
 
 export interface CarafeLayer {
@@ -48,7 +50,7 @@ export interface RefusedLayer {
 export interface Stage {
   readonly conv: string;
   readonly norm?: string;
-  readonly ghost?: { readonly conv: string; readonly norm: string };
+  readonly ghost?: { readonly conv: string; readonly norm?: string };
   /** (cOut, cIn, k, k), both halves of a GhostConv counted. */
   readonly shape: readonly number[];
 }
@@ -134,18 +136,18 @@ function stageAt(tensors: Tensors, at: string): Stage | undefined {
   };
   const plain = shape(at);
   if (plain) return { conv: at, shape: plain };
+  const normed = (name: string): { conv: string; norm?: string } => {
+    const norm = `${name}.bn`;
+    return { conv: `${name}.conv`, ...(tensors.has(`${norm}.weight`) && { norm }) };
+  };
   const wrapped = shape(`${at}.conv`);
-  if (wrapped) {
-    const norm = `${at}.bn`;
-    return { conv: `${at}.conv`, shape: wrapped, ...(tensors.has(`${norm}.weight`) && { norm }) };
-  }
+  if (wrapped) return { ...normed(at), shape: wrapped };
   const primary = shape(`${at}.cv1.conv`);
   const cheap = shape(`${at}.cv2.conv`);
   if (!primary || !cheap || cheap[0] !== primary[0]) return undefined;
   return {
-    conv: `${at}.cv1.conv`,
-    norm: `${at}.cv1.bn`,
-    ghost: { conv: `${at}.cv2.conv`, norm: `${at}.cv2.bn` },
+    ...normed(`${at}.cv1`),
+    ghost: normed(`${at}.cv2`),
     shape: [2 * primary[0], ...primary.slice(1)],
   };
 }
@@ -175,7 +177,7 @@ function describe(
   const [window] = windows;
   const ghost = !!(compress?.ghost || encode.ghost || out?.ghost);
   const inYolo = /(^|\.)model\.\d+\.$/.test(prefix);
-  const family: CarafeFamily = ghost
+  const byNames = ghost
     ? 'ghost'
     : names.compress === 'channel_compressor'
       ? 'mmcv'
@@ -184,6 +186,7 @@ function describe(
         : inYolo
           ? 'yolo'
           : 'xialipku';
+  const family: CarafeFamily = hints.family ?? byNames;
   const usual = {
     mmcv: { activation: 'none', eps: 1e-5 },
     xialipku: { activation: 'relu', eps: 1e-5 },

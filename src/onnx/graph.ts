@@ -78,7 +78,9 @@ export class OnnxGraph {
 
 export const opset = (version: number): Field => message(8, [text(1, ''), integer(2, version)]);
 
-function valueInfo(name: string, shape: readonly (number | string)[]): Field[] {
+/** f32; without a shape, of any. */
+export function valueInfo(name: string, shape?: readonly (number | string)[]): Field[] {
+  if (!shape) return [text(1, name), message(2, [message(1, [integer(1, FLOAT)])])];
   const dimensions = shape.map((size) => message(1, [typeof size === 'number' ? integer(1, size) : text(2, size)]));
   return [text(1, name), message(2, [message(1, [integer(1, FLOAT), message(2, dimensions)])])];
 }

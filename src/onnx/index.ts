@@ -4,7 +4,7 @@ import { outputChannels } from '../core/shapes.js';
 import { carafeModule } from './carafe.js';
 import { OnnxGraph } from './graph.js';
 
-export { type FoundCarafe, rewriteCarafe } from './rewrite.js';
+export { type FoundCarafe, rewriteCarafe, withOutputs } from './rewrite.js';
 
 /**
  * The learned module as an ONNX model (opset 13): input `x` (n, c, h, w), output `y` (n, c, h*scale, w*scale), or

@@ -4,7 +4,7 @@
 import { type CarafeError, expected } from '../core/errors.js';
 import type { Window } from '../core/shapes.js';
 import { carafeOperator } from './carafe.js';
-import { OnnxGraph, OPSET } from './graph.js';
+import { OnnxGraph, OPSET, valueInfo } from './graph.js';
 import { decode, encode, type Field, message, messages, texts, values } from './protobuf.js';
 
 /** A CARAFE in a graph: its result's name is kept. */
@@ -70,6 +70,16 @@ export function rewriteCarafe(bytes: Uint8Array): { model: Uint8Array<ArrayBuffe
     ),
     found: found.filter((one) => one !== undefined),
   };
+}
+
+/** The model with more of its values among its outputs, f32 of any size: to be looked at. @throws {CarafeError} ModelInvalid */
+export function withOutputs(bytes: Uint8Array, names: readonly string[]): Uint8Array<ArrayBuffer> {
+  const model = decode(bytes);
+  const [graph] = messages(model, 7);
+  if (!graph) throw invalid('file', 'an ONNX model with a graph', 'none');
+  const there = new Set(namesOf(graph, 12));
+  const added = names.filter((name) => !there.has(name)).map((name) => message(12, valueInfo(name)));
+  return encode(model.map((field) => (field.number === 7 ? message(7, [...graph, ...added]) : field)));
 }
 
 function match(node: Node, producers: Producers, constants: Constants): FoundCarafe | undefined {

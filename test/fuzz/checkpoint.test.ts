@@ -24,7 +24,7 @@ const hex = (digits: string): Uint8Array => new Uint8Array(Buffer.from(digits, '
 
 /** Everything that is done with a checkpoint: all tensors read, every layer found and folded. */
 function use(bytes: Uint8Array): void {
-  const tensors = readCheckpoint(bytes);
+  const { tensors } = readCheckpoint(bytes);
   for (const [name, tensor] of tensors) {
     if (tensor.dtype[0] === 'F' || tensor.dtype === 'BF16') toFloat32(name, tensor);
     else tensor.read();
