@@ -1,6 +1,6 @@
 // The entries `carafe-web/core` (no models: they are the caller's files) and `carafe-web/inline` (nor workers, nor
 // import()): see scripts/build.js.
-export { carafe, type CarafeModule, createCarafe, listBackends } from './api/carafe.js';
+export { carafe, type CarafeModule, createCarafe, listBackends, type UpsampleOptions } from './api/carafe.js';
 export { type ImageInput, toBlob, toImageBitmap } from './api/image.js';
 export type { FileSource } from './api/load.js';
 export type {
@@ -8,11 +8,13 @@ export type {
   CarafeOptions,
   CarafeWeights,
   ConvParameters,
+  HalfTensor,
   TensorLike,
 } from './api/options.js';
 export { type CoreUpscalerOptions, createUpscaler, upscale, type Upscaler, type UpscalerInfo } from './api/upscale.js';
 export type { BackendName } from './backends/backend.js';
 export type { BackendReport, Rejection } from './backends/select.js';
+export { flops, params, type UpsamplerName, type UpsamplerSizes } from './core/cost.js';
 export { explainReassembly, type ReassemblyLevel, type SourcePixel } from './core/explain.js';
 export { CarafeError, type ErrorCode } from './core/errors.js';
 export type { Activation, Normalizer, Padding } from './core/shapes.js';

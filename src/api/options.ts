@@ -4,8 +4,8 @@ import type { BackendRequest } from '../backends/select.js';
 import { expected } from '../core/errors.js';
 import type { Global, WasmModule } from '../core/platform.js';
 import type { Activation, Layout, Normalizer, Padding, Window } from '../core/shapes.js';
-import { ACTIVATIONS, moduleResultLength, outputChannels, rowLength } from '../core/shapes.js';
-import { isFloat32Array, isUrl, tagOf } from '../core/tag.js';
+import { ACTIVATIONS, outputChannels, rowLength } from '../core/shapes.js';
+import { type Halves, isFloat32Array, isUrl, tagOf } from '../core/tag.js';
 import { elements, type RawImage, type RgbaPixels, type Shape, type Tensor } from '../core/tensor.js';
 import type { CarafeOptions as ModuleSpec, ConvSpec } from '../engine/carafe.js';
 import type { RunOptions } from '../engine/upscale-image.js';
@@ -99,6 +99,12 @@ export interface CarafeWeights {
 /** Any number of dimensions. */
 export interface TensorLike {
   readonly data: Float32Array;
+  readonly shape: readonly number[];
+}
+
+/** The same in half precision: a Float16Array, or the bits in a Uint16Array. Computed in f32; the result is of the same type. */
+export interface HalfTensor<H extends Halves = Halves> {
+  readonly data: H;
   readonly shape: readonly number[];
 }
 
@@ -357,6 +363,22 @@ export function upsampledShape(x: Shape, { layout, scale, out }: CheckedModule):
   return layout === 'NCHW' ? [n, c, h * scale, w * scale] : [n, h * scale, w * scale, c];
 }
 
+/** Of what is kept of `upsample`'s result, and the option if that is not all. @throws {CarafeError} InvalidOption */
+export function checkSize(
+  options: { size?: readonly [number, number] },
+  full: Shape,
+  { layout }: CheckedModule,
+): { shape: Shape; size?: readonly [number, number] } {
+  const { size } = checkOptions(options);
+  const [n, c, h, w] = layout === 'NCHW' ? full : [full[0], full[3], full[1], full[2]];
+  if (size === undefined) return { shape: full };
+  if (!Array.isArray(size) || size.length !== 2 || !isSize(size[0]) || !isSize(size[1]) || size[0] > h || size[1] > w)
+    throw expected('InvalidOption', 'size', `[height, width] of at most [${h}, ${w}]`, size);
+  const [height, width] = size;
+  const shape: Shape = layout === 'NCHW' ? [n, c, height, width] : [n, height, width, c];
+  return height === h && width === w ? { shape } : { shape, size: [height, width] };
+}
+
 /** Of `predictKernels`' result, in the layout of x. */
 export function kernelsShape(x: Shape, module: CheckedModule): Shape {
   const [n, a, b, c] = upsampledShape(x, module);
@@ -365,17 +387,12 @@ export function kernelsShape(x: Shape, module: CheckedModule): Shape {
 }
 
 /** Where a result goes: memory that nothing else is in, because a worker takes all of it, unless it is shared. @throws {CarafeError} InvalidOption, ShapeMismatch */
-export function checkInto(
-  options: { into?: Float32Array },
-  x: Tensor,
-  module: CheckedModule,
-): Float32Array | undefined {
+export function checkInto(options: { into?: Float32Array }, x: Tensor, length: number): Float32Array | undefined {
   const { into } = checkOptions(options);
   if (into === undefined) return undefined;
   if (!isFloat32Array(into) || into.byteLength !== into.buffer.byteLength || into.buffer === x.data.buffer) {
     throw expected('InvalidOption', 'into', 'a Float32Array that is the whole of its buffer, not that of "x"', into);
   }
-  const length = moduleResultLength(x.data.length, module);
   if (into.length !== length) throw expected('ShapeMismatch', 'into', `${length} values`, into.length);
   return into;
 }

@@ -1,5 +1,7 @@
 // IEEE 754 binary16, for engines without Float16Array.
 
+import { type Halves, tagOf } from './tag.js';
+
 /** The value of its bits. */
 export function fromHalf(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
@@ -28,4 +30,18 @@ export function toHalves(values: Float32Array): Uint16Array<ArrayBuffer> {
     const rounded = whole + (rest > 0.5 || (rest === 0.5 && whole % 2 === 1) ? 1 : 0);
     return sign | (rounded + (exponent + 14) * 1024);
   });
+}
+
+/** Widened, each exactly. */
+export function widened(halves: Halves): Float32Array<ArrayBuffer> {
+  const { buffer, byteOffset, length } = halves;
+  return Float32Array.from(new Uint16Array(buffer, byteOffset, length), fromHalf);
+}
+
+/** The nearest values, in an array of the same type as `like`. */
+export function narrowed<H extends Halves>(values: Float32Array, like: H): H {
+  const bits = toHalves(values);
+  if (tagOf(like) === 'Uint16Array') return bits as unknown as H;
+  const Float16Array = like.constructor as new (buffer: ArrayBuffer) => H;
+  return new Float16Array(bits.buffer);
 }

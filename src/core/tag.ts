@@ -1,5 +1,6 @@
 // Values may be of another realm: an iframe's, that of `node:vm` as in jest, an edge runtime's. So they are known by
 // their tag: `instanceof` knows only this realm's.
+import type { Global } from './platform.js';
 
 /**
  * 'Float32Array', 'URL', 'HTMLCanvasElement', 'WebAssembly.Module' ...: what the value's class is called, in whatever
@@ -11,6 +12,13 @@ export function tagOf(value: unknown): string {
 
 export function isFloat32Array(value: unknown): value is Float32Array {
   return tagOf(value) === 'Float32Array';
+}
+
+/** f16 values, or their bits. */
+export type Halves = Uint16Array | Global<'Float16Array'>;
+
+export function isHalves(values: unknown): values is Halves {
+  return ['Uint16Array', 'Float16Array'].includes(tagOf(values));
 }
 
 export function isUrl(value: unknown): value is URL {

@@ -511,7 +511,28 @@ const packControl: CarafePackCase = {
   padding: 'zero',
   layout: 'NCHW',
 };
+/** (kEnc, kUp) of the paper's Table 9, and each normaliser of its Table 10 on them. */
+const TABLE_9 = [
+  [1, 3],
+  [1, 5],
+  [3, 3],
+  [3, 5],
+  [3, 7],
+  [5, 5],
+  [5, 7],
+  [7, 7],
+] as const;
 const pack: CarafePackCase[] = [
+  ...TABLE_9.flatMap(([kEnc, kUp]) =>
+    (['softmax', 'sigmoid', 'sigmoid-normalized'] as const).map((normalizer) => ({
+      ...packControl,
+      c: 8,
+      cMid: 4,
+      kEnc,
+      kUp,
+      normalizer,
+    })),
+  ),
   ...sweep(packControl, {
     n: [2],
     c: [1, 4, 7, 8, 12, 17],
