@@ -23,11 +23,23 @@ const dist = join(root, 'dist');
 const started = Date.now();
 mkdirSync(dist, { recursive: true });
 
-for (const target of ['simd', 'relaxed'])
-  run('npx', ['--no-install', 'asc', '--config', 'asconfig.json', '--target', target]);
-// The kernels' signatures, for src/backends/wasm/kernels.ts.
-renameSync(join(dist, 'carafe-simd.d.ts'), join(dist, 'kernels.d.ts'));
-rmSync(join(dist, 'carafe-simd.js')); // asc's loader, which nothing uses
+for (const [entry, target] of [
+  ['index', 'simd'],
+  ['index', 'relaxed'],
+  ['gradients', 'gradients'],
+])
+  run('npx', ['--no-install', 'asc', `assembly/${entry}.ts`, '--config', 'asconfig.json', '--target', target]);
+// The kernels' signatures, for src/backends/wasm.
+for (const [target, name] of [
+  ['simd', 'kernels'],
+  ['gradients', 'gradient-kernels'],
+]) {
+  renameSync(join(dist, `carafe-${target}.d.ts`), join(dist, `${name}.d.ts`));
+  rmSync(join(dist, `carafe-${target}.js`)); // asc's loader, which nothing uses
+}
+const gradients = await promisify(zopfli.deflate)(readFileSync(join(dist, 'carafe-gradients.wasm')), {});
+writeFileSync(join(dist, 'gradients-wasm.deflate'), gradients);
+rmSync(join(dist, 'carafe-gradients.wasm')); // it is in the entry for backward alone
 
 const [simd, relaxed] = ['simd', 'relaxed'].map((target) => readFileSync(join(dist, `carafe-${target}.wasm`)));
 const length = Buffer.alloc(4);
@@ -74,7 +86,13 @@ await minify(join(dist, 'carafe-web-worker.js'));
 
 const entries = await build({
   ...options,
-  entryPoints: { index: 'src/index.ts', core: 'src/core.ts', onnx: 'src/onnx/index.ts', cli: 'src/cli/main.ts' },
+  entryPoints: {
+    index: 'src/index.ts',
+    core: 'src/core.ts',
+    onnx: 'src/onnx/index.ts',
+    backward: 'src/backward.ts',
+    cli: 'src/cli/main.ts',
+  },
   splitting: true,
   // Known to src/worker/spawn.ts, and beside the worker: it is found relative to the chunk.
   chunkNames: 'carafe-web-[name]-[hash]',
@@ -134,6 +152,7 @@ async function declarations() {
       index: join(root, 'src/index.ts'),
       core: join(root, 'src/core.ts'),
       onnx: join(root, 'src/onnx/index.ts'),
+      backward: join(root, 'src/backward.ts'),
     },
     plugins: [dts({ tsconfig: join(root, 'scripts/tsconfig.types.json') })],
   });

@@ -186,7 +186,9 @@ describe('an op has one name', () => {
     filesUnder(folder, extension)
       .filter((file) => dirname(file) === folder)
       .map((file) => file.slice(folder.length + 1).replace(extension, ''));
-  const reference = names('src/backends/reference', /\.ts$/).filter((name) => name !== 'reference-backend');
+  const reference = names('src/backends/reference', /\.ts$/).filter(
+    (name) => !['reference-backend', 'reference-gradients'].includes(name),
+  );
   const fused = ['carafe-pack']; // runs on other ops' kernels: it has a file in each backend, and need not have one beside the kernels
   const shared = [
     'prelude',
@@ -201,7 +203,7 @@ describe('an op has one name', () => {
     'resize-scalar',
     ...['vec4', 'planes', 'scalar', 'even', 'odd'].map((part) => `reassemble-${part}`),
   ]; // texts that several shaders begin with
-  const notOps = ['index', 'simd', 'gemm', 'winograd']; // the exports, and what ops share
+  const notOps = ['index', 'gradients', 'simd', 'gemm', 'winograd']; // the exports, and what ops share
 
   it('in the reference', () => {
     expect(reference).toEqual(expect.arrayContaining(['conv2d', 'normalize-kernels', 'reassemble', 'resize']));

@@ -15,7 +15,9 @@ export type UpsamplerName =
   | 'spatial-attention'
   | 'carafe';
 
-/** Sizes where they differ from the paper's: 256 channels, scale 2, 3x3 convolutions; CARAFE: cMid 64, kEnc 3, kUp 5. */
+/**
+ * Sizes where they differ from the paper's: 256 channels, scale 2, 3x3 convolutions; CARAFE: cMid 64, kEnc 3, kUp 5.
+ */
 export interface UpsamplerSizes {
   channels?: number;
   scale?: number;

@@ -137,7 +137,7 @@ function zeros(shape: Shape): Tensor {
  * GhostConv as two plain convolutions: y = act(primary(x)), whose second half is zeros, and act(cheap(y)) + y, whose first half is zeros
  * before the addition. Every activation keeps zeros.
  */
-function ghostConvs(
+export function ghostConvs(
   { weights, bias }: ConvSpec,
   { weights: depthwise, bias: depthwiseBias }: ConvSpec,
 ): { primary: ConvSpec; cheap: ConvSpec } {

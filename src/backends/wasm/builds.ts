@@ -7,8 +7,8 @@ import { createWasmBackend } from './wasm-backend.js';
 
 export type WasmBuild = 'relaxed-simd' | 'simd';
 
-/** scripts/build.js deflates them as one stream, in which the second costs little. */
-async function inflateBuilds(): Promise<Record<WasmBuild, Uint8Array<ArrayBuffer>>> {
+/** Of base64. */
+export async function inflate(deflated: string): Promise<ArrayBuffer> {
   const { writable, readable } = new DecompressionStream('deflate-raw');
   const writer = writable.getWriter();
   const bytesOf = (base64: string) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
@@ -20,7 +20,12 @@ async function inflateBuilds(): Promise<Record<WasmBuild, Uint8Array<ArrayBuffer
     if (done) break;
     chunks.push(value);
   }
-  const bytes = await new Blob(chunks).arrayBuffer();
+  return new Blob(chunks).arrayBuffer();
+}
+
+/** scripts/build.js deflates them as one stream, in which the second costs little. */
+async function inflateBuilds(): Promise<Record<WasmBuild, Uint8Array<ArrayBuffer>>> {
+  const bytes = await inflate(deflated);
   const simdLength = new DataView(bytes).getUint32(0, true);
   return { simd: new Uint8Array(bytes, 4, simdLength), 'relaxed-simd': new Uint8Array(bytes, 4 + simdLength) };
 }

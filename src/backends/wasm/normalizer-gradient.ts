@@ -1,0 +1,23 @@
+// normalizerGradient: see assembly/normalizer-gradient.ts.
+import type { Normalizer, Window } from '../../core/shapes.js';
+import type { Tensor } from '../../core/tensor.js';
+import { SIGMOID, SIGMOID_NORMALIZED, SOFTMAX } from './constants.js';
+import type { GradientMachine } from './gradient-machine.js';
+
+const NORMALIZERS = { softmax: SOFTMAX, sigmoid: SIGMOID, 'sigmoid-normalized': SIGMOID_NORMALIZED };
+
+export function normalizerGradient(
+  { kernels: wasm, arena, load, zeros }: GradientMachine,
+  logits: Tensor,
+  kernels: Tensor,
+  gradient: Tensor,
+  { scale, kUp }: Window,
+  normalizer: Normalizer,
+): Tensor {
+  const { length } = logits.data;
+  const [v, k, g] = [logits, kernels, gradient].map(({ data }) => load(data));
+  const y = zeros(length);
+  const [taps, subs] = [kUp * kUp, scale * scale];
+  wasm.normalizerGradient(v, k, g, y, length / (taps * subs), taps, subs, NORMALIZERS[normalizer]);
+  return { data: arena.f32(y, length).slice(), shape: logits.shape };
+}
