@@ -11,7 +11,14 @@ export type {
   HalfTensor,
   TensorLike,
 } from './api/options.js';
-export { type CoreUpscalerOptions, createUpscaler, upscale, type Upscaler, type UpscalerInfo } from './api/upscale.js';
+export {
+  type CoreUpscalerOptions,
+  createUpscaler,
+  upscale,
+  type UpscaledImage,
+  type Upscaler,
+  type UpscalerInfo,
+} from './api/upscale.js';
 export type { BackendName } from './backends/backend.js';
 export type { BackendReport, Rejection } from './backends/select.js';
 export { flops, params, type UpsamplerName, type UpsamplerSizes } from './core/cost.js';
@@ -22,5 +29,6 @@ export type { ColorSpace, RawImage, RgbaPixels, Shape, Tensor } from './core/ten
 export type { Layout } from './core/shapes.js';
 export type { Global } from './core/platform.js';
 export type { PixelExplanation } from './engine/explain-pixel.js';
+export type { Restore } from './engine/restore.js';
 export type { Progress, RunOptions, Tile } from './engine/upscale-image.js';
 export type { PoolInfo } from './worker/pool.js';

@@ -50,15 +50,28 @@ const INSTEAD: Readonly<Record<string, string>> = {
 const STRIP = 512; // side of the canvas that pixels pass through: 1 MB, 2 ms (Chromium; 1024: 10 ms, and no faster in all)
 const FORMAT_LIMITS: Readonly<Record<string, number>> = { 'image/webp': 16383, 'image/jpeg': 65500 }; // WebP's, libjpeg's: Chromium crops beyond them
 
-/** Any input as RGBA8, checked to be enlargeable by `scale`. @throws {CarafeError} UnsupportedImage, ImageTooLarge, OutOfMemory */
-export async function toRawImage(input: ImageInput, scale: number): Promise<RawImage> {
+/**
+ * Any input as RGBA8, checked to be enlargeable by `scale`, and the file that it was in.
+ * @throws {CarafeError} UnsupportedImage, ImageTooLarge, OutOfMemory
+ */
+export async function toRawImage(input: ImageInput, scale: number): Promise<{ image: RawImage; file?: Blob }> {
   const tag = tagOf(input);
-  if (tag === 'Response') return decode(await bodyOf(input as Response), scale);
-  if (tag === 'Blob' || tag === 'File') return decode(input as Blob, scale);
-  if (Object.hasOwn(DRAWABLE, tag)) return read(input as CanvasImageSource, tag, scale);
+  if (tag === 'Response' || tag === 'Blob' || tag === 'File') {
+    const file = tag === 'Response' ? await bodyOf(input as Response) : (input as Blob);
+    return { image: await decode(file, scale), file };
+  }
+  if (Object.hasOwn(DRAWABLE, tag)) return { image: await read(input as CanvasImageSource, tag, scale) };
   if (typeof input === 'object' && input !== null && 'data' in input)
-    return toBytes(checkPixels(input as RgbaPixels, scale));
+    return { image: await toBytes(checkPixels(input as RgbaPixels, scale)) };
   throw expected('UnsupportedImage', 'image', INSTEAD[tag] ?? 'an image', input);
+}
+
+const HEAD = 2 ** 18; // bytes: a JPEG's tables stand behind EXIF, a thumbnail and a profile, of 64 kB each
+
+/** A copy of the first bytes of a file. */
+export async function headOf(file: Blob | Uint8Array | undefined): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const head = file?.slice(0, HEAD);
+  return head && 'arrayBuffer' in head ? new Uint8Array(await head.arrayBuffer()) : head && Uint8Array.from(head);
 }
 
 /** Room for RGBA8. @throws {CarafeError} OutOfMemory */

@@ -1,6 +1,5 @@
 // createUpscaler() and upscale() of the default entry: the models that ship in the package are called by their names.
 import { expected } from '../core/errors.js';
-import type { RawImage } from '../core/tensor.js';
 import type { RunOptions } from '../engine/upscale-image.js';
 import { BUILTIN_MODELS, type ModelName } from '../models/builtin.js';
 import type { ImageInput } from './image.js';
@@ -26,7 +25,10 @@ export async function createUpscaler(options: UpscalerOptions = {}): Promise<cor
  * @example
  * const { width, height } = await upscale({ data: new Uint8ClampedArray(16 * 16 * 4), width: 16, height: 16 }); // 32, 32
  */
-export async function upscale(image: ImageInput, options: UpscalerOptions & RunOptions = {}): Promise<RawImage> {
+export async function upscale(
+  image: ImageInput,
+  options: UpscalerOptions & RunOptions = {},
+): Promise<core.UpscaledImage> {
   return core.upscale(image, { ...options, model: await find(options) });
 }
 

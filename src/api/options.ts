@@ -5,7 +5,7 @@ import { expected } from '../core/errors.js';
 import type { Global, WasmModule } from '../core/platform.js';
 import type { Activation, Layout, Normalizer, Padding, Window } from '../core/shapes.js';
 import { ACTIVATIONS, outputChannels, rowLength } from '../core/shapes.js';
-import { type Halves, isFloat32Array, isUrl, tagOf } from '../core/tag.js';
+import { bytesOf, type Halves, isFloat32Array, isUrl, tagOf } from '../core/tag.js';
 import { elements, type RawImage, type RgbaPixels, type Shape, type Tensor } from '../core/tensor.js';
 import type { CarafeOptions as ModuleSpec, ConvSpec } from '../engine/carafe.js';
 import type { RunOptions } from '../engine/upscale-image.js';
@@ -39,11 +39,15 @@ export interface UpscalerOptions extends BackendOptions, ThreadOptions {
   /** Default 2; the built-in models do 2, 3 and 4. A model of your own has to be of this scale if it is given. */
   scale?: 2 | 3 | 4;
   /**
-   * Default 'base'; 'tiny' costs a tenth of it, 'small' a third, 'large' three times as much;
-   * 'small-web', 'base-web' and 'large-web' are for JPEGs with visible compression, scale 2 only (README.md has what each is worth). Or a
+   * Default 'base'; 'tiny' costs a tenth of it, 'small' a third, 'large' three times as much. Or a
    * .safetensors file of architecture carafe-luma: a URL (a string with a '/', '.' or ':' is one) or its bytes.
    */
   model?: ModelName | FileSource;
+  /**
+   * How much of JPEG's artefacts and of noise is removed: from 0 (clean images stay as they are) to 1. Default 'auto': for each image by what
+   * it went through. A call may say otherwise.
+   */
+  restore?: number | 'auto';
   /** Side of a tile's core in input pixels, 8..2048; default 256, rounded up to a multiple of 4. Any size gives the same pixels. */
   tile?: number;
 }
@@ -167,13 +171,23 @@ export function checkTiling(options: Pick<UpscalerOptions, 'workers' | 'tile'>):
   };
 }
 
-export function checkRun(options: RunOptions): RunOptions {
-  const { signal, onProgress } = checkOptions(options);
+/** undefined if it is not given. @throws {CarafeError} InvalidOption */
+export function checkRestore(options: Pick<UpscalerOptions, 'restore'>): number | 'auto' | undefined {
+  const { restore } = checkOptions(options);
+  if (restore !== undefined && restore !== 'auto' && !(typeof restore === 'number' && restore >= 0 && restore <= 1))
+    throw expected('InvalidOption', 'restore', 'a number of 0..1 or "auto"', restore);
+  return restore;
+}
+
+export function checkRun(options: RunOptions): Pick<RunOptions, 'signal' | 'onProgress'> & { file?: Uint8Array } {
+  const { signal, onProgress, file } = checkOptions(options);
   if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== 'function')
     throw expected('InvalidOption', 'signal', 'an AbortSignal', signal);
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw expected('InvalidOption', 'onProgress', 'a function', onProgress);
-  return { signal, onProgress };
+  const bytes = bytesOf(file);
+  if (file !== undefined && !bytes) throw expected('InvalidOption', 'file', 'the bytes of a file', file);
+  return { signal, onProgress, file: bytes };
 }
 
 /** Pixels of the right length, and few enough to be enlarged. @throws {CarafeError} UnsupportedImage, ImageTooLarge */

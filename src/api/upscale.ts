@@ -6,13 +6,22 @@ import type { RawImage } from '../core/tensor.js';
 import { inSlices } from '../core/turn.js';
 import type { PixelExplanation } from '../engine/explain-pixel.js';
 import { pasting } from '../engine/tiles.js';
-import { MOVED, type Progress, type RunOptions, type Tile, upscaleTiles } from '../engine/upscale-image.js';
+import type { Restore } from '../engine/restore.js';
+import {
+  chooseRestore,
+  MOVED,
+  type Progress,
+  type RunOptions,
+  type Tile,
+  upscaleTiles,
+} from '../engine/upscale-image.js';
 import type { UpscalerFacts } from '../engine/upscaler.js';
 import { openPool, type Pool, type PoolInfo } from '../worker/pool.js';
-import { allocateImage, type ImageInput, toRawImage } from './image.js';
+import { allocateImage, headOf, type ImageInput, toRawImage } from './image.js';
 import { type FileSource, loadModel } from './load.js';
 import {
   checkPoint,
+  checkRestore,
   checkRun,
   checkScale,
   checkThread,
@@ -26,6 +35,14 @@ export interface UpscalerInfo extends PoolInfo {
   readonly scale: number;
   /** Side of a tile's core in input pixels. */
   readonly tile: number;
+  /** The dial's position for calls that name none; 0 of a model with one end. */
+  readonly restore: number | 'auto';
+}
+
+/** RGBA8 at `scale` times the size. */
+export interface UpscaledImage extends RawImage {
+  /** The dial's position, and why it was taken. */
+  readonly restore: Restore;
 }
 
 export interface Upscaler extends AsyncDisposable {
@@ -34,7 +51,7 @@ export interface Upscaler extends AsyncDisposable {
    * width x height -> width*scale x height*scale. The image is borrowed and must not change until the promise settles; the result is yours.
    * @throws {CarafeError} UnsupportedImage, ImageTooLarge, OutOfMemory, DeviceLost, WorkerCrashed, Disposed; the signal's reason
    */
-  upscale(image: ImageInput, options?: RunOptions): Promise<RawImage>;
+  upscale(image: ImageInput, options?: RunOptions): Promise<UpscaledImage>;
   /** The same pixels as they are ready, in any order: tiles at (x, y) of the output. Leaving the loop stops the work. */
   tiles(image: ImageInput, options?: RunOptions): AsyncIterableIterator<Tile>;
   /**
@@ -42,7 +59,12 @@ export interface Upscaler extends AsyncDisposable {
    * behind them. Computed on this thread, in about 0.1 s, whatever the image's size.
    * @throws {CarafeError} UnsupportedImage, ImageTooLarge, InvalidOption for a pixel outside the output, Disposed
    */
-  explain(image: ImageInput, x: number, y: number): Promise<PixelExplanation>;
+  explain(
+    image: ImageInput,
+    x: number,
+    y: number,
+    options?: Pick<RunOptions, 'restore' | 'file'>,
+  ): Promise<PixelExplanation>;
   /** Frees workers and memory; pending calls reject with Disposed. */
   dispose(): void;
 }
@@ -64,6 +86,7 @@ export async function createUpscaler(options: CoreUpscalerOptions): Promise<Upsc
 
 async function open(options: CoreUpscalerOptions): Promise<Upscaler> {
   const { workers, tile } = checkTiling(options);
+  const restore = checkRestore(options) ?? 'auto';
   checkScale(options);
   const [request, model] = await Promise.all([resolveBackend(options), loadModel(options.model)]);
   const threads = checkThread(options, request);
@@ -79,14 +102,14 @@ async function open(options: CoreUpscalerOptions): Promise<Upscaler> {
     pool.dispose();
     throw error;
   }
-  return new PoolUpscaler(pool, model, tile);
+  return new PoolUpscaler(pool, model, tile, restore);
 }
 
 /**
  * One image: createUpscaler, upscale, dispose.
  * @throws as both
  */
-export async function upscale(image: ImageInput, options: CoreUpscalerOptions & RunOptions): Promise<RawImage> {
+export async function upscale(image: ImageInput, options: CoreUpscalerOptions & RunOptions): Promise<UpscaledImage> {
   const upscaler = await createUpscaler(options);
   try {
     return await upscaler.upscale(image, options);
@@ -99,20 +122,23 @@ class PoolUpscaler implements Upscaler {
   readonly #pool: Pool<UpscalerFacts>;
   readonly #model: Uint8Array;
   readonly #tile: number;
+  readonly #restore: number | 'auto';
 
-  constructor(pool: Pool<UpscalerFacts>, model: Uint8Array, tile: number) {
+  constructor(pool: Pool<UpscalerFacts>, model: Uint8Array, tile: number, restore: number | 'auto') {
     this.#pool = pool;
     this.#model = model;
     this.#tile = tile;
+    this.#restore = restore;
   }
 
   get info(): UpscalerInfo {
-    const { scale, modelName } = this.#pool.facts;
-    return { ...this.#pool.info, model: modelName, scale, tile: this.#tile };
+    const { scale, modelName, ends } = this.#pool.facts;
+    const restore = ends === 1 ? 0 : this.#restore;
+    return { ...this.#pool.info, model: modelName, scale, tile: this.#tile, restore };
   }
 
-  async upscale(image: ImageInput, options: RunOptions = {}): Promise<RawImage> {
-    const input = await this.#begin(image, options);
+  async upscale(image: ImageInput, options: RunOptions = {}): Promise<UpscaledImage> {
+    const { input, restore } = await this.#begin(image, options);
     const { scale } = this.info;
     const output = inColorSpace(allocateImage(input.width * scale, input.height * scale), input);
     let reported = 0;
@@ -123,9 +149,9 @@ class PoolUpscaler implements Upscaler {
     };
     for (;;) {
       try {
-        const tiles = this.#run(input, { ...options, onProgress }, this.info.backend);
+        const tiles = this.#run(input, restore, { ...options, onProgress }, this.info.backend);
         for await (const { x, y, image: tile } of tiles) await inSlices(pasting(output, tile, x, y));
-        return output;
+        return { ...output, restore };
       } catch (error) {
         if (error !== MOVED) throw error; // else from the start: an image is of one backend
       }
@@ -133,8 +159,9 @@ class PoolUpscaler implements Upscaler {
   }
 
   async *tiles(image: ImageInput, options: RunOptions = {}): AsyncGenerator<Tile, void, void> {
-    const input = await this.#begin(image, options);
-    for await (const tile of this.#run(input, options)) yield { ...tile, image: inColorSpace(tile.image, input) };
+    const { input, restore } = await this.#begin(image, options);
+    for await (const tile of this.#run(input, restore, options))
+      yield { ...tile, image: inColorSpace(tile.image, input) };
   }
 
   dispose(): void {
@@ -145,21 +172,32 @@ class PoolUpscaler implements Upscaler {
     this.dispose();
   }
 
-  async explain(image: ImageInput, x: number, y: number): Promise<PixelExplanation> {
-    const input = await this.#begin(image, {});
+  async explain(
+    image: ImageInput,
+    x: number,
+    y: number,
+    options: Pick<RunOptions, 'restore' | 'file'> = {},
+  ): Promise<PixelExplanation> {
+    const { input, restore } = await this.#begin(image, options);
     checkPoint(x, y, input, this.info.scale);
     const { explainPixel } = await import('../engine/explain-pixel.js'); // a chunk of its own, with the reference
-    return explainPixel(this.#model, input, x, y);
+    return explainPixel(this.#model, restore.value, input, x, y);
   }
 
-  async #begin(image: ImageInput, options: RunOptions): Promise<RawImage> {
-    checkRun(options).signal?.throwIfAborted();
+  async #begin(image: ImageInput, options: RunOptions): Promise<{ input: RawImage; restore: Restore }> {
+    const { signal, file: given } = checkRun(options);
+    const asked = checkRestore(options) ?? this.#restore;
+    signal?.throwIfAborted();
     this.#pool.queue.assertOpen();
-    return toRawImage(image, this.info.scale);
+    const { image: input, file } = await toRawImage(image, this.info.scale);
+    if (this.#pool.facts.ends === 1) return { input, restore: { value: 0, reason: 'the model has one end' } };
+    if (asked !== 'auto') return { input, restore: { value: asked, reason: 'as asked' } };
+    const head = await headOf(file ?? given);
+    return { input, restore: await chooseRestore(input, head, this.#pool.queue, signal) };
   }
 
-  #run(image: RawImage, options: RunOptions, only?: BackendName): AsyncGenerator<Tile, void, void> {
-    return upscaleTiles(image, this.#pool.queue, this.#tile, options, only);
+  #run(image: RawImage, restore: Restore, options: RunOptions, only?: BackendName): AsyncGenerator<Tile, void, void> {
+    return upscaleTiles(image, restore, this.#pool.queue, this.#tile, options, only);
   }
 }
 

@@ -38,7 +38,7 @@ export interface ConvWeights {
   readonly exact?: boolean;
 }
 
-/** Convolution parameters that a backend holds until it is disposed. */
+/** Convolution parameters that a backend holds until they are released or it is disposed. */
 export interface DeviceConv {
   readonly cOut: number;
   readonly cIn: number;
@@ -203,6 +203,8 @@ export interface Backend<
   /** Which build or adapter: 'simd', 'relaxed-simd', or the adapter's description. */
   readonly details: string;
   conv(weights: ConvWeights): Conv;
+  /** Nothing that runs or will run reads them: their memory may serve others. */
+  release(...convs: Conv[]): void;
   /**
    * Runs one program and downloads its result, into `into` where given; everything else it made is released. The values
    * are the caller's.

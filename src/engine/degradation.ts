@@ -12,8 +12,8 @@
 // (Fan and de Queiroz 2003 do as much with likelihoods). Noise has no lattice: its strength is what the smoothest
 // blocks keep of high
 // frequencies.
-import type { RawImage } from '../core/tensor.js';
 import { type QuantisationStep, qualityOfSteps } from './jpeg-quality.js';
+import { WINDOW } from './luma-windows.js';
 
 export interface Degradation {
   /** As of libjpeg, 1..100; undefined where no compression shows, which above 97 is always so. */
@@ -21,9 +21,6 @@ export interface Degradation {
   /** Standard deviation of luma's noise, of 255. */
   readonly noise: number;
 }
-
-const WINDOW = 39; // pixels a side: 4x4 whole blocks at every offset of the grid
-const WINDOWS = { few: 3, many: 4, from: 400 }; // an axis: few in images of fewer pixels
 
 /** basis[u][x]: the orthonormal DCT-II of 8 values, as JPEG's. */
 const BASIS = Array.from({ length: 8 }, (_, u) =>
@@ -33,36 +30,15 @@ const BASIS = Array.from({ length: 8 }, (_, u) =>
   ),
 );
 
-export function measureDegradation(image: RawImage): Degradation {
-  const windows = sampleLuma(image);
+/** @param samples of sampleLuma() */
+export function measureDegradation(samples: Float32Array): Degradation {
+  const windows = Array.from({ length: samples.length / (WINDOW * WINDOW) }, (_, i) =>
+    samples.subarray(i * WINDOW * WINDOW, (i + 1) * WINDOW * WINDOW),
+  );
   if (windows.length === 0) return { noise: 0 };
   const blocks = coefficientsOfBlocks(windows, gridOffset(windows));
   const steps = quantisationSteps(blocks);
   return { ...(steps.length >= STEPS_NEEDED && { jpeg: qualityOfSteps(steps) }), noise: noiseOf(blocks) };
-}
-
-/** Luma 0..255 of windows spread over the image, each beginning on a multiple of 8; none of images under one window. */
-function sampleLuma({ data, width, height }: RawImage): Float32Array[] {
-  const starts = (size: number): number[] => {
-    const last = Math.floor((size - WINDOW) / 8);
-    const count = Math.min(size < WINDOWS.from ? WINDOWS.few : WINDOWS.many, Math.floor(size / (WINDOW - 7)));
-    if (last < 0) return [];
-    return count < 2
-      ? [8 * (last >> 1)]
-      : Array.from({ length: count }, (_, i) => 8 * Math.round((i * last) / (count - 1)));
-  };
-  const columns = starts(width);
-  return starts(height).flatMap((top) =>
-    columns.map((left) => {
-      const luma = new Float32Array(WINDOW * WINDOW);
-      for (let y = 0; y < WINDOW; y++) {
-        let from = ((top + y) * width + left) * 4;
-        for (let x = 0; x < WINDOW; x++, from += 4)
-          luma[y * WINDOW + x] = 0.299 * data[from] + 0.587 * data[from + 1] + 0.114 * data[from + 2];
-      }
-      return luma;
-    }),
-  );
 }
 
 /** Where blocks begin: the offset at which the coefficient (5, 5) is smallest on the average. */

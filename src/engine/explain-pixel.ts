@@ -9,6 +9,7 @@ import { type ConvWeights, PLAIN } from '../backends/backend.js';
 import { transposedConv } from '../backends/transposed-conv.js';
 import { axisTaps } from '../core/resize-taps.js';
 import { elements, type RawImage, type Shape, type Tensor } from '../core/tensor.js';
+import { readDial } from '../models/dial.js';
 import { parseSafetensors } from '../models/safetensors.js';
 import { bleedColours } from './alpha.js';
 import { type CarafeLuma, loadCarafeLuma } from './networks/carafe-luma.js';
@@ -39,11 +40,19 @@ export interface PixelExplanation {
 
 /**
  * @param model the bytes of a .safetensors file of architecture carafe-luma
+ * @param position on its dial
  * @param x a column of the enlargement, 0..width*scale-1
  * @param y a row of it
  */
-export function explainPixel(model: Uint8Array, image: RawImage, x: number, y: number): PixelExplanation {
-  const net = loadCarafeLuma({ conv: (weights: ConvWeights) => weights }, parseSafetensors(model));
+export function explainPixel(
+  model: Uint8Array,
+  position: number,
+  image: RawImage,
+  x: number,
+  y: number,
+): PixelExplanation {
+  const file = readDial(parseSafetensors(model)).at(position);
+  const net = loadCarafeLuma({ conv: (weights: ConvWeights) => weights }, file);
   const { scale } = net;
   const source = { x: Math.floor(x / scale), y: Math.floor(y / scale), width: 1, height: 1 };
   const radius = net.halo + GAINS_REACH;

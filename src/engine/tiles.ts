@@ -78,8 +78,8 @@ export function cutTile(image: RawImage, core: Rectangle, halo: Halo): CutTile {
   }
 }
 
-/** Whoever had the thread may have transferred them. */
-function pixelsOf({ data, width, height }: RawImage): ClampedBytes {
+/** Whoever had the thread may have transferred them. @throws {CarafeError} UnsupportedImage */
+export function pixelsOf({ data, width, height }: RawImage): ClampedBytes {
   const bytes = width * height * 4;
   const pixels = stillThere(data, bytes);
   if (pixels) return pixels;

@@ -4,18 +4,25 @@ import { unlessAborted } from '../core/abort.js';
 import type { Global } from '../core/platform.js';
 import type { RawImage } from '../core/tensor.js';
 import { inSlices } from '../core/turn.js';
+import { sampleLuma } from './luma-windows.js';
 import type { Call, Queue } from './queue.js';
+import type { Restore } from './restore.js';
 import type { WorkOf } from './specs.js';
-import { cutting, findingAlpha, planTiles } from './tiles.js';
+import { cutting, findingAlpha, pixelsOf, planTiles } from './tiles.js';
 import type { TileJob, UpscalerFacts } from './upscaler.js';
 
 export interface Progress {
   /** Tiles finished, and tiles in all. */
   readonly done: number;
   readonly total: number;
+  readonly restore: Restore;
 }
 
 export interface RunOptions {
+  /** As of the upscaler, for this image. Default: what the upscaler was created with. */
+  readonly restore?: number | 'auto';
+  /** The bytes of the file that pixels were decoded from: 'auto' reads a JPEG's quality in them. Of a Blob it has them. */
+  readonly file?: ArrayBuffer | Uint8Array;
   /** Aborting rejects with `signal.reason` at once, and no more tiles are begun. */
   readonly signal?: Global<'AbortSignal'>;
   readonly onProgress?: (progress: Progress) => void;
@@ -26,13 +33,32 @@ export interface Tile {
   readonly x: number;
   readonly y: number;
   readonly image: RawImage;
+  readonly restore: Restore;
 }
 
 /** Thrown where tiles were to come from one backend only, and the session had to go on with another. */
 export const MOVED = Symbol('moved');
 
+/** The place on the dial for an image, by what it went through. `file`: the first bytes of the file it was in. */
+export function chooseRestore(
+  image: RawImage,
+  file: Uint8Array<ArrayBuffer> | undefined,
+  queue: Queue<UpscalerFacts>,
+  signal: RunOptions['signal'],
+): Promise<Restore> {
+  return queue.call(
+    1,
+    (): WorkOf<'upscaler'> => {
+      const evidence = { luma: sampleLuma({ ...image, data: pixelsOf(image) }), ...(file && { file }) };
+      return { program: 'restore', args: [evidence], transfer: [evidence.luma.buffer] };
+    },
+    signal,
+  );
+}
+
 export async function* upscaleTiles(
   image: RawImage,
+  restore: Restore,
   queue: Queue<UpscalerFacts>,
   tileSize: number,
   { signal, onProgress }: RunOptions,
@@ -61,11 +87,11 @@ export async function* upscaleTiles(
           }
           const halo = alpha ? facts.halo.alpha : facts.halo.opaque;
           const job: TileJob = { ...(await inSlices(cutting(image, core, halo))), alpha };
-          return { program: 'tiles', args: [[job]], transfer: [job.image.data.buffer as ArrayBuffer] };
+          return { program: 'tiles', args: [[job], restore.value], transfer: [job.image.data.buffer as ArrayBuffer] };
         },
         done: (value) => {
           const [result] = value as RawImage[];
-          finished.push({ x: core.x * scale, y: core.y * scale, image: result });
+          finished.push({ x: core.x * scale, y: core.y * scale, image: result, restore });
           notify();
         },
       };
@@ -82,7 +108,7 @@ export async function* upscaleTiles(
       const tile = finished.shift();
       if (tile) {
         done++;
-        onProgress?.({ done, total: cores.length });
+        onProgress?.({ done, total: cores.length, restore });
         yield tile;
         queue.wake();
       } else {

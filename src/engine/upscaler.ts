@@ -4,9 +4,12 @@
 import { type Backend, BLOCK, type DevicePixels, type Ops } from '../backends/backend.js';
 import type { ClampedBytes } from '../core/platform.js';
 import type { RawImage } from '../core/tensor.js';
+import { readDial } from '../models/dial.js';
 import { parseSafetensors } from '../models/safetensors.js';
 import { BLEED_RADIUS, bleedColours } from './alpha.js';
-import { type CarafeLuma, loadCarafeLuma, upscaleLuma } from './networks/carafe-luma.js';
+import { type CarafeLuma, upscaleLuma } from './networks/carafe-luma.js';
+import { Positions } from './positions.js';
+import { type Evidence, judge, type Restore } from './restore.js';
 import type { Spec } from './session.js';
 import type { CutTile, Halo } from './tiles.js';
 
@@ -20,6 +23,8 @@ export interface UpscalerFacts {
   /** Input pixels a tile needs around its core: of opaque images, and of those with alpha. */
   readonly halo: { readonly opaque: Halo; readonly alpha: Halo };
   readonly modelName: string;
+  /** 1: its dial has one position, 0. */
+  readonly ends: 1 | 2;
 }
 
 export interface TileJob extends CutTile {
@@ -31,14 +36,19 @@ export const upscaler = {
   half: true,
   open(backend: Backend, { model }: UpscalerOptions) {
     const file = parseSafetensors(model);
-    const net = loadCarafeLuma(backend, file);
-    const tiles = (jobs: readonly TileJob[]): Promise<RawImage[]> => runTiles(backend, net, jobs);
+    const dial = readDial(file);
+    const positions = new Positions(backend, dial);
+    const { clean } = positions; // sizes and the like: its weights may be freed
+    const tiles = (jobs: readonly TileJob[], position: number): Promise<RawImage[]> =>
+      positions.use(position, (net) => runTiles(backend, net, jobs));
     const facts: UpscalerFacts = {
-      scale: net.scale,
-      halo: { opaque: tileHalo(net, false), alpha: tileHalo(net, true) },
+      scale: clean.scale,
+      halo: { opaque: tileHalo(clean, false), alpha: tileHalo(clean, true) },
       modelName: file.metadata.name ?? 'unnamed',
+      ends: dial.ends,
     };
-    return { facts, programs: { tiles }, probe: (side: number) => tiles([whiteTile(net, side)]) };
+    const restore = async (evidence: Evidence): Promise<Restore> => judge(evidence);
+    return { facts, programs: { tiles, restore }, probe: (side: number) => tiles([whiteTile(clean, side)], 0) };
   },
 } satisfies Spec<UpscalerOptions, UpscalerFacts>;
 

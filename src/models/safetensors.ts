@@ -16,18 +16,39 @@ export interface ModelFile {
 
 const MAX_HEADER_BYTES = 100_000_000; // the format's own limit
 
+/** Of the factors of an I8 tensor. */
+const SCALE = '.scale';
+
 /**
- * A file of the package's own models: every tensor as f32. @throws {CarafeError} ModelInvalid with the first thing that
- * is wrong.
+ * A file of the package's own models: every tensor as f32. An I8 tensor `NAME` is multiplied by `NAME.scale`, a factor
+ * for each index of its first axis. @throws {CarafeError} ModelInvalid with the first thing that is wrong.
  */
 export function parseSafetensors(bytes: Uint8Array): ModelFile {
-  const { tensors, metadata } = readSafetensors(bytes, ['F32', 'F16', 'BF16']);
-  return {
-    metadata,
-    tensors: new Map(
-      [...tensors].map(([name, tensor]) => [name, { shape: tensor.shape, data: toFloat32(name, tensor) }]),
-    ),
-  };
+  const { tensors, metadata } = readSafetensors(bytes, ['F32', 'F16', 'BF16', 'I8']);
+  const isScale = (name: string): boolean =>
+    name.endsWith(SCALE) && tensors.get(name.slice(0, -SCALE.length))?.dtype === 'I8';
+  const floats = new Map<string, ModelTensor>();
+  for (const [name, tensor] of tensors) {
+    if (isScale(name)) continue;
+    const data = tensor.dtype === 'I8' ? dequantized(name, tensor, tensors) : toFloat32(name, tensor);
+    floats.set(name, { shape: tensor.shape, data });
+  }
+  return { metadata, tensors: floats };
+}
+
+function dequantized(
+  name: string,
+  { shape, read }: StoredTensor,
+  tensors: ReadonlyMap<string, StoredTensor>,
+): Float32Array {
+  const scale = tensors.get(name + SCALE);
+  const [channels = 1] = shape;
+  if (scale?.shape.join() !== String(channels))
+    throw invalid(name + SCALE, `a tensor of shape [${channels}], the factors of "${name}",`, scale?.shape ?? 'none');
+  const factors = toFloat32(name + SCALE, scale);
+  const values = new Int8Array(new Uint8Array(read()).buffer);
+  const each = values.length / channels;
+  return Float32Array.from(values, (value, i) => value * factors[Math.floor(i / each)]);
 }
 
 /**

@@ -39,6 +39,7 @@ export function createReferenceBackend(): Backend {
     name: 'reference',
     details: 'plain loops, f64 sums',
     conv: (weights) => weights,
+    release: () => {},
     run: async (program, into) => {
       const { data } = program(referenceOps);
       const values = into ?? new Float32Array(data.length);

@@ -1,5 +1,5 @@
 // The one owner of wasm memory: a bump allocator with mark and release, and the one place that grows the memory.
-// Pointers are bytes.
+// Pointers are bytes. Weights, which come and go in another order, are blocks that are used again for as many bytes.
 // Kernels may read up to SLACK bytes after a block's end.
 import { CarafeError } from '../../core/errors.js';
 
@@ -11,6 +11,7 @@ const ALIGNMENT = 64; // a cache line
 export class Arena {
   readonly memory: WebAssembly.Memory;
   #top: number;
+  readonly #free = new Map<number, number[]>(); // blocks that were given back, by their size
 
   constructor(memory: WebAssembly.Memory) {
     this.memory = memory;
@@ -24,6 +25,20 @@ export class Arena {
     this.#ensure(pointer + size + SLACK);
     this.#top += size;
     return pointer;
+  }
+
+  /** Values that stay until giveBack(): at no time between mark() and release(). @throws as allocate() */
+  keep(values: Float32Array): number {
+    const pointer = this.#free.get(values.byteLength)?.pop() ?? this.allocate(values.byteLength);
+    this.f32(pointer, values.length).set(values);
+    return pointer;
+  }
+
+  /** What keep() gave for so many bytes. */
+  giveBack(pointer: number, bytes: number): void {
+    const blocks = this.#free.get(bytes);
+    if (blocks) blocks.push(pointer);
+    else this.#free.set(bytes, [pointer]);
   }
 
   /** Kernels that read further than SLACK after a block say how far; what lies there is not used. */

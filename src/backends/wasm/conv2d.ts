@@ -14,15 +14,18 @@ export interface WasmConv extends DeviceConv {
   readonly weights: number;
   readonly bias: number;
   readonly winograd: number;
+  /** All that was placed: pointer and bytes. */
+  readonly blocks: readonly (readonly [pointer: number, bytes: number])[];
 } // pointers; winograd 0: none
 
 const MAX_BLOCK_ROWS = 4;
 
 export function placeConv(arena: Arena, conv: ConvWeights): WasmConv {
   const packed = packConv(conv);
+  const blocks: [pointer: number, bytes: number][] = [];
   const upload = (values: Float32Array): number => {
-    const pointer = arena.allocate(values.byteLength);
-    arena.f32(pointer, values.length).set(values);
+    const pointer = arena.keep(values);
+    blocks.push([pointer, values.byteLength]);
     return pointer;
   };
   const [weights, bias] = [upload(packed.weights), upload(packed.bias)];
@@ -34,8 +37,13 @@ export function placeConv(arena: Arena, conv: ConvWeights): WasmConv {
     weights,
     bias,
     winograd,
+    blocks,
     ...(winograd !== 0 && { reach: BLOCK }),
   };
+}
+
+export function releaseConv(arena: Arena, { blocks }: WasmConv): void {
+  for (const [pointer, bytes] of blocks) arena.giveBack(pointer, bytes);
 }
 
 /** Where the transforms cost less than they save. */

@@ -14,7 +14,7 @@ import type { Backend, ConvWeights, Ops } from '../backend.js';
 import { Arena } from './arena.js';
 import { carafePack } from './carafe-pack.js';
 import { colourLines } from './colour-lines.js';
-import { conv2d, placeConv, type WasmConv } from './conv2d.js';
+import { conv2d, placeConv, releaseConv, type WasmConv } from './conv2d.js';
 import { instantiate } from './kernels.js';
 import { nchwToNhwc, nhwcToNchw } from './layout.js';
 import { meanGains } from './mean-gains.js';
@@ -59,6 +59,11 @@ class WasmBackend implements Backend<WasmTensor, WasmPixels, WasmConv> {
 
   conv(conv: ConvWeights): WasmConv {
     return placeConv(this.#alive().arena, conv);
+  }
+
+  release(...convs: WasmConv[]): void {
+    const { arena } = this.#alive();
+    for (const conv of convs) releaseConv(arena, conv);
   }
 
   async run(program: (ops: WasmOps) => WasmTensor, into?: Float32Array): Promise<Float32Array> {

@@ -84,6 +84,10 @@ class WebgpuBackend implements Backend<GpuTensor, GpuPixels, GpuConv> {
     return conv;
   }
 
+  release(...convs: GpuConv[]): void {
+    for (const conv of convs) if (this.#convs.delete(conv)) conv.dispose();
+  }
+
   run(program: (ops: GpuOps) => GpuTensor, into?: Float32Array): Promise<Float32Array> {
     let length = 0;
     return this.#execute(

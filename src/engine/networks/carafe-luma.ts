@@ -84,6 +84,11 @@ export function loadCarafeLuma<Conv extends DeviceConv>(
   };
 }
 
+/** All that it holds of the backend. */
+export function convsOf({ head, body, compress, encode, maps }: CarafeLuma): DeviceConv[] {
+  return [head, ...body, ...(compress ? [compress] : []), encode, maps];
+}
+
 function values(model: ModelFile, name: string, shape: number[]): Float32Array {
   const tensor = model.tensors.get(name);
   if (!tensor) throw expected('ModelInvalid', name, `a tensor of shape [${shape}]`, 'none of that name');
