@@ -38,7 +38,11 @@ export function measureDegradation(samples: Float32Array): Degradation {
   if (windows.length === 0) return { noise: 0 };
   const blocks = coefficientsOfBlocks(windows, gridOffset(windows));
   const steps = quantisationSteps(blocks);
-  return { ...(steps.length >= STEPS_NEEDED && { jpeg: qualityOfSteps(steps) }), noise: noiseOf(blocks) };
+  const jpeg = steps.length >= STEPS_NEEDED ? qualityOfSteps(steps) : 100;
+  const noise = noiseOf(blocks);
+  // High frequencies that a JPEG of this quality would have lost: it is a pattern that fits the lattice by chance.
+  const contradicted = jpeg < MAY_BE_NOISY && noise > 1;
+  return { ...(jpeg < 100 && !contradicted && { jpeg }), noise };
 }
 
 /** Where blocks begin: the offset at which the coefficient (5, 5) is smallest on the average. */
@@ -124,6 +128,7 @@ function coefficientsOfBlocks(windows: readonly Float32Array[], offset: { x: num
   return blocks;
 }
 
+const MAY_BE_NOISY = 92; // from this quality on JPEGs keep a noise of 1 or more
 const STEPS_NEEDED = 3; // of the watched coefficients: one or two may look like a lattice by chance
 const LARGEST_STEP = 40;
 const COSINE = Float32Array.from({ length: 256 }, (_, i) => Math.cos((2 * Math.PI * i) / 256));

@@ -18,42 +18,54 @@ export interface Evidence {
   readonly file?: Uint8Array<ArrayBuffer>;
 }
 
-/** So that pictures of about one kind share a network. */
+/** So that pictures of about one kind share a network: positions are multiples of 1 / STEPS. */
 const STEPS = 20;
 
-/** Best positions by JPEG quality and by noise, of 255: piecewise linear between these. */
+// Where the mean PSNR of 24 training photographs (CID22, BSDS500; half size) is highest with base-x2, through JPEGs of quality 40 to 95 and
+// noise of 2 to 15 in each channel. Other sizes and scales have their best positions within 0.1 of these.
+/** By a JPEG's quality; linear in between. */
 const BY_QUALITY = [
   [50, 1],
   [60, 0.95],
-  [75, 0.7],
-  [90, 0.5],
-  [95, 0.35],
+  [75, 0.77],
+  [85, 0.6],
+  [90, 0.45],
+  [95, 0.25],
   [100, 0],
 ] as const;
+/** By noise as it is measured; linear in between. Clean photographs have up to 1.6 in the texture of their smoothest places. */
 const BY_NOISE = [
-  [1, 0],
-  [3, 0.5],
-  [5.5, 1],
+  [0.6, 0],
+  [1.2, 0.13],
+  [2, 0.37],
+  [2.8, 0.56],
+  [3.8, 0.74],
+  [5.2, 0.96],
+  [6.5, 1],
 ] as const;
 
-/** From measured noise of luma's high frequencies to the standard deviation in each channel, of 255. */
-const SIGMA = 1.9;
+/** Of independent noise in R, G and B of sigma s, 0.53 s is measured. */
+const SIGMA = 1 / 0.53;
+/** Noise from here on is worth a word. */
+const NOTED = 1.6;
 
 export function judge({ luma, file }: Evidence): Restore {
   const { jpeg, noise } = measureDegradation(luma);
   const inTables = file && jpegQuality(file);
   const quality = inTables ?? jpeg;
-  const forJpeg = quality === undefined ? 0 : between(BY_QUALITY, quality);
+  const forQuality = quality === undefined ? 0 : between(BY_QUALITY, quality);
   const forNoise = between(BY_NOISE, noise);
-  const value = Math.round(Math.max(forJpeg, forNoise) * STEPS) / STEPS;
+  const both = 1 - (1 - forQuality) * (1 - forNoise);
   const reasons = [
     ...(quality === undefined ? [] : [`JPEG, quality ${inTables === undefined ? 'about ' : ''}${quality}`]),
-    ...(forNoise > 0 ? [`noise, sigma about ${Math.round(noise * SIGMA)}`] : []),
+    ...(noise >= NOTED ? [`noise, sigma about ${Math.round(noise * SIGMA)}`] : []),
   ];
-  return { value, reason: reasons.join('; ') || 'clean' };
+  const value = Math.round(both * STEPS) / STEPS;
+  const otherwise = luma.length === 0 ? 'too small to tell' : value > 0 ? 'a little noise' : 'clean';
+  return { value, reason: reasons.join('; ') || otherwise };
 }
 
-/** The value at x of the curve through points of rising x; beyond them that of the last. */
+/** The value at x of the line through points of rising x; beyond them that of the last. */
 function between(points: readonly (readonly [x: number, y: number])[], x: number): number {
   const next = points.findIndex(([at]) => at >= x);
   if (next <= 0) return points.at(next)![1]; // -1: behind the last
