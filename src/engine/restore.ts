@@ -61,8 +61,7 @@ export function judge({ luma, file }: Evidence): Restore {
     ...(noise >= NOTED ? [`noise, sigma about ${Math.round(noise * SIGMA)}`] : []),
   ];
   const value = Math.round(both * STEPS) / STEPS;
-  const otherwise = luma.length === 0 ? 'too small to tell' : value > 0 ? 'a little noise' : 'clean';
-  return { value, reason: reasons.join('; ') || otherwise };
+  return { value, reason: reasons.join('; ') || (value > 0 ? 'a little noise' : 'clean') };
 }
 
 /** The value at x of the line through points of rising x; beyond them that of the last. */

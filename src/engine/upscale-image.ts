@@ -39,21 +39,20 @@ export interface Tile {
 /** Thrown where tiles were to come from one backend only, and the session had to go on with another. */
 export const MOVED = Symbol('moved');
 
-/** The place on the dial for an image, by what it went through. `file`: the first bytes of the file it was in. */
-export function chooseRestore(
+/** The position for an image, by what it went through. `file`: the first bytes of the file it was in. */
+export async function chooseRestore(
   image: RawImage,
   file: Uint8Array<ArrayBuffer> | undefined,
   queue: Queue<UpscalerFacts>,
   signal: RunOptions['signal'],
 ): Promise<Restore> {
-  return queue.call(
-    1,
-    (): WorkOf<'upscaler'> => {
-      const evidence = { luma: sampleLuma({ ...image, data: pixelsOf(image) }), ...(file && { file }) };
-      return { program: 'restore', args: [evidence], transfer: [evidence.luma.buffer] };
-    },
-    signal,
-  );
+  const sample = (): Float32Array<ArrayBuffer> => sampleLuma({ ...image, data: pixelsOf(image) });
+  if (!file && sample().length === 0) return { value: 0, reason: 'too small to tell' };
+  const prepare = (): WorkOf<'upscaler'> => {
+    const luma = sample(); // anew each time: it moves to the worker
+    return { program: 'restore', args: [{ luma, ...(file && { file }) }], transfer: [luma.buffer] };
+  };
+  return queue.call(1, prepare, signal);
 }
 
 export async function* upscaleTiles(
