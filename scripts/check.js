@@ -4,5 +4,5 @@ import { ensureBuild, ensurePackages, run } from './ensure.js';
 ensurePackages();
 ensureBuild();
 run('npx', ['--no-install', 'tsc', '--noEmit']);
-run('npx', ['--no-install', 'tsc', '--noEmit', '-p', 'bench']); // bench, scripts, demo
+run('npx', ['--no-install', 'tsc', '--noEmit', '-p', 'bench']); // bench, scripts
 run('npx', ['--no-install', 'biome', 'check', '--error-on-warnings', '.']);

@@ -1,9 +1,8 @@
-// npm run demo: builds, serves this folder on localhost and says where the demo is. Also the server of the browser tests.
+// A server of static files on this machine: of the demo, and of the browser tests.
 import { createReadStream, statSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
-import { ensureBuild, ensurePackages, root } from './ensure.js';
 
 const TYPES = {
   '.html': 'text/html',
@@ -13,6 +12,8 @@ const TYPES = {
   '.jpg': 'image/jpeg',
   '.png': 'image/png',
   '.json': 'application/json',
+  '.svg': 'image/svg+xml',
+  '.webmanifest': 'application/manifest+json',
 };
 
 /** Serves `folder` on 127.0.0.1; port 0 takes any free one. */
@@ -37,11 +38,4 @@ export async function serve(folder, port = 0) {
     });
   const { port: chosen } = /** @type {import('node:net').AddressInfo} */ (server.address());
   return { origin: `http://127.0.0.1:${chosen}`, close };
-}
-
-if (process.argv[1] === import.meta.filename) {
-  ensurePackages();
-  ensureBuild();
-  const { origin } = await serve(root, Number(process.env.PORT ?? 8080));
-  console.log(`The demo: ${origin}/demo/`);
 }

@@ -271,7 +271,8 @@ export async function toImageBitmap(image: RgbaPixels): Promise<Global<'ImageBit
 
 function toImageData(data: Uint8ClampedArray, width: number, colorSpace: ColorSpace = 'srgb'): ImageData {
   const image = new ImageData(data as Uint8ClampedArray<ArrayBuffer>, width, data.length / (4 * width), { colorSpace });
-  if (image.colorSpace !== colorSpace)
+  if ((image.colorSpace ?? 'srgb') !== colorSpace)
+    // Firefox has no such property: all is sRGB
     throw expected('UnsupportedImage', 'image', 'a browser that knows its colorSpace', colorSpace);
   return image;
 }

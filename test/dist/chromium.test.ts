@@ -1,4 +1,4 @@
-// The built package in a real Chromium: page and worker, each way the worker can be found, files in and out, the demo as a person uses it.
+// The built package in a real Chromium: page and worker, each way the worker can be found, files in and out.
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createUpscaler, upscale } from 'carafe-web';
@@ -197,26 +197,4 @@ test('no adapter: wasm, and the reason', async () => {
   expect(rejected).toEqual([{ backend: 'webgpu', reason: expect.stringContaining('adapter') }]);
   expect(explicit).toBe('BackendUnavailable');
   await plain.close();
-});
-
-test('the demo: the sample, a file, cancel', async () => {
-  const demo = await browser.context.newPage();
-  const errors: string[] = [];
-  demo.on('pageerror', (error) => errors.push(error.message));
-  await demo.goto(`${site.origin}/demo/`);
-  await demo.click('#sample');
-  await demo.waitForSelector('#save:not([hidden])');
-  expect(await demo.textContent('#status')).toMatch(/^902x600 in .+ on wasm/);
-  await demo.setInputFiles('#file', {
-    name: 'photo.jpg',
-    mimeType: 'image/jpeg',
-    buffer: await readFile(new URL('../../examples/sample.jpg', import.meta.url)),
-  });
-  await demo.waitForSelector('#cancel:not([disabled])');
-  await demo.click('#cancel');
-  expect(await demo.textContent('#status')).toBe('Cancelled.');
-  await demo.setInputFiles('#file', { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('no image') });
-  await demo.waitForFunction(() => document.getElementById('status')!.textContent !== 'Cancelled.');
-  expect(errors).toEqual([]);
-  await demo.close();
 });

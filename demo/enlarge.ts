@@ -1,0 +1,197 @@
+// Pictures enlarged, by every method there is, and how long it takes here.
+import { type BackendName, CarafeError, createUpscaler, type Upscaler } from 'carafe-web';
+import { context2d } from './dom.js';
+import { type Picture, pixelsOf } from './picture.js';
+import { type Filter, resampling } from './resample.js';
+
+export const MODELS = ['tiny', 'small', 'base', 'large'] as const;
+export type Model = (typeof MODELS)[number];
+export type Method = 'nearest' | Filter | Model;
+
+export const METHOD_NAMES: Readonly<Record<Method, string>> = {
+  nearest: 'Original, nearest',
+  bicubic: 'Bicubic',
+  lanczos: 'Lanczos',
+  tiny: 'CARAFE tiny',
+  small: 'CARAFE small',
+  base: 'CARAFE base',
+  large: 'CARAFE large',
+};
+
+export interface Settings {
+  readonly scale: 2 | 3 | 4;
+  readonly backend: 'auto' | 'webgpu' | 'wasm';
+}
+
+export interface Result {
+  readonly canvas: OffscreenCanvas;
+  readonly seconds: number;
+  /** How, in words. */
+  readonly how: string;
+}
+
+export interface Run {
+  readonly signal: AbortSignal;
+  /** Where the enlargement appears as it is made. */
+  readonly onCanvas: (canvas: OffscreenCanvas) => void;
+  readonly onProgress: (share: number) => void;
+}
+
+export function isModel(method: Method): method is Model {
+  return (MODELS as readonly string[]).includes(method);
+}
+
+const SESSIONS = 2; // one for each side of the divider
+const workerUrl = new URL('carafe-web-worker.js', document.baseURI);
+
+export class Enlarger {
+  readonly #sessions = new Map<string, Promise<Upscaler>>();
+  readonly #warm = new WeakSet<Upscaler>(); // have run: the first run compiles
+  readonly times = new Times();
+
+  /** @throws {CarafeError}, TypeError if a model cannot be loaded; the signal's reason */
+  async enlarge(picture: Picture, method: Method, settings: Settings, run: Run): Promise<Result> {
+    const { scale } = settings;
+    const canvas = openCanvas(picture.width * scale, picture.height * scale);
+    const context = context2d(canvas, true);
+    context.imageSmoothingQuality = method === 'nearest' ? 'low' : 'high';
+    context.imageSmoothingEnabled = method !== 'nearest';
+    context.drawImage(picture.bitmap, 0, 0, canvas.width, canvas.height); // seen until the tiles are there
+    run.onCanvas(canvas);
+    if (isModel(method)) return this.#byModel(picture, method, settings, run, context);
+    const begun = performance.now();
+    if (method !== 'nearest') {
+      context.putImageData(await inSlices(resampling(pixelsOf(picture), scale, method), run.signal), 0, 0);
+    }
+    return { canvas, seconds: (performance.now() - begun) / 1000, how: METHOD_NAMES[method] };
+  }
+
+  async #byModel(
+    picture: Picture,
+    model: Model,
+    settings: Settings,
+    { signal, onProgress }: Run,
+    context: OffscreenCanvasRenderingContext2D,
+  ): Promise<Result> {
+    const session = await this.session(model, settings);
+    signal.throwIfAborted();
+    const begun = performance.now();
+    let tiles = 1;
+    const report = ({ done, total }: { done: number; total: number }): void => {
+      tiles = total;
+      onProgress(done / total);
+    };
+    for await (const { x, y, image } of session.tiles(picture.file, { signal, onProgress: report }))
+      context.putImageData(
+        new ImageData(image.data as Uint8ClampedArray<ArrayBuffer>, image.width, image.height),
+        x,
+        y,
+      );
+    const seconds = (performance.now() - begun) / 1000;
+    const { backend, details, workers } = session.info;
+    const rate = (seconds * Math.min(Math.max(workers, 1), tiles)) / (picture.width * picture.height);
+    if (this.#warm.has(session)) this.times.measured(model, settings.scale, backend, rate);
+    this.#warm.add(session);
+    const team = workers > 1 ? `, ${workers} workers` : '';
+    return { canvas: context.canvas, seconds, how: `${model} on ${backend} (${details}${team})` };
+  }
+
+  /** An upscaler that is kept, with the one before it. */
+  async session(model: Model, { scale, backend }: Settings): Promise<Upscaler> {
+    const key = `${model} ${scale} ${backend}`;
+    const session = this.#sessions.get(key) ?? createUpscaler({ model, scale, backend, workerUrl });
+    this.#sessions.delete(key);
+    this.#sessions.set(key, session); // the newest is last
+    session.catch(() => this.#sessions.delete(key));
+    for (const [old, oldest] of this.#sessions) {
+      if (this.#sessions.size <= SESSIONS) break;
+      this.#sessions.delete(old);
+      oldest.then(
+        (upscaler) => upscaler.dispose(),
+        () => {},
+      );
+    }
+    return session;
+  }
+
+  /** Times every model on a small picture, where none was timed yet. */
+  async measure({ scale, backend }: Settings, idle: () => Promise<boolean>): Promise<void> {
+    for (const model of MODELS) {
+      if (this.times.has(model, scale, backend) || !(await idle())) continue;
+      const side = 96;
+      const noise = Uint8ClampedArray.from({ length: 4 * side * side }, (_, i) => (i % 4 === 3 ? 255 : (i * 89) % 251));
+      const upscaler = await createUpscaler({ model, scale, backend, workers: 1, workerUrl });
+      try {
+        const picture = { data: noise, width: side, height: side };
+        const seconds: number[] = [];
+        for (let run = 0; run < 3; run++) {
+          const begun = performance.now();
+          await upscaler.upscale(picture);
+          seconds.push((performance.now() - begun) / 1000);
+        }
+        this.times.measured(model, scale, upscaler.info.backend, Math.min(...seconds) / side ** 2);
+      } finally {
+        upscaler.dispose();
+      }
+    }
+  }
+}
+
+/** Seconds a source pixel on one worker, by model, scale and backend. */
+export class Times {
+  readonly #rates = new Map<string, number>();
+  /** What 'auto' comes to here, once an upscaler has told. */
+  auto: BackendName | undefined;
+
+  measured(model: Model, scale: number, backend: BackendName, rate: number): void {
+    this.#rates.set(`${model} ${scale} ${backend}`, rate);
+  }
+
+  /** @param ratio of the other backend's time to this one's */
+  compared(model: Model, scale: number, backend: BackendName, ratio: number): void {
+    const other = backend === 'wasm' ? 'webgpu' : 'wasm';
+    const rate = this.#rates.get(`${model} ${scale} ${backend}`);
+    if (rate !== undefined && !this.has(model, scale, other)) this.measured(model, scale, other, rate * ratio);
+  }
+
+  has(model: Model, scale: number, backend: Settings['backend']): boolean {
+    return this.#rates.has(`${model} ${scale} ${backend === 'auto' ? this.auto : backend}`);
+  }
+
+  /** Seconds for a picture, if it is known. */
+  expected(picture: Picture, model: Model, { scale, backend }: Settings): number | undefined {
+    const rate = this.#rates.get(`${model} ${scale} ${backend === 'auto' ? this.auto : backend}`);
+    if (rate === undefined) return undefined;
+    const tiles = Math.ceil(picture.width / 256) * Math.ceil(picture.height / 256);
+    const workers = Math.min(4, Math.max(1, navigator.hardwareConcurrency - 1)); // the upscaler's own default
+    return (rate * picture.width * picture.height) / Math.min(workers, tiles);
+  }
+}
+
+/** A canvas that has been seen to hold a pixel in its last corner. @throws {CarafeError} ImageTooLarge */
+function openCanvas(width: number, height: number): OffscreenCanvas {
+  try {
+    const canvas = new OffscreenCanvas(width, height);
+    const context = context2d(canvas, true);
+    context.fillRect(width - 1, height - 1, 1, 1);
+    const holds = context.getImageData(width - 1, height - 1, 1, 1).data[3] === 255;
+    context.clearRect(width - 1, height - 1, 1, 1);
+    if (holds) return canvas;
+  } catch {
+    // no context, or one that refuses: too large too
+  }
+  throw new CarafeError('ImageTooLarge', `Expected a canvas of ${width}x${height} pixels, got one that stays blank`);
+}
+
+/** A generator run to its end, 8 ms at a time. */
+async function inSlices<T>(work: Generator<void, T, void>, signal: AbortSignal): Promise<T> {
+  let begun = performance.now();
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+    if (performance.now() - begun < 8) continue;
+    await new Promise((resolve) => setTimeout(resolve));
+    signal.throwIfAborted();
+    begun = performance.now();
+  }
+}

@@ -1,0 +1,333 @@
+// The demo as a person uses it, in Chromium and Firefox, from the folder that `npm run demo:build` writes.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { unzipSync } from 'fflate';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildDemo } from '../../scripts/demo.js';
+import { serve } from '../../scripts/serve.js';
+import { axe, chromiumTabs, firefoxTabs, type Tab, type TabOptions, type Tabs } from './tabs.js';
+
+let built: Awaited<ReturnType<typeof buildDemo>>;
+let site: Awaited<ReturnType<typeof serve>>;
+
+beforeAll(async () => {
+  built = await buildDemo(join(await mkdtemp(join(tmpdir(), 'carafe-web-demo-')), 'deep'));
+  site = await serve(join(built.folder, '..')); // not at the root of its site: paths are relative
+});
+afterAll(async () => {
+  await site?.close();
+  if (built) await rm(join(built.folder, '..'), { recursive: true });
+});
+
+const text = (tab: Tab, id: string): Promise<string> =>
+  tab.evaluate((name) => document.getElementById(name)!.textContent!.replaceAll('\u00a0', ' ').trim(), id);
+const attribute = (tab: Tab, id: string, name: string): Promise<string | null> =>
+  tab.evaluate(([element, key]) => document.getElementById(element)!.getAttribute(key), [id, name] as const);
+const click = (tab: Tab, selector: string): Promise<void> =>
+  tab.evaluate((css) => document.querySelector<HTMLElement>(css)!.click(), selector);
+/** A result is there, and is a file. */
+const finished = (tab: Tab, name = ''): Promise<unknown> =>
+  tab.until((part) => document.querySelector<HTMLAnchorElement>('#download[href]')?.download.includes(part), name);
+
+async function opened(tabs: Tabs, options?: TabOptions): Promise<Tab> {
+  const tab = await tabs.open(options);
+  await tab.goto(`${site.origin}/deep/`);
+  await finished(tab);
+  return tab;
+}
+
+/** Chooses files that are made in the page: pictures of a size, or something else. */
+function choose(tab: Tab, files: { name: string; width?: number; height?: number; text?: string }[]): Promise<void> {
+  return tab.evaluate(async (wanted) => {
+    const transfer = new DataTransfer();
+    for (const { name, width = 0, height = 0, text: words } of wanted) {
+      if (words !== undefined) transfer.items.add(new File([words], name, { type: 'text/plain' }));
+      else {
+        const canvas = new OffscreenCanvas(width, height);
+        const context = canvas.getContext('2d')!;
+        for (let x = 0; x < width; x += 16) {
+          context.fillStyle = `hsl(${x % 360} 80% 50%)`;
+          context.fillRect(x, 0, 8, height);
+        }
+        transfer.items.add(new File([await canvas.convertToBlob()], name, { type: 'image/png' }));
+      }
+    }
+    const input = document.getElementById('file') as HTMLInputElement;
+    input.files = transfer.files;
+    input.dispatchEvent(new Event('change'));
+  }, files);
+}
+
+/** RGBA of the stage at a share of its width and height. */
+function pixel(tab: Tab, x: number, y: number): Promise<number[]> {
+  return tab.evaluate(
+    async (at) => {
+      await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+      const canvas = document.getElementById('canvas') as HTMLCanvasElement;
+      const copy = new OffscreenCanvas(1, 1).getContext('2d')!; // reading the canvas itself would make the browser warn
+      copy.drawImage(canvas, Math.floor(at.x * canvas.width), Math.floor(at.y * canvas.height), 1, 1, 0, 0, 1, 1);
+      return [...copy.getImageData(0, 0, 1, 1).data];
+    },
+    { x, y },
+  );
+}
+
+describe.each([
+  ['Chromium', chromiumTabs],
+  ['Firefox', firefoxTabs],
+] as const)('the demo in %s', (_, launch) => {
+  let tabs: Tabs;
+  let tab: Tab;
+
+  beforeAll(async () => {
+    tabs = await launch();
+    tab = await opened(tabs);
+  });
+  afterAll(() => tabs?.close());
+
+  it('opens with a result', async () => {
+    expect(await text(tab, 'status')).toMatch(/^902 × 600 in .+: base on wasm \(/);
+    expect(await text(tab, 'download')).toMatch(/^Download cat@2x\.webp, \d+ kB$/);
+    const size = await tab.evaluate(async () => {
+      const link = document.querySelector<HTMLAnchorElement>('#download')!;
+      const bitmap = await createImageBitmap(await (await fetch(link.href)).blob());
+      return [bitmap.width, bitmap.height];
+    }, undefined);
+    expect(size).toEqual([902, 600]);
+    expect(await axe(tab)).toEqual([]);
+  });
+
+  it('zooms by buttons, keys and wheel', async () => {
+    await click(tab, '[data-zoom="2"]');
+    expect(await text(tab, 'percent')).toBe('200 %');
+    await tab.evaluate(() => document.getElementById('view')!.focus(), undefined);
+    await tab.press('4');
+    expect(await text(tab, 'percent')).toBe('400 %');
+    await tab.press('-');
+    expect(await text(tab, 'percent')).toBe('320 %');
+    const before = await pixel(tab, 0.25, 0.5);
+    for (let i = 0; i < 6; i++) await tab.press('ArrowRight');
+    expect(await pixel(tab, 0.25, 0.5)).not.toEqual(before);
+    await tab.evaluate(() => {
+      const view = document.getElementById('view')!;
+      view.dispatchEvent(new WheelEvent('wheel', { deltaY: -200, clientX: 300, clientY: 300, cancelable: true }));
+    }, undefined);
+    expect(await text(tab, 'percent')).toBe('477 %');
+    await tab.press('0');
+    expect(await tab.evaluate(() => document.querySelector('[data-zoom="fit"]')!.ariaPressed, undefined)).toBe('true');
+  });
+
+  it('moves the divider by keys, and says where it is', async () => {
+    await tab.evaluate(() => document.getElementById('grip')!.focus(), undefined);
+    await tab.press('ArrowRight');
+    expect(await attribute(tab, 'grip', 'aria-valuenow')).toBe('51');
+    expect(await attribute(tab, 'grip', 'aria-valuetext')).toBe('Bicubic 51 %, CARAFE base 49 %');
+    await tab.press('Home');
+    expect(await attribute(tab, 'grip', 'aria-valuenow')).toBe('0');
+    await tab.press('End');
+    await tab.press('PageDown');
+    expect(await attribute(tab, 'grip', 'aria-valuenow')).toBe('90');
+  });
+
+  it('the loupe: the weights of the pixel that arrow keys or the pointer choose', async () => {
+    await click(tab, '#loupe');
+    await tab.until(
+      () => /^Pixel 451, 300: luma \d+, of \d+/.test(document.getElementById('loupe-text')!.textContent!),
+      undefined,
+    );
+    await tab.evaluate(() => document.getElementById('view')!.focus(), undefined);
+    await tab.press('ArrowLeft');
+    await tab.until(() => /^Pixel 450, 300/.test(document.getElementById('loupe-text')!.textContent!), undefined);
+    expect(await text(tab, 'loupe-text')).toMatch(/bicubic takes 16\.$/);
+    const groups = await tab.evaluate(
+      () => [...document.querySelectorAll('#groups canvas')].map((canvas) => canvas.getAttribute('aria-label')!),
+      undefined,
+    );
+    expect(groups).toHaveLength(4);
+    for (const group of groups) {
+      const weights = group.match(/\d\.\d\d/g)!.map(Number);
+      expect(weights).toHaveLength(9);
+      expect(Math.abs(weights.reduce((sum, weight) => sum + weight) - 1)).toBeLessThan(0.05); // of rounding
+    }
+    expect(await axe(tab)).toEqual([]);
+    await click(tab, '#loupe');
+  });
+
+  it('draws both sides of a transparent picture on the checkerboard', async () => {
+    await click(tab, '#samples button:nth-child(4)');
+    await finished(tab, 'logo');
+    const corners = await Promise.all([pixel(tab, 0.28, 0.04), pixel(tab, 0.72, 0.04)]);
+    for (const corner of corners)
+      expect([[255, 255, 255, 255].join(), [201, 201, 207, 255].join()]).toContain(corner.join());
+  });
+
+  it('ends at Escape, and begins again', async () => {
+    await click(tab, '[name="effort"][value="large"]');
+    await choose(tab, [{ name: 'wide.png', width: 900, height: 700 }]);
+    await tab.until(
+      () => !document.getElementById('progress')!.hidden && /wide/.test(document.getElementById('name')!.textContent!),
+      undefined,
+    );
+    await tab.press('Escape');
+    expect(await text(tab, 'status')).toBe('Cancelled.');
+    expect(await axe(tab)).toEqual([]);
+    await click(tab, '[name="effort"][value="tiny"]');
+    await finished(tab, 'wide');
+  });
+
+  it('a file that is no picture: says so, and nothing of the old one is left', async () => {
+    await choose(tab, [{ name: 'notes.txt', text: 'no picture' }]);
+    await tab.until(() => document.querySelector('.card'), undefined);
+    expect(await text(tab, 'cards')).toMatch(/“notes\.txt” is not a picture .*Save it as PNG, JPEG/);
+    expect(await pixel(tab, 0.25, 0.5)).toEqual([0, 0, 0, 0]);
+    expect(await attribute(tab, 'download', 'href')).toBeNull();
+    expect(await axe(tab)).toEqual([]);
+    await click(tab, '.card button:last-child'); // a sample
+    await finished(tab, 'cat');
+    expect(await tab.evaluate(() => document.querySelector('.card'), undefined)).toBeNull();
+  });
+
+  it('several files: a film strip, and one zip of all', async () => {
+    await choose(tab, [
+      { name: 'a.png', width: 40, height: 30 },
+      { name: 'b.txt', text: 'no picture' },
+      { name: 'c.png', width: 30, height: 40 },
+    ]);
+    await finished(tab, 'a@2x');
+    await tab.until(
+      () => /1 of 3: “b\.txt” is not a picture/.test(document.getElementById('status')!.textContent!),
+      undefined,
+    );
+    await click(tab, '#film li:nth-child(2) button');
+    await finished(tab, 'c@2x');
+    expect(await axe(tab)).toEqual([]);
+    await tab.evaluate(() => {
+      const zips: Promise<string>[] = [];
+      Object.assign(window, { zips });
+      HTMLAnchorElement.prototype.click = function () {
+        zips.push(
+          fetch(this.href).then(async (response) =>
+            [...new Uint8Array(await response.arrayBuffer())].map((byte) => String.fromCharCode(byte)).join(''),
+          ),
+        );
+      };
+    }, undefined);
+    await click(tab, '#zip');
+    await tab.until(
+      () => /^2 pictures in enlarged@2x\.zip/.test(document.getElementById('status')!.textContent!),
+      undefined,
+    );
+    const [zip] = await tab.evaluate(() => Promise.all((window as any).zips as Promise<string>[]), undefined);
+    expect(Object.keys(unzipSync(Buffer.from(zip, 'latin1')))).toEqual(['a@2x.webp', 'c@2x.webp']);
+  });
+
+  it('has complained about nothing', () => {
+    expect(tab.complaints).toEqual([]);
+  });
+});
+
+describe('the demo in Chromium, further', () => {
+  let tabs: Tabs;
+  beforeAll(async () => {
+    tabs = await chromiumTabs();
+  });
+  afterAll(() => tabs?.close());
+
+  it.each([
+    ['light', { scheme: 'light' }],
+    ['on a phone', { width: 390, height: 844 }],
+    ['320 pixels wide, light', { width: 320, height: 640, scheme: 'light' }],
+  ] as const)('%s: axe finds nothing, nothing is cut off', async (_, options) => {
+    const tab = await opened(tabs, options);
+    expect(await axe(tab)).toEqual([]);
+    if ('width' in options) {
+      await click(tab, '#sheet');
+      expect(await axe(tab)).toEqual([]);
+      expect(await tab.evaluate(() => document.documentElement.scrollWidth <= innerWidth, undefined)).toBe(true);
+      expect(
+        await tab.evaluate(
+          () => document.getElementById('settings')!.scrollWidth <= document.getElementById('settings')!.clientWidth,
+          undefined,
+        ),
+      ).toBe(true);
+    }
+    expect(tab.complaints).toEqual([]);
+    await tab.close();
+  });
+
+  it('a result that no canvas holds: says so, and a smaller scale is at hand', async () => {
+    const tab = await opened(tabs);
+    await click(tab, '[name="effort"][value="tiny"]');
+    await click(tab, '[name="scale"][value="4"]');
+    await choose(tab, [{ name: 'panorama.png', width: 17_000, height: 4 }]);
+    await tab.until(() => document.querySelector('.card'), undefined);
+    expect(await text(tab, 'cards')).toMatch(/^68000 × 16 pixels are more than this browser can hold/);
+    expect(await axe(tab)).toEqual([]);
+    await click(tab, '[name="format"][value="image/png"]'); // WebP ends at 16,383
+    await click(tab, '.card .primary');
+    await finished(tab, 'panorama@2x.png');
+    expect(tab.complaints).toEqual([]);
+    await tab.close();
+  });
+
+  it('dropped files are taken, and where they may be dropped is shown', async () => {
+    const tab = await opened(tabs);
+    const shown = await tab.evaluate(async () => {
+      const transfer = new DataTransfer();
+      const canvas = new OffscreenCanvas(20, 20);
+      canvas.getContext('2d');
+      transfer.items.add(new File([await canvas.convertToBlob()], 'dropped.png', { type: 'image/png' }));
+      const fire = (type: string): boolean =>
+        document.body.dispatchEvent(new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+      const display = (): string => getComputedStyle(document.getElementById('drop')!).display;
+      fire('dragenter');
+      const over = display();
+      fire('drop');
+      return [over, display()];
+    }, undefined);
+    expect(shown).toEqual(['grid', 'none']);
+    await finished(tab, 'dropped');
+    await tab.close();
+  });
+
+  it('without SIMD: says which browsers have it', async () => {
+    const old = await chromiumTabs('--js-flags=--no-enable-avx --no-enable-sse4-1');
+    const tab = await old.open();
+    await tab.goto(`${site.origin}/deep/`);
+    await tab.until(() => document.querySelector('.card'), undefined);
+    expect(await text(tab, 'cards')).toMatch(
+      /^This browser has no WebAssembly SIMD.*Chrome and Edge .* Firefox .* Safari/,
+    );
+    expect(await axe(tab)).toEqual([]);
+    await old.close();
+  });
+
+  it('needs no more than it did for the first picture: 131 kB (gzip) of page, worker and model, over its bar of 120', () => {
+    expect(built.bytes).toBeLessThanOrEqual(131_000);
+  });
+});
+
+it.each([
+  ['Chromium', chromiumTabs],
+  ['Firefox', firefoxTabs],
+] as const)('works offline after the first visit, in %s', async (_, launch) => {
+  const server = await serve(built.folder);
+  const tabs = await launch();
+  try {
+    const tab = await tabs.open();
+    await tab.goto(server.origin);
+    await tab.until(() => document.getElementById('offline')!.textContent, undefined);
+    await server.close(); // nothing answers any more
+    await tab.goto(server.origin);
+    await finished(tab);
+    await click(tab, '[name="scale"][value="3"]');
+    await finished(tab, 'cat@3x');
+    await click(tab, '[name="effort"][value="small"]');
+    await tab.until(() => /small on wasm/.test(document.getElementById('status')!.textContent!), undefined);
+    expect(tab.complaints).toEqual([]);
+  } finally {
+    await tabs.close();
+    await server.close().catch(() => {});
+  }
+});
