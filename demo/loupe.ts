@@ -129,7 +129,7 @@ export class Loupe {
       drawKernel(canvas, kernel, kUp);
       canvas.setAttribute('aria-label', `Kernel of group ${i + 1}: ${[...kernel].map((w) => w.toFixed(2)).join(', ')}`);
     }
-    const count = (values: Float32Array): number => values.filter((w) => Math.abs(w) > 0.005).length;
+    const count = (values: Float32Array): number => values.filter((w) => Math.abs(w) > 1e-4).length;
     byId('loupe-text').textContent =
       `Pixel ${x}, ${y}: luma ${Math.round(Math.min(Math.max(value, 0), 1) * 255)}, of ${count(weights)} source pixels; bicubic takes ${count(bicubic)}.`;
   }
