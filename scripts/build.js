@@ -23,35 +23,33 @@ const dist = join(root, 'dist');
 const started = Date.now();
 mkdirSync(dist, { recursive: true });
 
-for (const [entry, target] of [
-  ['index', 'simd'],
-  ['index', 'relaxed'],
-  ['gradients', 'gradients'],
-])
-  run('npx', ['--no-install', 'asc', `assembly/${entry}.ts`, '--config', 'asconfig.json', '--target', target]);
+// Each source twice, with and without relaxed SIMD; what runs is inflated by src/backends/wasm/builds.ts.
+await deflateBuilds('index', ['simd', 'relaxed'], 'core-wasm-builds.deflate');
+await deflateBuilds('networks', ['networks-simd', 'networks-relaxed'], 'wasm-builds.deflate');
+rmSync(join(dist, 'carafe-networks-relaxed.wasm')); // only the first is a file of the package
+assemble('gradients', 'gradients');
+const gradients = await promisify(zopfli.deflate)(readFileSync(join(dist, 'carafe-gradients.wasm')), {});
+writeFileSync(join(dist, 'gradients-wasm.deflate'), gradients);
+rmSync(join(dist, 'carafe-gradients.wasm')); // it is in the entry for backward alone
 // The kernels' signatures, for src/backends/wasm.
 for (const [target, name] of [
-  ['simd', 'kernels'],
+  ['networks-simd', 'kernels'],
   ['gradients', 'gradient-kernels'],
 ]) {
   renameSync(join(dist, `carafe-${target}.d.ts`), join(dist, `${name}.d.ts`));
   rmSync(join(dist, `carafe-${target}.js`)); // asc's loader, which nothing uses
 }
-const gradients = await promisify(zopfli.deflate)(readFileSync(join(dist, 'carafe-gradients.wasm')), {});
-writeFileSync(join(dist, 'gradients-wasm.deflate'), gradients);
-rmSync(join(dist, 'carafe-gradients.wasm')); // it is in the entry for backward alone
-
-const [simd, relaxed] = ['simd', 'relaxed'].map((target) => readFileSync(join(dist, `carafe-${target}.wasm`)));
-const length = Buffer.alloc(4);
-length.writeUInt32LE(simd.length);
-const deflated = await promisify(zopfli.deflate)(Buffer.concat([length, simd, relaxed]), {}); // 5 % less than zlib's
-writeFileSync(join(dist, 'wasm-builds.deflate'), deflated); // inflated by src/backends/wasm/builds.ts
 
 /** Another module in the place of those that `filter` finds, in the bundles that never use them. */
 const replace = (filter, path) => ({
   name: `replace ${filter}`,
   setup: ({ onResolve }) => onResolve({ filter }, () => ({ path: join(root, path) })),
 });
+/** The upscaler and the module do without the ops of whole architectures. */
+const withoutNetworkOps = [
+  replace(/\/network-ops\.js$/, 'src/worker/no-network-ops.ts'),
+  replace(/\/wasm-builds\.deflate$/, 'dist/core-wasm-builds.deflate'),
+];
 /** The models are modules of their own, beside the chunks that load them. */
 const models = {
   name: 'models',
@@ -80,7 +78,7 @@ const worker = await build({
   entryPoints: { 'carafe-web-worker': 'src/worker/host.ts' },
   format: 'iife',
   minify: true,
-  plugins: [esbuildAssets, replace(/\/reference-backend\.js$/, 'src/worker/no-reference.ts')],
+  plugins: [esbuildAssets, replace(/\/reference-backend\.js$/, 'src/worker/no-reference.ts'), ...withoutNetworkOps],
 });
 await minify(join(dist, 'carafe-web-worker.js'));
 
@@ -101,7 +99,7 @@ const entries = await build({
 await build({
   ...options,
   entryPoints: { inline: 'src/core.ts' },
-  plugins: [esbuildAssets, replace(/\/spawn\.js$/, 'src/worker/no-spawn.ts')],
+  plugins: [esbuildAssets, replace(/\/spawn\.js$/, 'src/worker/no-spawn.ts'), ...withoutNetworkOps],
 });
 await build({
   absWorkingDir: root,
@@ -126,6 +124,19 @@ for (const name of readdirSync(dist).filter((file) => /\.(js|wasm)$/.test(file))
   console.log(
     `  ${name.padEnd(24)} ${(bytes.length / 1024).toFixed(1).padStart(7)} kB ${(gzipSync(bytes).length / 1024).toFixed(1).padStart(7)} kB gz`,
   );
+}
+
+function assemble(entry, target) {
+  run('npx', ['--no-install', 'asc', `assembly/${entry}.ts`, '--config', 'asconfig.json', '--target', target]);
+}
+
+async function deflateBuilds(entry, targets, deflated) {
+  for (const target of targets) assemble(entry, target);
+  const [simd, relaxed] = targets.map((target) => readFileSync(join(dist, `carafe-${target}.wasm`)));
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(simd.length);
+  const bytes = Buffer.concat([length, simd, relaxed]);
+  writeFileSync(join(dist, deflated), await promisify(zopfli.deflate)(bytes, {})); // 5 % less than zlib's
 }
 
 /** By terser after esbuild: 1.0 kB of gzip less than by esbuild alone, 0.2 less than by terser alone. */

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseSafetensors } from '../src/models/safetensors.js';
 import { allBackends } from './backends.js';
+import { goldenArchitectures } from './conformance/golden-networks.js';
 import { FILES, goldenCases, goldenNetworks, goldenOp } from './conformance/golden.js';
 
 const read = (path: string): Uint8Array => new Uint8Array(readFileSync(new URL(path, import.meta.url)));
@@ -40,4 +41,23 @@ describe('golden carafe-luma', () => {
 
   for (const { name, open } of allBackends)
     describe(name, () => goldenNetworks(bytes, (file) => read(`../models/${file}`), open, { test: it }));
+});
+
+describe('golden networks', () => {
+  const bytes = read('./golden/networks.safetensors');
+
+  it('has its cases', () => {
+    const names = goldenCases(bytes).map(({ name }) => name);
+    expect(names.length).toBeGreaterThanOrEqual(41);
+    expect(names).toEqual(
+      expect.arrayContaining([
+        'fpn of ResNet-50',
+        'mask head of 100 regions',
+        'upernet of ResNet-50',
+        'partial-conv carafe',
+      ]),
+    );
+  });
+
+  for (const { name, open } of allBackends) describe(name, () => goldenArchitectures(bytes, open, { test: it }));
 });

@@ -85,6 +85,32 @@ export interface Rectangle {
   readonly height: number;
 }
 
+export type Arithmetic = 'add' | 'multiply' | 'divide' | 'minimum' | 'maximum';
+
+/**
+ * What whole architectures need besides the module and its upscaler (engine/networks): the upscaler's worker is built
+ * without them.
+ */
+export interface NetworkOps<Tensor extends DeviceTensor = DeviceTensor> {
+  /** out[n, y, x, c] = x[n, area.y + y * step, area.x + x * step, c], area.height x area.width pixels; all inside x. */
+  slice(x: Tensor, area: Rectangle, step: number): Tensor;
+  /** The channels of all, one after the other; n, h and w are the same. */
+  concat(...xs: readonly Tensor[]): Tensor;
+  /** a and b value by value; b is of the same shape, or [n, h, w, 1] for all channels of a pixel, or a number. */
+  arithmetic(a: Tensor, operation: Arithmetic, b: Tensor | number): Tensor;
+  /**
+   * Means of the windows floor(i * h / height) .. ceil((i + 1) * h / height) - 1 on each axis
+   * (torch.nn.AdaptiveAvgPool2d): -> [n, height, width, c].
+   */
+  averagePool(x: Tensor, height: number, width: number): Tensor;
+  /**
+   * x [n, h, w, c] where each output pixel says, bilinear, edges replicated (torch F.grid_sample, align_corners=False,
+   * 'border'): offsets [n, H, W, 2 * groups], in pixels of x from where resize would sample it, (ox + 0.5) * w / W - 0.5;
+   * the horizontal ones of all groups, then the vertical ones. A group is c / groups channels. -> [n, H, W, c].
+   */
+  gridSample(x: Tensor, offsets: Tensor, groups: number): Tensor;
+}
+
 /**
  * Tensor, Pixels and Conv are what one backend holds. A network takes `Ops` as it is, and hands on what the ops return
  * without looking inside.
@@ -93,7 +119,7 @@ export interface Ops<
   Tensor extends DeviceTensor = DeviceTensor,
   Pixels extends DevicePixels = DevicePixels,
   Conv extends DeviceConv = DeviceConv,
-> {
+> extends NetworkOps<Tensor> {
   /** Uploads f32 values in the order of `shape`. */
   input(data: Float32Array, shape: Shape): Tensor;
   inputPixels(image: RawImage): Pixels;
@@ -210,6 +236,8 @@ export interface Backend<
    * are the caller's.
    */
   run(program: (ops: Ops<Tensor, Pixels, Conv>) => Tensor, into?: Float32Array): Promise<Float32Array>;
+  /** The same for a program that makes several tensors. What they have in common is computed once. */
+  runAll(program: (ops: Ops<Tensor, Pixels, Conv>) => readonly Tensor[]): Promise<Float32Array[]>;
   /** The same for a program that makes several images, which need not depend on one another. */
   runPixels(program: (ops: Ops<Tensor, Pixels, Conv>) => readonly Pixels[]): Promise<Uint8ClampedArray[]>;
   dispose(): void;

@@ -81,6 +81,47 @@ export function reassembleSumShape(maps: Shape, rows: Shape, base: Shape, window
   return base;
 }
 
+/** Of an area of x, every `step` pixels. */
+export function sliceShape(
+  x: Shape,
+  area: { x: number; y: number; width: number; height: number },
+  step: number,
+): Shape {
+  const end = [area.y + (area.height - 1) * step, area.x + (area.width - 1) * step];
+  assertFits(area.y >= 0 && area.x >= 0 && end[0] < x[1] && end[1] < x[2], 'slice', x, end);
+  return [x[0], area.height, area.width, x[3]];
+}
+
+/** [n, h, w, c1], [n, h, w, c2], ... -> [n, h, w, c1 + c2 + ...]. */
+export function concatShape(...xs: readonly Shape[]): Shape {
+  const [n, h, w] = xs[0];
+  assertFits(
+    xs.every((x) => x[0] === n && x[1] === h && x[2] === w),
+    'concat',
+    ...xs,
+  );
+  return [n, h, w, xs.reduce((sum, x) => sum + x[3], 0)];
+}
+
+/** a [n, h, w, c] and b of the same shape or [n, h, w, 1] -> the shape of a. */
+export function arithmeticShape(a: Shape, b: Shape): Shape {
+  const fits = b[0] === a[0] && b[1] === a[1] && b[2] === a[2] && (b[3] === a[3] || b[3] === 1);
+  assertFits(fits, 'arithmetic', a, b);
+  return a;
+}
+
+/** x [n, h, w, c], offsets [n, H, W, 2 * groups] -> [n, H, W, c]. */
+export function gridSampleShape(x: Shape, offsets: Shape, groups: number): Shape {
+  const fits = x[0] === offsets[0] && offsets[3] === 2 * groups && x[3] % groups === 0;
+  assertFits(fits, 'gridSample', x, offsets, [groups]);
+  return [x[0], offsets[1], offsets[2], x[3]];
+}
+
+/** The window of output i of an adaptive pooling from `size` to `outSize`: from..to-1. */
+export function poolWindow(i: number, size: number, outSize: number): [from: number, to: number] {
+  return [Math.floor((i * size) / outSize), Math.ceil(((i + 1) * size) / outSize)];
+}
+
 /** The kernels read as many values as these shapes say: memory that is not theirs, if the shapes are wrong. */
 function assertFits(fits: boolean, op: string, ...sizes: readonly (readonly number[])[]): void {
   if (!fits) throw new Error(`${op} of shapes that do not fit: ${JSON.stringify(sizes)}`);

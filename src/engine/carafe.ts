@@ -122,14 +122,14 @@ async function runTensors(backend: Backend, program: (ops: Ops) => DeviceTensor,
 }
 
 /** @throws {CarafeError} ShapeMismatch if the values have gone since they were checked: transferred, or their buffer shrunk. */
-function input(ops: Ops, name: string, { data, shape }: Tensor): DeviceTensor {
+export function input(ops: Ops, name: string, { data, shape }: Tensor): DeviceTensor {
   const length = elements(shape);
   const values = stillThere(data, length);
   if (values) return ops.input(values, shape);
   throw expected('ShapeMismatch', `${name}.data`, `${length} values until the call settles`, 'none');
 }
 
-function zeros(shape: Shape): Tensor {
+export function zeros(shape: Shape): Tensor {
   return { data: new Float32Array(elements(shape)), shape };
 }
 

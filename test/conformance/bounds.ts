@@ -18,8 +18,12 @@ import {
   PLAIN,
   type Rectangle,
 } from '../../src/backends/backend.js';
+import { arithmetic as calculate, CALCULATE } from '../../src/backends/reference/arithmetic.js';
+import { averagePool } from '../../src/backends/reference/average-pool.js';
 import { colourLines, type Moments, putBounds, windowAt } from '../../src/backends/reference/colour-lines.js';
+import { concat } from '../../src/backends/reference/concat.js';
 import { conv2d } from '../../src/backends/reference/conv2d.js';
+import { gridSample, positionAt } from '../../src/backends/reference/grid-sample.js';
 import { nchwToNhwc, nhwcToNchw } from '../../src/backends/reference/layout.js';
 import { blur, cellMeans, gains, meanGains } from '../../src/backends/reference/mean-gains.js';
 import { normalizeKernels } from '../../src/backends/reference/normalize-kernels.js';
@@ -28,8 +32,9 @@ import { pixelsToPlanes } from '../../src/backends/reference/pixels.js';
 import { sumOfKernels } from '../../src/backends/reference/reassemble-sum.js';
 import { reassemble } from '../../src/backends/reference/reassemble.js';
 import { resize } from '../../src/backends/reference/resize.js';
+import { slice } from '../../src/backends/reference/slice.js';
 import { type AxisTaps, axisTaps } from '../../src/core/resize-taps.js';
-import type { Activation, Normalizer, ResizeMode, Window } from '../../src/core/shapes.js';
+import { type Activation, type Normalizer, poolWindow, type ResizeMode, type Window } from '../../src/core/shapes.js';
 import type { RawImage, Tensor } from '../../src/core/tensor.js';
 import { winogradMagnitudes } from './winograd-bound.js';
 
@@ -351,6 +356,84 @@ export function boundedOps(arithmetic: Arithmetic): Ops<Bounded, RawImage | Boun
         });
       return { ...intervals, low: keep(intervals.low, 'low'), high: keep(intervals.high, 'high') };
     },
+
+    slice: (x, area, step) => permuted((t) => slice(t, area, step))(x),
+    concat: (...xs) => bounded(concat(...xs.map(({ value }) => value)), concat(...xs.map(({ error }) => error)).data),
+
+    arithmetic(a, operation, b) {
+      const value = calculate(a.value, operation, typeof b === 'number' ? b : b.value);
+      const per = typeof b === 'number' ? 0 : a.shape[3] / b.shape[3];
+      const error = value.data.map((y, i) => {
+        const [va, ea] = [a.value.data[i], a.error.data[i]];
+        const at = Math.floor(i / per);
+        const [vb, eb] = typeof b === 'number' ? [Math.fround(b), 0] : [b.value.data[at], b.error.data[at]];
+        if (Number.isNaN(y) || (ea === 0 && eb === 0 && !Number.isFinite(y))) return 0;
+        // What the errors of a and b can do at the worst, at the corners: every operation is monotonic in each of them.
+        const corners = [va - ea, va + ea].flatMap((x) => [vb - eb, vb + eb].map((z) => CALCULATE[operation](x, z)));
+        const crosses = operation === 'divide' && Math.abs(vb) <= eb;
+        const passed = crosses ? Infinity : Math.max(...corners.map((corner) => Math.abs(corner - y)));
+        const rounding = operation === 'divide' ? divide : operation === 'minimum' || operation === 'maximum' ? 0 : u;
+        return passed + (rounding + F32) * (Math.abs(y) + passed);
+      });
+      return bounded(value, error);
+    },
+
+    averagePool(x, height, width) {
+      const value = averagePool(x.value, height, width);
+      const passed = averagePool(x.error, height, width).data;
+      const total = averagePool(largest(x), height, width).data;
+      const [, h, w] = x.shape;
+      const most = (size: number, outSize: number): number =>
+        Math.max(
+          ...Array.from(
+            { length: outSize },
+            (_, i) => poolWindow(i, size, outSize)[1] - poolWindow(i, size, outSize)[0],
+          ),
+        );
+      // K: the sum of a window's values.
+      const own = gamma(most(h, height) * most(w, width)) + divide;
+      return bounded(
+        value,
+        value.data.map((y, i) => passed[i] + own * total[i] + F32 * Math.abs(y)),
+      );
+    },
+
+    gridSample(x, offsets, groups) {
+      const value = gridSample(x.value, offsets.value, groups);
+      const [, height, width, c] = value.shape;
+      const [, h, w] = x.shape;
+      const sizes = largest(x).data;
+      const error = value.data.map((y, i) => {
+        const pixel = Math.floor(i / c);
+        const image = Math.floor(pixel / width / height);
+        const group = Math.floor((i % c) / (c / groups));
+        const position = positionAt(x.value, offsets.value, pixel, group);
+        // K of a position: o + 0.5, a rounded quotient of the sizes and its product, - 0.5, + offset, which may be large.
+        const wrong = position.map((at, axis) => {
+          const k = pixel * 2 * groups + (axis === 0 ? groups : 0) + group;
+          const [offset, own] = [Math.abs(offsets.value.data[k]), offsets.error.data[k]];
+          return own + (gamma(6) + divide + F32) * (Math.abs(at) + 2 * offset + own + 1);
+        });
+        // Every value that may be mixed, and no sum is larger than the largest; between two neighbours it is steepest.
+        const range = (at: number, e: number, size: number): number[] => {
+          const [from, to] = [at - e, at + e].map((p) => Math.floor(Math.min(Math.max(p, 0), size - 1)));
+          return Array.from({ length: to - from + 2 }, (_, k) => Math.min(from + k, size - 1));
+        };
+        let [low, high, size, passed] = [Infinity, -Infinity, 0, 0];
+        for (const iy of range(position[0], wrong[0], h)) {
+          for (const ix of range(position[1], wrong[1], w)) {
+            const at = ((image * h + iy) * w + ix) * c + (i % c);
+            low = Math.min(low, x.value.data[at]);
+            high = Math.max(high, x.value.data[at]);
+            size = Math.max(size, sizes[at]);
+            passed = Math.max(passed, x.error.data[at]);
+          }
+        }
+        // K of the sum: a difference and a product on each axis, and two sums.
+        return passed + (high - low) * (wrong[0] + wrong[1]) + gamma(8) * size + F32 * Math.abs(y);
+      });
+      return bounded(value, error);
+    },
   };
   return {
     ...ops, // permutations round nothing, and bytes are bytes
@@ -370,6 +453,9 @@ export function boundedOps(arithmetic: Arithmetic): Ops<Bounded, RawImage | Boun
       const { slopes, ...bounds } = ops.colourLines(...args);
       return { slopes: stored(slopes), ...bounds };
     },
+    arithmetic: (...args) => stored(ops.arithmetic(...args)),
+    averagePool: (...args) => stored(ops.averagePool(...args)),
+    gridSample: (...args) => stored(ops.gridSample(...args)),
   };
 
   /** |activation(x + before) - activation(x)| at the worst, plus what computing the activation adds. */

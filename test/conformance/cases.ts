@@ -3,6 +3,7 @@
 // invocations.
 // Full products are left out on purpose: they cost much and find little that the axes do not. What interacts (window
 // larger than the image, groups with narrow channels) has cases of its own. A case's data is seeded by its name.
+import type { Arithmetic } from '../../src/backends/backend.js';
 import type { Activation, Layout, Normalizer, Padding, ResizeMode } from '../../src/core/shapes.js';
 
 export type LayoutCase = { op: 'nchwToNhwc' | 'nhwcToNchw'; n: number; c: number; h: number; w: number };
@@ -145,7 +146,58 @@ export type ImageCase = {
   scale: number;
 };
 
+export type SliceCase = {
+  op: 'slice';
+  n: number;
+  c: number;
+  h: number;
+  w: number;
+  top: number;
+  left: number;
+  height: number;
+  width: number;
+  step: number;
+};
+/** Three tensors, of so many channels. */
+export type ConcatCase = { op: 'concat'; n: number; h: number; w: number; channels: readonly [number, number, number] };
+export type ArithmeticCase = {
+  op: 'arithmetic';
+  n: number;
+  c: number;
+  h: number;
+  w: number;
+  operation: Arithmetic;
+  /** What b is: of a's shape, one value for each pixel, or a number. */
+  b: 'tensor' | 'pixel' | 'number';
+};
+export type AveragePoolCase = {
+  op: 'averagePool';
+  n: number;
+  c: number;
+  h: number;
+  w: number;
+  height: number;
+  width: number;
+};
+/** Offsets are uniform in +-reach. */
+export type GridSampleCase = {
+  op: 'gridSample';
+  n: number;
+  c: number;
+  h: number;
+  w: number;
+  height: number;
+  width: number;
+  groups: number;
+  reach: number;
+};
+
 export type Case =
+  | SliceCase
+  | ConcatCase
+  | ArithmeticCase
+  | AveragePoolCase
+  | GridSampleCase
   | LayoutCase
   | ConvCase
   | ShuffleCase
@@ -611,7 +663,61 @@ const image: ImageCase[] = [
   { ...imageControl, w: 17, h: 1 },
 ];
 
+const slice: SliceCase[] = [
+  ...sweep<SliceCase>(
+    { op: 'slice', n: 1, c: 5, h: 7, w: 9, top: 0, left: 0, height: 6, width: 7, step: 1 },
+    { n: [2], c: [1, 4, 8, 9], top: [1], left: [2], height: [1, 7], width: [1, 9] },
+  ),
+  { op: 'slice', n: 2, c: 3, h: 7, w: 9, top: 0, left: 0, height: 4, width: 5, step: 2 },
+  { op: 'slice', n: 1, c: 4, h: 8, w: 8, top: 1, left: 1, height: 3, width: 3, step: 3 },
+];
+
+const concat: ConcatCase[] = sweep<ConcatCase>(
+  { op: 'concat', n: 1, h: 3, w: 5, channels: [4, 3, 8] },
+  {
+    n: [2],
+    h: [1],
+    w: [1],
+    channels: [
+      [1, 1, 1],
+      [5, 16, 2],
+    ],
+  },
+);
+
+const arithmetic: ArithmeticCase[] = (['add', 'multiply', 'divide', 'minimum', 'maximum'] as const).flatMap(
+  (operation) =>
+    sweep<ArithmeticCase>(
+      { op: 'arithmetic', n: 1, c: 5, h: 3, w: 7, operation, b: 'tensor' },
+      { n: [2], c: [1, 4], b: ['pixel', 'number'] },
+    ),
+);
+
+const averagePool: AveragePoolCase[] = sweep<AveragePoolCase>(
+  { op: 'averagePool', n: 1, c: 5, h: 7, w: 9, height: 3, width: 2 },
+  { n: [2], c: [1, 4, 8, 9], h: [1, 2], w: [1, 6], height: [1, 7, 9], width: [1, 6, 9] },
+);
+
+const gridSample: GridSampleCase[] = sweep<GridSampleCase>(
+  { op: 'gridSample', n: 1, c: 8, h: 5, w: 7, height: 10, width: 14, groups: 1, reach: 1.5 },
+  {
+    n: [2],
+    c: [4, 12, 16],
+    h: [1, 9],
+    w: [1, 8],
+    height: [5, 15],
+    width: [7, 13],
+    groups: [2, 4, 8],
+    reach: [0.25, 20],
+  },
+);
+
 export const cases: readonly Case[] = [
+  ...slice,
+  ...concat,
+  ...arithmetic,
+  ...averagePool,
+  ...gridSample,
   ...layout,
   ...conv,
   ...shuffle,

@@ -41,6 +41,26 @@ export const contracts: readonly { readonly name: string; readonly check: (backe
     },
   },
   {
+    name: 'several results of one program are those of a program each, also one that others are made of, and an input',
+    async check(backend) {
+      const wide = Float32Array.from({ length: 2 * 9 * 14 * 4 }, (_, i) => Math.sin(i));
+      const weights = Float32Array.from({ length: 4 * 4 * 9 }, (_, i) => Math.cos(i) / 6);
+      const conv = backend.conv({ weights, cOut: 4, cIn: 4, k: 3 });
+      const pyramid = (ops: Ops): readonly DeviceTensor[] => {
+        const x = ops.input(wide, [2, 9, 14, 4]);
+        const fine = ops.conv2d(x, conv, PLAIN);
+        const half = ops.averagePool(fine, 5, 7);
+        const coarse = ops.conv2d(half, conv, { ...PLAIN, activation: 'relu' });
+        const back = ops.slice(ops.resize(coarse, 10, 14, 'bilinear', -0.5), { x: 0, y: 0, width: 14, height: 9 }, 1);
+        const sum = ops.arithmetic(back, 'add', fine);
+        return [ops.nhwcToNchw(sum), coarse, ops.nhwcToNchw(half), fine, x, ops.averagePool(sum, 1, 1)];
+      };
+      const all = await backend.runAll(pyramid);
+      for (let i = 0; i < all.length; i++)
+        assertSame(all[i], await backend.run((ops) => pyramid(ops)[i]), `result ${i} of ${all.length}`);
+    },
+  },
+  {
     name: "a result is the caller's and survives later programs",
     async check(backend) {
       const program = convolution(backend);

@@ -291,6 +291,36 @@ const MUTATIONS: Mutation[] = [
     }),
   },
   {
+    op: 'slice',
+    wrong: 'reads the next pixel',
+    mutate: (ops) => ({ slice: (x, ...rest) => ops.slice(nextPixel(x), ...rest) }),
+  },
+  {
+    op: 'concat',
+    wrong: 'puts the last one first',
+    mutate: (ops) => ({ concat: (...xs) => ops.concat(xs.at(-1)!, ...xs.slice(0, -1)) }),
+  },
+  {
+    op: 'arithmetic',
+    wrong: 'reads the next pixel',
+    mutate: (ops) => ({ arithmetic: (a, ...rest) => ops.arithmetic(nextPixel(a), ...rest) }),
+  },
+  {
+    op: 'averagePool',
+    wrong: 'reads the next pixel',
+    mutate: (ops) => ({ averagePool: (x, ...rest) => ops.averagePool(nextPixel(x), ...rest) }),
+  },
+  {
+    op: 'gridSample',
+    wrong: 'reads the next row',
+    mutate: (ops) => ({ gridSample: (x, ...rest) => ops.gridSample(nextRow(x), ...rest) }),
+  },
+  {
+    op: 'gridSample',
+    wrong: 'takes the offset of the next pixel',
+    mutate: (ops) => ({ gridSample: (x, offsets, groups) => ops.gridSample(x, nextPixel(offsets), groups) }),
+  },
+  {
     op: 'pixelsToPlanes',
     wrong: 'reads the next pixel',
     mutate: (ops) => ({

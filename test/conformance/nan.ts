@@ -33,6 +33,13 @@ const chosen = cases.filter((c) => {
       return c.scale < 5 && c.c < 200 && c.h === 7 && c.w < 40;
     case 'reassembleSum':
       return c.n === 1 && c.h > 2 && c.w < 12;
+    case 'slice':
+    case 'concat':
+    case 'arithmetic':
+    case 'averagePool':
+      return c.n === 2;
+    case 'gridSample':
+      return c.h === 5 && c.w === 7 && c.reach === 1.5;
     case 'resize':
       return c.h > 2 && c.w > 2 && c.c < 4;
     case 'carafePack':
@@ -100,7 +107,9 @@ function spoilt(c: Case, input: number, value: number, places: Places): SpoiltCa
 
 /** How many tensors a case's program is given. */
 function inputsOf(c: Case): number {
-  if (c.op === 'reassemble') return 2;
+  if (c.op === 'reassemble' || c.op === 'gridSample') return 2;
+  if (c.op === 'concat') return 3;
+  if (c.op === 'arithmetic') return c.b === 'number' ? 1 : 2;
   if (c.op === 'reassembleSum') return 3;
   return c.op === 'conv2d' && c.residual ? 2 : 1;
 }

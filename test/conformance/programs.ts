@@ -160,6 +160,42 @@ export function programOf(c: Case): Program {
           ),
       };
     }
+    case 'slice': {
+      const shape: Shape = [c.n, c.h, c.w, c.c];
+      const x = data(shape);
+      const area = { x: c.left, y: c.top, width: c.width, height: c.height };
+      return { convs: [], tensor: (ops) => ops.slice(ops.input(x, shape), area, c.step) };
+    }
+    case 'concat': {
+      const shapes = c.channels.map((channels): Shape => [c.n, c.h, c.w, channels]);
+      const xs = shapes.map((shape) => data(shape));
+      return { convs: [], tensor: (ops) => ops.concat(...xs.map((x, i) => ops.input(x, shapes[i]))) };
+    }
+    case 'arithmetic': {
+      const shape: Shape = [c.n, c.h, c.w, c.c];
+      const bShape: Shape = [c.n, c.h, c.w, c.b === 'pixel' ? 1 : c.c];
+      const [x, signs] = [data(shape), data(bShape)];
+      const b = data(bShape, 0.2, 2).map((v, i) => (signs[i] < 0 ? -v : v)); // none near 0, which is divided by
+      return {
+        convs: [],
+        tensor: (ops) =>
+          ops.arithmetic(ops.input(x, shape), c.operation, c.b === 'number' ? -1.7 : ops.input(b, bShape)),
+      };
+    }
+    case 'averagePool': {
+      const shape: Shape = [c.n, c.h, c.w, c.c];
+      const x = data(shape);
+      return { convs: [], tensor: (ops) => ops.averagePool(ops.input(x, shape), c.height, c.width) };
+    }
+    case 'gridSample': {
+      const shape: Shape = [c.n, c.h, c.w, c.c];
+      const offsetShape: Shape = [c.n, c.height, c.width, 2 * c.groups];
+      const [x, offsets] = [data(shape), data(offsetShape, -c.reach, c.reach)];
+      return {
+        convs: [],
+        tensor: (ops) => ops.gridSample(ops.input(x, shape), ops.input(offsets, offsetShape), c.groups),
+      };
+    }
     case 'carafePack':
       return packProgram(c, random);
     case 'image':

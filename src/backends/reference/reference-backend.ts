@@ -1,9 +1,13 @@
 // The executable specification: every op as plain loops with f64 sums, results stored as f32. Never chosen by 'auto'.
 import type { Backend, ConvWeights, Ops } from '../backend.js';
 import type { RawImage, Tensor } from '../../core/tensor.js';
+import { arithmetic } from './arithmetic.js';
+import { averagePool } from './average-pool.js';
 import { carafePack } from './carafe-pack.js';
 import { colourLines } from './colour-lines.js';
+import { concat } from './concat.js';
 import { conv2d } from './conv2d.js';
+import { gridSample } from './grid-sample.js';
 import { nchwToNhwc, nhwcToNchw } from './layout.js';
 import { meanGains } from './mean-gains.js';
 import { normalizeKernels } from './normalize-kernels.js';
@@ -12,6 +16,7 @@ import { pixelsToPlanes, planesToPixels } from './pixels.js';
 import { reassembleSum } from './reassemble-sum.js';
 import { reassemble } from './reassemble.js';
 import { resize } from './resize.js';
+import { slice } from './slice.js';
 
 /** What it holds are the arrays themselves. */
 export const referenceOps: Ops<Tensor, RawImage, ConvWeights> = {
@@ -32,6 +37,11 @@ export const referenceOps: Ops<Tensor, RawImage, ConvWeights> = {
   meanGains,
   colourLines,
   planesToPixels,
+  slice,
+  concat,
+  arithmetic,
+  averagePool,
+  gridSample,
 };
 
 export function createReferenceBackend(): Backend {
@@ -46,6 +56,7 @@ export function createReferenceBackend(): Backend {
       values.set(data);
       return values;
     },
+    runAll: async (program) => program(referenceOps).map(({ data }) => data.slice()),
     runPixels: async (program) => program(referenceOps).map(({ data }) => data),
     dispose: () => {},
   };

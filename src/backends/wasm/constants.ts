@@ -25,3 +25,10 @@ export const ANY_SLOPE = 2;
 /** The points of Winograd's F(4x4, 3x3) are 0, A, -A, B, -B and infinity. */
 export const WINOGRAD_A = 0.625;
 export const WINOGRAD_B = 1.5;
+
+/** `operation` of arithmetic. */
+export const ADD = 0;
+export const MULTIPLY = 1;
+export const DIVIDE = 2;
+export const MINIMUM = 3;
+export const MAXIMUM = 4;

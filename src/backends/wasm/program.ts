@@ -6,8 +6,8 @@ import { elements, type Shape } from '../../core/tensor.js';
 import type { Arena } from './arena.js';
 import type { Kernels } from './kernels.js';
 import { execute, type Plan, plan } from './plan.js';
-import { type Call, type Input, produce, type Range, Rows, same, type Work } from './rows.js';
-import { type Planes, pixelsSink, planesSink, rowsSink } from './sinks.js';
+import { type Call, type Input, produce, type Producer, type Range, Rows, same, type Work } from './rows.js';
+import { jointSink, type Planes, pixelsSink, planesSink, rowsSink } from './sinks.js';
 
 const MAX_ADDRESSES = 1024;
 
@@ -114,6 +114,27 @@ export class Program {
     });
   }
 
+  /**
+   * The slots of several tensors, written side by side by one plan: what they have in common is computed once, and no
+   * tensor on the way is ever whole.
+   */
+  allValues(xs: readonly Values[]): number[] {
+    const { arena } = this.machine;
+    const sinks = new Map<Producer, number>();
+    const slots = xs.map((x) => {
+      if (x instanceof Source) return x.slot;
+      return this.#place(x, this.#given.floats, this.#floats, elements(x.shape), (slot) => {
+        if (x instanceof Rows) sinks.set(rowsSink(arena, x, slot), x.shape[2]);
+        else sinks.set(planesSink(arena, x, slot), x.shape[3]);
+      });
+    });
+    if (sinks.size > 0) {
+      const joint = jointSink(sinks);
+      this.#plans.push(plan(joint, [0, joint.height], [0, 1]));
+    }
+    return slots;
+  }
+
   /** The slot of an image's bytes. */
   pixels(x: Pixels): number {
     if (x instanceof Image) return x.slot;
@@ -146,12 +167,17 @@ export class Program {
   }
 
   #store(x: Values | Pixels, given: number, lengths: number[], length: number, planOf: (slot: number) => Plan): number {
+    return this.#place(x, given, lengths, length, (slot) => this.#plans.push(planOf(slot)));
+  }
+
+  /** A slot for the values of x; `fill` sees to what writes them, if there are any and they have no slot yet. */
+  #place(x: Values | Pixels, given: number, lengths: number[], length: number, fill: (slot: number) => void): number {
     let slot = this.#stored.get(x);
     if (slot !== undefined) return slot;
     slot = given + lengths.length;
     lengths.push(length);
     this.#stored.set(x, slot);
-    if (length > 0) this.#plans.push(planOf(slot));
+    if (length > 0) fill(slot);
     return slot;
   }
 

@@ -131,3 +131,40 @@ export function pixelsSink(
     work.call.bytes[slot].set(arena.u8(work.scratch, width * 4), (y - top) * width * 4);
   });
 }
+
+/**
+ * Several sinks, each with its width, as one: each writes its share of rows in proportion, so that a pyramid's levels
+ * advance together.
+ */
+export function jointSink(widths: ReadonlyMap<Producer, number>): Producer {
+  const sinks = [...widths.keys()];
+  const height = Math.max(...sinks.map((sink) => Math.ceil(sink.height / sink.block)));
+  /** The blocks of a sink that are written in step y. */
+  const share = ({ height: rows, block }: Producer, y: number): Range => {
+    const blocks = Math.ceil(rows / block);
+    return [Math.floor((y * blocks) / height), Math.floor(((y + 1) * blocks) / height)];
+  };
+  const inputs = sinks.flatMap((sink) =>
+    sink.inputs.map(
+      (input): Input => ({
+        ...input,
+        reads(y) {
+          const [first, end] = share(sink, y);
+          const from = input.reads(first * sink.block)[0];
+          return [from, end > first ? input.reads((end - 1) * sink.block)[1] : from];
+        },
+        columns: () => input.columns([0, widths.get(sink)!]),
+      }),
+    ),
+  );
+  const scratchBytes = Math.max(...sinks.map((sink) => sink.scratchBytes));
+  return new Producer([], height, { inputs, scratchBytes }, ({ y }, work) => {
+    let first = 0;
+    for (const sink of sinks) {
+      const own = { ...work, inputs: work.inputs.slice(first, (first += sink.inputs.length)) };
+      const [from, to] = share(sink, y);
+      for (let row = from * sink.block; row < to * sink.block; row += sink.block)
+        sink.compute({ y: row, height: Math.min(sink.block, sink.height - row), left: 0, right: 0 }, own);
+    }
+  });
+}

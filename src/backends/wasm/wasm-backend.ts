@@ -18,6 +18,7 @@ import { conv2d, placeConv, releaseConv, type WasmConv } from './conv2d.js';
 import { instantiate } from './kernels.js';
 import { nchwToNhwc, nhwcToNchw } from './layout.js';
 import { meanGains } from './mean-gains.js';
+import { networkOps } from './network-ops.js';
 import { normalizeKernels } from './normalize-kernels.js';
 import { pixelShuffle, pixelUnshuffle } from './pixel-shuffle.js';
 import { pixelsToPlanes, planesToPixels } from './pixels.js';
@@ -76,6 +77,16 @@ class WasmBackend implements Backend<WasmTensor, WasmPixels, WasmConv> {
     if (!into) return floats[slot].slice(); // the program's result is its input
     into.set(floats[slot]);
     return into;
+  }
+
+  async runAll(program: (ops: WasmOps) => readonly WasmTensor[]): Promise<Float32Array[]> {
+    const trace = new Trace();
+    const results = program(createOps(trace));
+    const known = this.#find(trace, results, (running) =>
+      running.allValues(results.map((result) => result.lowered(running))),
+    );
+    const { floats } = this.#run(known, trace);
+    return known.slots.map((slot) => (slot >= trace.floats.length ? floats[slot] : floats[slot].slice()));
   }
 
   async runPixels(program: (ops: WasmOps) => readonly WasmPixels[]): Promise<Uint8ClampedArray[]> {
@@ -178,6 +189,7 @@ function createOps(trace: Trace): WasmOps {
     },
     planesToPixels: ({ luma, base, gains, chroma, lines: { slopes, low, high } }, { x, y, width, height }) =>
       trace.pixels([width, height], planesToPixels, luma, base, gains, chroma, slopes, low, high, x, y, width, height),
+    ...networkOps(trace),
   };
   return ops;
 }

@@ -12,6 +12,7 @@ import { conv2d } from './conv2d.js';
 import { type GpuContext, SharedDevice } from './device.js';
 import { nchwToNhwc, nhwcToNchw } from './layout.js';
 import { meanGains } from './mean-gains.js';
+import { networkOps } from './network-ops.js';
 import { normalizeKernels } from './normalize-kernels.js';
 import { pixelShuffle, pixelUnshuffle } from './pixel-shuffle.js';
 import { pixelsToPlanes, planesToPixels } from './pixels.js';
@@ -96,11 +97,19 @@ class WebgpuBackend implements Backend<GpuTensor, GpuPixels, GpuConv> {
         length = elements(result.shape);
         return [result];
       },
-      (bytes) => {
-        const values = into ?? new Float32Array(length);
-        if (this.#context.half) new Uint16Array(bytes, 0, length).forEach((bits, i) => (values[i] = fromHalf(bits)));
-        else values.set(new Float32Array(bytes, 0, length));
-        return values;
+      (bytes) => this.#values(bytes, 0, into ?? new Float32Array(length)),
+    );
+  }
+
+  runAll(program: (ops: GpuOps) => readonly GpuTensor[]): Promise<Float32Array[]> {
+    let results: readonly GpuTensor[] = [];
+    return this.#execute(
+      (list) => (results = program(createOps(list))),
+      (data) => {
+        let end = 0;
+        return results.map(({ shape, bytes }) =>
+          this.#values(data, (end += bytes) - bytes, new Float32Array(elements(shape))),
+        );
       },
     );
   }
@@ -123,6 +132,14 @@ class WebgpuBackend implements Backend<GpuTensor, GpuPixels, GpuConv> {
     for (const conv of this.#convs) conv.dispose();
     this.#convs.clear();
     if (this.#destroyDevice) this.#context.device.destroy();
+  }
+
+  /** A tensor as it is stored, from byte `offset` on. */
+  #values(stored: ArrayBuffer, offset: number, values: Float32Array): Float32Array {
+    const { length } = values;
+    if (this.#context.half) new Uint16Array(stored, offset, length).forEach((bits, i) => (values[i] = fromHalf(bits)));
+    else values.set(new Float32Array(stored, offset, length));
+    return values;
   }
 
   async #execute<Taken>(
@@ -172,5 +189,6 @@ export function createOps(list: CommandList): GpuOps {
     meanGains: (...args) => meanGains(list, ...args),
     colourLines: (...args) => colourLines(list, ...args),
     planesToPixels: (...args) => planesToPixels(list, ...args),
+    ...networkOps(list),
   };
 }
