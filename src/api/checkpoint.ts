@@ -174,7 +174,7 @@ function savedOptions({ family, scale, groups, activation }: Readonly<Record<str
   };
 }
 
-async function readSource(source: CheckpointSource): Promise<Uint8Array> {
+export async function readSource(source: CheckpointSource): Promise<Uint8Array> {
   const bytes = bytesOf(source);
   if (bytes) return bytes;
   if (['Blob', 'File'].includes(tagOf(source))) return new Uint8Array(await (source as Blob).arrayBuffer());

@@ -440,7 +440,7 @@ function checkFinite(name: string, values: Float32Array): void {
 }
 
 /** null and '2x' are no options; undefined never comes here, every call has a default. */
-function checkOptions<T extends object>(options: T): T {
+export function checkOptions<T extends object>(options: T): T {
   if (typeof options !== 'object' || options === null) throw expected('InvalidOption', 'options', 'an object', options);
   return options;
 }
@@ -449,7 +449,7 @@ function isSize(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) > 0;
 }
 
-function integer(name: string, value: unknown, min: number, max: number): number {
+export function integer(name: string, value: unknown, min: number, max: number): number {
   if (!Number.isInteger(value) || (value as number) < min || (value as number) > max)
     throw expected('InvalidOption', name, `an integer of ${min}..${max}`, value);
   return value as number;
@@ -461,7 +461,7 @@ function odd(name: string, value: unknown): number {
   return value as number;
 }
 
-function oneOf(name: string, value: unknown, allowed: readonly string[]): void {
+export function oneOf(name: string, value: unknown, allowed: readonly string[]): void {
   if (!allowed.includes(value as string))
     throw expected('InvalidOption', name, allowed.map((a) => `"${a}"`).join(', '), value);
 }

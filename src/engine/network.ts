@@ -15,7 +15,8 @@ import type { LoadedNetwork } from './networks/loaded-network.js';
 import { loadMaskHead, type MaskHeadSettings } from './networks/mask-head.js';
 import { StateDict, type Tensors } from './networks/state-dict.js';
 import { loadUperNet, type UperNetSettings } from './networks/upernet.js';
-import type { Spec } from './session.js';
+import { Session, type Spec } from './session.js';
+import type { OpenRequest } from './specs.js';
 
 export interface NetworkSettings {
   fpn: FpnSettings;
@@ -79,6 +80,11 @@ export const network = {
     return { facts: {}, programs, probe };
   },
 } satisfies Spec<NetworkOptions, object>;
+
+/** Any other request is for the upscaler's worker. */
+export function openNetwork({ spec: _, options, ...request }: OpenRequest): Promise<Session> {
+  return Session.open(network, request, options);
+}
 
 async function run(backend: Backend, net: LoadedNetwork, inputs: readonly Tensor[], layout: Layout): Promise<Tensor[]> {
   const shapes = inputs.map(({ shape: [n, a, b, c] }): Shape => (layout === 'NCHW' ? [n, b, c, a] : [n, a, b, c]));

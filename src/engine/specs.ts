@@ -1,15 +1,19 @@
 // The networks a session can run, by the name that crosses the thread boundary.
 import type { BackendRequest } from '../backends/select.js';
 import { carafeModule, reassembly } from './carafe.js';
+import type { network } from './network.js';
 import type { Work } from './queue.js';
 import { Session } from './session.js';
 import { upscaler } from './upscaler.js';
 
-export const SPECS = { upscaler, carafeModule, reassembly };
+const SPECS = { upscaler, carafeModule, reassembly };
 
-export type SpecName = keyof typeof SPECS;
-export type OptionsOf<Name extends SpecName> = Parameters<(typeof SPECS)[Name]['open']>[1];
-type Opened<Name extends SpecName> = ReturnType<(typeof SPECS)[Name]['open']>;
+/** Those of another worker too, which network.ts opens. */
+type Specs = typeof SPECS & { readonly network: typeof network };
+
+export type SpecName = keyof Specs;
+export type OptionsOf<Name extends SpecName> = Parameters<Specs[Name]['open']>[1];
+type Opened<Name extends SpecName> = ReturnType<Specs[Name]['open']>;
 export type FactsOf<Name extends SpecName> = Opened<Name>['facts'];
 type ProgramsOf<Name extends SpecName> = Opened<Name>['programs'];
 
@@ -28,5 +32,5 @@ export interface OpenRequest<Name extends SpecName = SpecName> extends BackendRe
 }
 
 export function openSession({ spec, options, ...request }: OpenRequest): Promise<Session> {
-  return Session.open(SPECS[spec], request, options);
+  return Session.open(SPECS[spec as keyof typeof SPECS], request, options);
 }

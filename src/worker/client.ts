@@ -6,7 +6,7 @@ import { asCarafeError, CarafeError } from '../core/errors.js';
 import type { Prepared, Runner } from '../engine/queue.js';
 import type { Job, Outcome, Run, SessionInfo } from '../engine/session.js';
 import type { OpenRequest } from '../engine/specs.js';
-import { spawn, type Thread } from './spawn.js';
+import { spawn, type Thread, type WorkerFile } from './spawn.js';
 import { type Answer, resultOf } from './wire.js';
 
 export class WorkerSession implements Runner {
@@ -18,8 +18,13 @@ export class WorkerSession implements Runner {
   #jobs = 0;
 
   /** @throws {CarafeError} WorkerCrashed; as Session.open; the signal's reason */
-  static async open(request: OpenRequest, workerUrl: URL | undefined, signal?: AbortSignal): Promise<WorkerSession> {
-    const worker = new WorkerSession(await unlessAborted(signal, spawn(workerUrl), (late) => late.terminate()));
+  static async open(
+    request: OpenRequest,
+    { workerUrl, workerFile }: { readonly workerUrl: URL | undefined; readonly workerFile?: WorkerFile },
+    signal?: AbortSignal,
+  ): Promise<WorkerSession> {
+    const spawning = spawn(workerUrl, workerFile);
+    const worker = new WorkerSession(await unlessAborted(signal, spawning, (late) => late.terminate()));
     const stop = onAbort(signal, () => worker.dispose());
     try {
       worker.info = await worker.#call((remote) => remote.open(request));

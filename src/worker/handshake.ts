@@ -2,3 +2,5 @@
 import { version } from '../../package.json';
 
 export const HANDSHAKE = `carafe-web ${version}`;
+/** The same of the worker that runs whole architectures. */
+export const NETWORKS_HANDSHAKE = `${HANDSHAKE} networks`;

@@ -1,23 +1,32 @@
-// The worker's entry: a session behind comlink, in a browser's module worker or a Node worker thread.
+// A worker's side: a session behind comlink, in a browser's worker or a Node worker thread. Its entries say which networks
+// it can open: upscaler-worker.ts, networks-worker.ts.
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { CarafeError } from '../core/errors.js';
 import type { Job, Run, Session, SessionInfo } from '../engine/session.js';
-import { type OpenRequest, openSession } from '../engine/specs.js';
-import { HANDSHAKE } from './handshake.js';
+import type { OpenRequest } from '../engine/specs.js';
 import { answer, type Host } from './wire.js';
 
+type Open = (request: OpenRequest) => Promise<Session>;
+
 class SessionHost implements Host {
+  readonly #handshake: string;
+  readonly #open: Open;
   #session: Session | undefined;
   readonly #runs = new Map<number, Run>();
 
+  constructor(handshake: string, open: Open) {
+    this.#handshake = handshake;
+    this.#open = open;
+  }
+
   ready(): string {
-    return HANDSHAKE;
+    return this.#handshake;
   }
 
   open(request: OpenRequest) {
     return answer(async (): Promise<SessionInfo> => {
-      this.#session = await openSession(request);
+      this.#session = await this.#open(request);
       return this.#session.info;
     });
   }
@@ -41,5 +50,8 @@ class SessionHost implements Host {
   }
 }
 
-const parentPort = globalThis.process?.getBuiltinModule?.('node:worker_threads')?.parentPort;
-Comlink.expose(new SessionHost(), parentPort ? nodeEndpoint(parentPort) : undefined);
+/** Answers the page from now on. */
+export function serve(handshake: string, open: Open): void {
+  const parentPort = globalThis.process?.getBuiltinModule?.('node:worker_threads')?.parentPort;
+  Comlink.expose(new SessionHost(handshake, open), parentPort ? nodeEndpoint(parentPort) : undefined);
+}

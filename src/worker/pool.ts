@@ -2,9 +2,10 @@
 import type { BackendName } from '../backends/backend.js';
 import { CarafeError } from '../core/errors.js';
 import { Queue } from '../engine/queue.js';
-import type { SessionInfo } from '../engine/session.js';
+import type { Session, SessionInfo } from '../engine/session.js';
 import type { FactsOf, OpenRequest, SpecName } from '../engine/specs.js';
 import { WorkerSession } from './client.js';
+import type { WorkerFile } from './spawn.js';
 
 /** Workers that die are started again, so many times in RESTART_SECONDS. */
 const RESTARTS = 8;
@@ -16,6 +17,10 @@ export interface PoolOptions {
   /** At most. */
   readonly workers: number;
   readonly signal?: AbortSignal;
+  /** By default those of the upscaler and the operator. */
+  readonly workerFile?: WorkerFile;
+  /** On this thread; likewise. */
+  readonly open?: (request: OpenRequest) => Promise<Session>;
 }
 
 /** What runs, where, and why. */
@@ -43,12 +48,13 @@ export async function openPool<Name extends SpecName>(
   options: PoolOptions,
 ): Promise<Pool<FactsOf<Name>>> {
   type Result = Pool<FactsOf<Name>>;
-  if (options.thread === 'inline') return (await openInline(request)) as Result;
+  const { thread, open = openHere } = options;
+  if (thread === 'inline') return (await openInline(request, open)) as Result;
   try {
     return (await WorkerPool.open(request, options)) as Pool as Result;
   } catch (error) {
-    if (options.thread === 'worker' || !mayRunInline(error, request)) throw error;
-    return (await openInline(request, error.message)) as Result;
+    if (thread === 'worker' || !mayRunInline(error, request)) throw error;
+    return (await openInline(request, open, error.message)) as Result;
   }
 }
 
@@ -58,9 +64,17 @@ function mayRunInline(error: unknown, { backend }: OpenRequest): error is Carafe
   return error.code === 'WorkerCrashed' || (error.code === 'BackendUnavailable' && backend.includes('reference'));
 }
 
-async function openInline(request: OpenRequest, threadReason?: string): Promise<Pool> {
+async function openHere(request: OpenRequest): Promise<Session> {
   const { openSession } = await import('../engine/specs.js'); // its own chunk: with workers the page does not need it
-  const session = await openSession(request);
+  return openSession(request);
+}
+
+async function openInline(
+  request: OpenRequest,
+  open: NonNullable<PoolOptions['open']>,
+  threadReason?: string,
+): Promise<Pool> {
+  const session = await open(request);
   const queue = new Queue();
   queue.addRunner(session);
   return {
@@ -80,8 +94,7 @@ async function openInline(request: OpenRequest, threadReason?: string): Promise<
 class WorkerPool implements Pool {
   readonly queue = new Queue(() => this.#growByOne());
   readonly #request: OpenRequest;
-  readonly #workerUrl: URL | undefined;
-  readonly #maxWorkers: number;
+  readonly #options: PoolOptions;
   readonly #alive = new Set<WorkerSession>();
   readonly #starting = new Set<Promise<void>>();
   readonly #ended = new AbortController();
@@ -90,16 +103,15 @@ class WorkerPool implements Pool {
   #first!: WorkerSession;
   #crashes: { readonly time: number; readonly error: CarafeError }[] = [];
 
-  static async open(request: OpenRequest, { workerUrl, workers, signal }: PoolOptions): Promise<WorkerPool> {
-    const pool = new WorkerPool(request, workerUrl, workers);
-    pool.#add(await WorkerSession.open(request, workerUrl, signal), true);
+  static async open(request: OpenRequest, options: PoolOptions): Promise<WorkerPool> {
+    const pool = new WorkerPool(request, options);
+    pool.#add(await WorkerSession.open(request, options, options.signal), true);
     return pool;
   }
 
-  private constructor(request: OpenRequest, workerUrl: URL | undefined, maxWorkers: number) {
+  private constructor(request: OpenRequest, options: PoolOptions) {
     this.#request = request;
-    this.#workerUrl = workerUrl;
-    this.#maxWorkers = maxWorkers;
+    this.#options = options;
   }
 
   get info(): PoolInfo {
@@ -111,7 +123,7 @@ class WorkerPool implements Pool {
   }
 
   async grow(): Promise<void> {
-    this.#wanted = this.#maxWorkers;
+    this.#wanted = this.#options.workers;
     this.#fill();
     await Promise.all(this.#starting);
   }
@@ -124,7 +136,7 @@ class WorkerPool implements Pool {
   }
 
   #growByOne(): void {
-    if (this.#starting.size === 0) this.#wanted = Math.min(this.#alive.size + 1, this.#maxWorkers);
+    if (this.#starting.size === 0) this.#wanted = Math.min(this.#alive.size + 1, this.#options.workers);
     this.#fill();
   }
 
@@ -142,7 +154,7 @@ class WorkerPool implements Pool {
     const first = backend === 'webgpu'; // chooses again
     const request = first ? this.#request : { ...this.#request, backend: [backend] };
     const { signal } = this.#ended;
-    const start: Promise<void> = WorkerSession.open(request, this.#workerUrl, signal).then(
+    const start: Promise<void> = WorkerSession.open(request, this.#options, signal).then(
       (worker) => {
         this.#starting.delete(start);
         if (signal.aborted) worker.dispose();

@@ -15,6 +15,27 @@ export interface Thread {
   terminate(): void;
 }
 
+/** A worker's file and how it is known. */
+export interface WorkerFile {
+  readonly handshake: string;
+  readonly name: string;
+  /** Bundlers look for `new URL('./file.js', import.meta.url)`, and replace it by the place they put the file at. */
+  url(): URL;
+  /** `import.meta.url` of the module that says so. */
+  chunk(): string;
+  /** What is in the file. */
+  text(): Promise<string>;
+}
+
+/** The upscaler's and the operator's. */
+const WORKER: WorkerFile = {
+  handshake: HANDSHAKE,
+  name: 'carafe-web-worker.js',
+  url: () => new URL('./carafe-web-worker.js', import.meta.url),
+  chunk: () => import.meta.url,
+  text: async () => (await import('../../dist/carafe-web-worker.js?text')).default,
+};
+
 /** One way to start a worker, and what it is called in an error. */
 type Way = readonly [name: string, start: () => Thread | Promise<Thread>];
 
@@ -26,12 +47,12 @@ const LAST_PATIENCE = 15_000;
 let proven: string | undefined;
 
 /** @throws {CarafeError} WorkerCrashed with a reason for each way that was tried. */
-export async function spawn(workerUrl: URL | undefined): Promise<Thread> {
+export async function spawn(workerUrl: URL | undefined, file: WorkerFile = WORKER): Promise<Thread> {
   const reasons: string[] = [];
-  const ways = waysHere(workerUrl).sort(([a], [b]) => Number(b === proven) - Number(a === proven));
+  const ways = waysHere(workerUrl, file).sort(([a], [b]) => Number(b === proven) - Number(a === proven));
   for (const [i, [name, start]] of ways.entries()) {
     try {
-      const thread = await greeted(await start(), i < ways.length - 1 ? PATIENCE : LAST_PATIENCE);
+      const thread = await greeted(await start(), file.handshake, i < ways.length - 1 ? PATIENCE : LAST_PATIENCE);
       proven = name;
       return thread;
     } catch (error) {
@@ -43,7 +64,7 @@ export async function spawn(workerUrl: URL | undefined): Promise<Thread> {
 }
 
 /** The thread, once the worker has said that it is ours. */
-async function greeted(thread: Thread, patience: number): Promise<Thread> {
+async function greeted(thread: Thread, handshake: string, patience: number): Promise<Thread> {
   let timer: ReturnType<typeof setTimeout>;
   try {
     const answer = await Promise.race([
@@ -53,7 +74,7 @@ async function greeted(thread: Thread, patience: number): Promise<Thread> {
         timer = setTimeout(() => reject(new Error(`no answer within ${patience} ms`)), patience);
       }),
     ]);
-    if (answer !== HANDSHAKE) throw new Error(`not the worker of ${HANDSHAKE}`);
+    if (answer !== handshake) throw new Error(`not the worker of ${handshake}`);
     return thread;
   } catch (error) {
     thread.terminate();
@@ -63,7 +84,7 @@ async function greeted(thread: Thread, patience: number): Promise<Thread> {
   }
 }
 
-function waysHere(workerUrl: URL | undefined): Way[] {
+function waysHere(workerUrl: URL | undefined, worker: WorkerFile): Way[] {
   const ways: Way[] = [];
   const threads = nodeThreads();
   if (threads) {
@@ -71,50 +92,42 @@ function waysHere(workerUrl: URL | undefined): Way[] {
     if (workerUrl) ways.push([`${workerUrl}`, () => start(workerUrl)]);
     else
       ways.push(
-        ['file', () => start(workerFile())],
-        ['inline', async () => start(new URL(`data:text/javascript,${encodeURIComponent(await source())}`))],
+        ['file', () => start(worker.url())],
+        ['inline', async () => start(new URL(`data:text/javascript,${encodeURIComponent(await worker.text())}`))],
       );
   }
   // A library may have made worker_threads' Worker global: a browser's Worker is the one that is an EventTarget.
   if (typeof globalThis.Worker?.prototype.addEventListener === 'function') {
     if (workerUrl) ways.push([`${workerUrl}`, () => browserThread(workerUrl.href)]);
     else {
-      const file: Way = ['file', () => browserThread(workerFile().href)];
+      const file: Way = ['file', () => browserThread(worker.url().href)];
       // Scripts, not modules: pages of an opaque origin (sandboxed frames) refuse modules from blobs.
       const inline: Way[] = [
-        ['blob', async () => blobThread(await source())],
-        ['data', async () => browserThread(`data:text/javascript,${encodeURIComponent(await source())}`, 'classic')],
+        ['blob', async () => blobThread(await worker.text())],
+        [
+          'data',
+          async () => browserThread(`data:text/javascript,${encodeURIComponent(await worker.text())}`, 'classic'),
+        ],
       ];
-      ways.push(...(fileIsThere() ? [file, ...inline] : [...inline, file]));
+      ways.push(...(fileIsThere(worker) ? [file, ...inline] : [...inline, file]));
     }
   }
   return ways;
 }
 
-/** Bundlers look for this very expression, and replace it by the place they put the file at. */
-function workerFile(): URL {
-  return new URL('./carafe-web-worker.js', import.meta.url);
-}
-
 /**
- * False in a bundle of a bundler that does not know `workerFile`'s expression: there it means a file beside the bundle,
+ * False in a bundle of a bundler that does not know the expression of `url()`: there it means a file beside the bundle,
  * that nobody has put there, or that is another's. Elsewhere a bundler has replaced it, or this is still the chunk that
  * was built beside the file.
  */
-function fileIsThere(): boolean {
+function fileIsThere({ name, url, chunk }: WorkerFile): boolean {
   try {
     return (
-      !workerFile().pathname.endsWith('/carafe-web-worker.js') ||
-      /\/carafe-web-[a-z-]+-[A-Z0-9]{8}\.js$/.test(new URL(import.meta.url).pathname) // chunkNames in scripts/build.js
+      !url().pathname.endsWith(`/${name}`) || /\/carafe-web-[a-z-]+-[A-Z0-9]{8}\.js$/.test(new URL(chunk()).pathname) // chunkNames in scripts/build.js
     );
   } catch {
     return false; // no import.meta: a bundle that is no module
   }
-}
-
-/** The worker's text. */
-async function source(): Promise<string> {
-  return (await import('../../dist/carafe-web-worker.js?text')).default;
 }
 
 function blobThread(text: string): Thread {

@@ -5,7 +5,8 @@ import { type DeviceConv, type DeviceTensor, type Ops, PLAIN } from '../../backe
 import { expected } from '../../core/errors.js';
 import type { Shape } from '../../core/tensor.js';
 import type { StateDict } from './state-dict.js';
-import { loadUpsampler, type Upsampler, type UpsamplerName } from './upsamplers.js';
+import type { UpsamplerName } from './upsampler-names.js';
+import { loadUpsampler, type Upsampler } from './upsamplers.js';
 import type { LoadedNetwork } from './loaded-network.js';
 
 export interface FpnSettings {

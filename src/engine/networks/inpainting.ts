@@ -9,7 +9,8 @@ import { type CarafeStages, predictKernels } from './carafe-pack.js';
 import { checkPyramid, cropped } from './fpn.js';
 import type { LoadedNetwork } from './loaded-network.js';
 import type { StateDict } from './state-dict.js';
-import { consume, loadDeconv, loadUpsampler, type UpsamplerName } from './upsamplers.js';
+import type { UpsamplerName } from './upsampler-names.js';
+import { consume, loadDeconv, loadUpsampler, nearest, type Upsampler } from './upsamplers.js';
 
 const PIXEL = { scale: 1, kUp: 1, groups: 1 }; // a reassembly of the pixel alone: a product with one value for each
 
@@ -59,7 +60,10 @@ export function loadGlobalLocal(weights: StateDict, settings: GlobalLocalSetting
 }
 
 export interface PartialConvSettings {
-  readonly upsampler: 'carafe' | 'nearest';
+  /** Of the maps. Masks go through CARAFE's kernels, else through 'nearest'. */
+  readonly upsampler: UpsamplerName;
+  /** Channels of the deepest map; undefined: those of its CARAFE layer, or half of what the first layer reads. */
+  readonly deepest?: number;
   /** Of leaky ReLU, after every layer but the last. */
   readonly slope: number;
 }
@@ -72,7 +76,7 @@ interface PartialConv {
   readonly counts: DeviceConv;
   readonly window: number; // values that a sum is of
   readonly biased: boolean; // then the sum is times the new mask once more
-  readonly upsampler: CarafeStages | undefined;
+  readonly upsampler: Upsampler | CarafeStages;
   readonly slope: number;
 }
 
@@ -82,13 +86,14 @@ const EPS = 1e-8; // of mmediting's PartialConv2d
  * Inputs: the encoder's maps h0 (the image) .. hN, then their masks [n, h, w, 1] of what is known. Outputs: the image,
  * and its mask. @throws {CarafeError} ModelInvalid
  */
-export function loadPartialConv(weights: StateDict, { upsampler, slope }: PartialConvSettings): LoadedNetwork {
+export function loadPartialConv(weights: StateDict, { upsampler, slope, deepest }: PartialConvSettings): LoadedNetwork {
   const count = weights.count((i) => `dec${i}`, 1);
   const layers: PartialConv[] = []; // dec1 first
   const inputs: number[] = []; // h0 first
   for (let i = count; i >= 1; i--) {
     const [, cIn] = weights.shape(`dec${i}.conv.weight`);
-    const channels = i === count ? wideOf(weights, cIn, count) : weights.shape(`dec${i + 1}.conv.weight`)[0];
+    const channels =
+      i === count ? (deepest ?? wideOf(weights, cIn, count)) : weights.shape(`dec${i + 1}.conv.weight`)[0];
     if (i === count) inputs[count] = channels;
     inputs[i - 1] = cIn - channels;
     if (inputs[i - 1] <= 0) throw expected('ModelInvalid', `dec${i}.conv.weight`, `more than ${channels} inputs`, cIn);
@@ -132,13 +137,16 @@ function loadPartialLayer(
     ? weights.values(`${name}.conv.bias`, [cOut]).map((b, i) => b * factors[i])
     : new Float32Array(cOut);
   const counts = new Float32Array(2 * k * k).map((_, i) => (i < k * k ? channels : skipped));
+  const layer = upsampler === 'carafe' && weights.carafe(`${name}.upsample`, channels);
+  if (layer && layer.groups > 1)
+    throw expected('ModelInvalid', `${name}.upsample`, 'one group, since there is one mask,', layer.groups);
   return {
     sums: weights.place({ weights: scaled, cOut, cIn, k }),
     biases: weights.place({ weights: times, bias: folded!.map((b, i) => b - times[i]), cOut, cIn: 1, k: 1 }),
     counts: weights.place({ weights: counts, cOut: 1, cIn: 2, k }),
     window: cIn * k * k,
     biased,
-    upsampler: upsampler === 'carafe' ? weights.carafe(`${name}.upsample`, channels) : undefined,
+    upsampler: layer || loadUpsampler(weights, `${name}.upsample`, upsampler, channels),
     slope,
   };
 }
@@ -177,21 +185,18 @@ function partialLayer(
   return [active, updated];
 }
 
-/** The map and its mask twice as large, by the same kernels. */
+/** The map and its mask twice as large: with CARAFE both by the kernels that the map predicts. */
 function enlargeBoth(
   ops: Ops,
-  module: CarafeStages | undefined,
+  upsampler: Upsampler | CarafeStages,
   x: DeviceTensor,
   mask: DeviceTensor,
 ): [DeviceTensor, DeviceTensor] {
-  const [n, h, w] = x.shape;
-  const window = module ?? { scale: 2, kUp: 1, groups: 1 };
-  const kernels = module
-    ? predictKernels(ops, module, x)
-    : ops.input(new Float32Array(n * h * w * 4).fill(1), [n, h, w, 4]);
-  const big = [x, mask].map((y) => ops.reassemble(y, kernels, window, 'zero', 'NHWC')) as [DeviceTensor, DeviceTensor];
+  if (typeof upsampler === 'function') return [upsampler(ops, x), nearest(ops, mask)];
+  const kernels = predictKernels(ops, upsampler, x);
+  const both = [x, mask].map((y) => ops.reassemble(y, kernels, upsampler, 'zero', 'NHWC'));
   ops.free(kernels);
-  return big;
+  return both as [DeviceTensor, DeviceTensor];
 }
 
 function checkMasks(shapes: readonly Shape[], count: number): void {

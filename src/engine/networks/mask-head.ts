@@ -3,7 +3,8 @@
 import { type DeviceTensor, type Ops, PLAIN } from '../../backends/backend.js';
 import type { LoadedNetwork } from './loaded-network.js';
 import type { StateDict } from './state-dict.js';
-import { consume, loadDeconv, loadUpsampler, type UpsamplerName } from './upsamplers.js';
+import type { UpsamplerName } from './upsampler-names.js';
+import { consume, loadDeconv, loadUpsampler } from './upsamplers.js';
 
 export interface MaskHeadSettings {
   readonly upsampler: UpsamplerName;

@@ -8,7 +8,8 @@ import { expected } from '../../core/errors.js';
 import { checkPyramid, cropped } from './fpn.js';
 import type { LoadedNetwork } from './loaded-network.js';
 import type { StateDict } from './state-dict.js';
-import { consume, loadUpsampler, type Upsampler, type UpsamplerName } from './upsamplers.js';
+import type { UpsamplerName } from './upsampler-names.js';
+import { consume, loadUpsampler, type Upsampler } from './upsamplers.js';
 
 export type UperNetPlace = 'ppm' | 'fpn' | 'fuse';
 

@@ -5,20 +5,7 @@ import { type DeviceConv, type DeviceTensor, type Ops, PLAIN } from '../../backe
 import { expected } from '../../core/errors.js';
 import { upsample } from './carafe-pack.js';
 import type { StateDict } from './state-dict.js';
-
-export const UPSAMPLERS = [
-  'nearest',
-  'bilinear',
-  'nearest-conv',
-  'bilinear-conv',
-  'deconv',
-  'pixel-shuffle',
-  'gum',
-  'spatial-attention',
-  'carafe',
-  'dysample',
-] as const;
-export type UpsamplerName = (typeof UPSAMPLERS)[number];
+import type { UpsamplerName } from './upsampler-names.js';
 
 /** x [n, h, w, c] -> [n, 2h, 2w, c]; x is still there. */
 export type Upsampler = (ops: Ops, x: DeviceTensor) => DeviceTensor;
@@ -64,7 +51,7 @@ export function loadUpsampler(weights: StateDict, name: string, kind: UpsamplerN
 }
 
 /** Every value SCALE x SCALE times: a reassembly whose window is the pixel itself. */
-function nearest(ops: Ops, x: DeviceTensor): DeviceTensor {
+export function nearest(ops: Ops, x: DeviceTensor): DeviceTensor {
   const [n, h, w] = x.shape;
   const ones = ops.input(new Float32Array(n * h * w * SCALE ** 2).fill(1), [n, h, w, SCALE ** 2]);
   return consume(ops, ones, (kernels) =>

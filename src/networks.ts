@@ -1,0 +1,23 @@
+// The entry `carafe-web/networks`: whole architectures with the weights that people have trained.
+export type { CheckpointSource } from './api/checkpoint.js';
+export type { FileSource } from './api/load.js';
+export {
+  createNetwork,
+  type FpnOptions,
+  type GlobalLocalOptions,
+  type MaskHeadOptions,
+  type Network,
+  type NetworkOptions,
+  type OptionsOfNetwork,
+  type PartialConvOptions,
+  type UperNetOptions,
+} from './api/network.js';
+export type { TensorLike } from './api/options.js';
+export type { BackendName } from './backends/backend.js';
+export type { Rejection } from './backends/select.js';
+export { CarafeError, type ErrorCode } from './core/errors.js';
+export type { Layout, Normalizer } from './core/shapes.js';
+export type { Shape, Tensor } from './core/tensor.js';
+export type { NetworkName } from './engine/network.js';
+export type { UperNetPlace } from './engine/networks/upernet.js';
+export type { UpsamplerName } from './engine/networks/upsampler-names.js';
