@@ -72,21 +72,17 @@ const options = {
   external: ['sharp', 'onnxruntime-web', 'node:*', 'fs', 'module', 'path', 'url'], // the last four: as the command line's packages name them
 };
 
-// The worker is a script, not a module: see src/worker/spawn.ts.
-const worker = await build({
-  ...options,
-  entryPoints: { 'carafe-web-worker': 'src/worker/host.ts' },
-  format: 'iife',
-  minify: true,
-  plugins: [esbuildAssets, replace(/\/reference-backend\.js$/, 'src/worker/no-reference.ts'), ...withoutNetworkOps],
-});
-await minify(join(dist, 'carafe-web-worker.js'));
+// Workers are scripts, not modules: see src/worker/spawn.ts.
+const noReference = replace(/\/reference-backend\.js$/, 'src/worker/no-reference.ts');
+const worker = await buildWorker('carafe-web-worker', 'src/worker/upscaler-worker.ts', withoutNetworkOps);
+const networksWorker = await buildWorker('carafe-web-networks-worker', 'src/worker/networks-worker.ts', []);
 
 const entries = await build({
   ...options,
   entryPoints: {
     index: 'src/index.ts',
     core: 'src/core.ts',
+    networks: 'src/networks.ts',
     onnx: 'src/onnx/index.ts',
     backward: 'src/backward.ts',
     cli: 'src/cli/main.ts',
@@ -114,7 +110,7 @@ await build({
   loader: { '.safetensors': 'binary' },
 });
 await declarations();
-writeFileSync(join(dist, 'third-party-licenses.txt'), licenses(worker, entries));
+writeFileSync(join(dist, 'third-party-licenses.txt'), licenses(worker, networksWorker, entries));
 
 // What an earlier build left, last: a process that runs the old files keeps them while this one works.
 removeOlderThan(dist, started - 1000);
@@ -128,6 +124,18 @@ for (const name of readdirSync(dist).filter((file) => /\.(js|wasm)$/.test(file))
 
 function assemble(entry, target) {
   run('npx', ['--no-install', 'asc', `assembly/${entry}.ts`, '--config', 'asconfig.json', '--target', target]);
+}
+
+async function buildWorker(name, entry, plugins) {
+  const built = await build({
+    ...options,
+    entryPoints: { [name]: entry },
+    format: 'iife',
+    minify: true,
+    plugins: [esbuildAssets, noReference, ...plugins],
+  });
+  await minify(join(dist, `${name}.js`));
+  return built;
 }
 
 async function deflateBuilds(entry, targets, deflated) {
@@ -162,6 +170,7 @@ async function declarations() {
     input: {
       index: join(root, 'src/index.ts'),
       core: join(root, 'src/core.ts'),
+      networks: join(root, 'src/networks.ts'),
       onnx: join(root, 'src/onnx/index.ts'),
       backward: join(root, 'src/backward.ts'),
     },

@@ -1,4 +1,5 @@
-"""Golden vectors of whole networks from torch in float64, for test/golden/networks.safetensors.
+"""Golden vectors of whole networks from torch in float64, for test/golden/networks.safetensors; and a detector's
+checkpoint with two of them, `neck` and `roi_head.mask_head`, for test/golden/checkpoints/detector.pth.
 
   python3 golden_networks.py [--out ../test/golden]
 
@@ -397,9 +398,16 @@ def cases():
     return out
 
 
+def save_detector(path):
+    parts = {'neck': Fpn([6, 8, 12], 8, 'carafe'), 'roi_head.mask_head': MaskHead(6, 8, 3, 'carafe', 2)}
+    state = {f'{prefix}.{name}': drawn(name, tuple(value.shape)).float() for prefix, module in parts.items() for name, value in module.state_dict().items()}
+    torch.save({'meta': {'epoch': 12}, 'state_dict': state}, path)
+
+
 if __name__ == '__main__':
     arg = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arg.add_argument('--out', default=os.path.join(HERE, '..', 'test', 'golden'))
     o = arg.parse_args()
     torch.set_num_threads(1)
     cases().save(o.out, 'python3 golden_networks.py')
+    save_detector(os.path.join(o.out, 'checkpoints', 'detector.pth'))

@@ -10,20 +10,22 @@ import { OnnxGraph } from './onnx.js';
 
 /** groups = 1. @param {OperatorShape} shape @param {ReturnType<typeof import('../data.js').operatorData>['weights']} weights */
 export function operatorGraphs(shape, weights) {
-  return { smart: smart(shape, weights), matmul: matmul(shape, weights) };
+  const { c, h, w, scale: s } = shape;
+  const graph = (carafe) => {
+    const g = new OnnxGraph();
+    const y = carafe(g, g.input('x', [1, c, h, w]), shape, weights);
+    return g.finish([y, [1, c, h * s, w * s]]);
+  };
+  return { smart: graph(smart), matmul: graph(matmul) };
 }
 
-function logits(g, { c, h, w, kEnc }, { compress, encode }) {
-  const x = g.input('x', [1, c, h, w]);
-  return { x, encoded: conv(g, conv(g, x, compress, 1), encode, kEnc) };
-}
+const logits = (g, x, { kEnc }, { compress, encode }) => conv(g, conv(g, x, compress, 1), encode, kEnc);
 
-function smart(shape, weights) {
+export function smart(g, x, shape, weights) {
   const { c, h, w, scale: s, kUp } = shape;
-  const g = new OnnxGraph();
-  const { x, encoded } = logits(g, shape, weights);
   const taps = kUp * kUp;
-  const kernels = g.node('Softmax', [g.node('Reshape', [encoded, g.ints(1, taps, s * s, h, w)])], { axis: 1 });
+  const rows = g.node('Reshape', [logits(g, x, shape, weights), g.ints(1, taps, s * s, h, w)]);
+  const kernels = g.node('Softmax', [rows], { axis: 1 });
   const r = (kUp - 1) / 2;
   const padded = g.node('Reshape', [
     g.node('Pad', [x, g.ints(0, 0, r, r, 0, 0, r, r)]),
@@ -33,20 +35,17 @@ function smart(shape, weights) {
     g.node('Mul', [window(g, padded, tap, shape, 3), slice(g, kernels, [1], [tap], [tap + 1])]),
   );
   const sum = products.reduce((a, b) => g.node('Add', [a, b]));
-  const y = g.node('DepthToSpace', [g.node('Reshape', [sum, g.ints(1, c * s * s, h, w)])], {
+  return g.node('DepthToSpace', [g.node('Reshape', [sum, g.ints(1, c * s * s, h, w)])], {
     blocksize: s,
     mode: 'CRD',
   });
-  return g.finish(y, [1, c, h * s, w * s]);
 }
 
-function matmul(shape, weights) {
+export function matmul(g, x, shape, weights) {
   const { c, h, w, scale: s, kUp } = shape;
-  const g = new OnnxGraph();
-  const { x, encoded } = logits(g, shape, weights);
   const taps = kUp * kUp;
-  const rows = g.node('Transpose', [g.node('Reshape', [encoded, g.ints(taps, s * s, h * w)])], { perm: [2, 1, 0] });
-  const kernels = g.node('Softmax', [rows], { axis: 2 });
+  const encoded = g.node('Reshape', [logits(g, x, shape, weights), g.ints(taps, s * s, h * w)]);
+  const kernels = g.node('Softmax', [g.node('Transpose', [encoded], { perm: [2, 1, 0] })], { axis: 2 });
   const r = (kUp - 1) / 2;
   const padded = g.node('Pad', [g.node('Transpose', [x], { perm: [0, 2, 3, 1] }), g.ints(0, r, r, 0, 0, r, r, 0)]);
   const windows = g.node(
@@ -56,7 +55,7 @@ function matmul(shape, weights) {
   );
   const product = g.node('MatMul', [kernels, g.node('Reshape', [windows, g.ints(h * w, taps, c)])]);
   const y = g.node('Transpose', [g.node('Reshape', [product, g.ints(h, w, s, s, c)])], { perm: [4, 0, 2, 1, 3] });
-  return g.finish(g.node('Reshape', [y, g.ints(1, c, h * s, w * s)]), [1, c, h * s, w * s]);
+  return g.node('Reshape', [y, g.ints(1, c, h * s, w * s)]);
 }
 
 /**
@@ -107,7 +106,7 @@ function luma(file, h, w, variant) {
   }
   const base = conv(g, g.node('Pad', [y, g.ints(0, 0, 2, 2, 0, 0, 2, 2)], { mode: 'edge' }), bicubicWeights(s), 1);
   const out = g.node('Add', [base, g.node('Reshape', [detail, g.ints(1, s * s, h, w)])]);
-  return g.finish(g.node('DepthToSpace', [out], { blocksize: s, mode: 'CRD' }), [1, 1, h * s, w * s]);
+  return g.finish([g.node('DepthToSpace', [out], { blocksize: s, mode: 'CRD' }), [1, 1, h * s, w * s]]);
 }
 
 /** Of scale 2: Keys' cubic with a = -0.5 at half-pixel centres reaches two pixels to each side. */
@@ -154,11 +153,11 @@ export function plainGraph(h, w) {
     blocksize: s,
     mode: 'CRD',
   });
-  return g.finish(y, [1, 3, h * s, w * s]);
+  return g.finish([y, [1, 3, h * s, w * s]]);
 }
 
 /** @param {OnnxGraph} g @param {string} x @param {{ weights: any, bias?: any }} parameters @param {number} k */
-function conv(g, x, { weights, bias }, k) {
+export function conv(g, x, { weights, bias }, k) {
   const r = (k - 1) / 2;
   return g.node(
     'Conv',
@@ -173,7 +172,7 @@ function window(g, padded, tap, { h, w, kUp }, axis) {
   return slice(g, padded, [axis, axis + 1], [ky, kx], [ky + h, kx + w]);
 }
 
-function slice(g, x, axes, starts, ends) {
+export function slice(g, x, axes, starts, ends) {
   return g.node('Slice', [x, g.ints(...starts), g.ints(...ends), g.ints(...axes)]);
 }
 

@@ -36,14 +36,14 @@ export class OnnxGraph {
     return output;
   }
 
-  /** The .onnx file with one output. */
-  finish(output, shape) {
+  /** The .onnx file. @param {[name: string, shape: number[]][]} outputs */
+  finish(...outputs) {
     const graph = [
       ...this.#nodes.map((node) => message(1, node)),
       text(2, 'graph'),
       ...this.#initializers.map((tensor) => message(5, tensor)),
       ...this.#inputs.map((value) => message(11, value)),
-      message(12, valueInfo(output, shape)),
+      ...outputs.map(([name, shape]) => message(12, valueInfo(name, shape))),
     ];
     return Buffer.concat([integer(1, 8), message(7, graph), message(8, [text(1, ''), integer(2, OPSET)])]);
   }

@@ -1,5 +1,6 @@
 // Whole architectures on tensors: the networks of networks/ that people have trained elsewhere, by name.
 import type { Backend } from '../backends/backend.js';
+import type { BackendRequest } from '../backends/select.js';
 import { expected } from '../core/errors.js';
 import type { Layout, Normalizer } from '../core/shapes.js';
 import type { Shape, Tensor } from '../core/tensor.js';
@@ -16,7 +17,6 @@ import { loadMaskHead, type MaskHeadSettings } from './networks/mask-head.js';
 import { StateDict, type Tensors } from './networks/state-dict.js';
 import { loadUperNet, type UperNetSettings } from './networks/upernet.js';
 import { Session, type Spec } from './session.js';
-import type { OpenRequest } from './specs.js';
 
 export interface NetworkSettings {
   fpn: FpnSettings;
@@ -81,8 +81,8 @@ export const network = {
   },
 } satisfies Spec<NetworkOptions, object>;
 
-/** Any other request is for the upscaler's worker. */
-export function openNetwork({ spec: _, options, ...request }: OpenRequest): Promise<Session> {
+/** As openSession of specs.ts: of this network, and in this worker, alone. */
+export function openNetwork({ options, ...request }: BackendRequest & { readonly options: unknown }): Promise<Session> {
   return Session.open(network, request, options);
 }
 

@@ -45,7 +45,11 @@ beforeAll(() => {
   app = tarball.app('app');
   writeFileSync(join(app, 'package.json'), '{ "type": "module" }');
   copyFileSync(join(root, 'test/images/car.png'), join(app, 'photo.jpg')); // sharp looks at bytes, not at names
-  copyFileSync(join(root, 'test/golden/checkpoints/mmcv.pth'), join(app, 'model.pth'));
+  for (const [file, name] of [
+    ['mmcv', 'model'],
+    ['detector', 'detector'],
+  ])
+    copyFileSync(join(root, `test/golden/checkpoints/${file}.pth`), join(app, `${name}.pth`));
   for (const name of ['sharp', 'webgpu'])
     symlinkSync(join(root, 'node_modules', name), join(app, 'node_modules', name));
 });

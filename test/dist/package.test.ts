@@ -74,7 +74,14 @@ describe('the packed tarball', () => {
   });
 
   test('has source maps that carry their sources', () => {
-    for (const file of ['dist/carafe-web-worker.js', 'dist/index.js', 'dist/core.js', 'dist/inline.js']) {
+    for (const file of [
+      'dist/carafe-web-worker.js',
+      'dist/carafe-web-networks-worker.js',
+      'dist/networks.js',
+      'dist/index.js',
+      'dist/core.js',
+      'dist/inline.js',
+    ]) {
       expect(readFileSync(join(installed, file), 'utf8')).toContain(`//# sourceMappingURL=${file.slice(5)}.map`);
       expect(files).toContain(`${file}.map`);
     }
@@ -244,13 +251,28 @@ describe('examples run', () => {
   }
 });
 
-test('the worker is beside the chunk that looks for it, which is known by its name', () => {
-  const dist = join(root, 'dist');
-  expect(existsSync(join(dist, 'carafe-web-worker.js'))).toBe(true);
-  const bundles = readdirSync(dist).filter(
-    (file) =>
-      file.endsWith('.js') &&
-      readFileSync(join(dist, file), 'utf8').includes('new URL("./carafe-web-worker.js", import.meta.url)'),
-  );
-  expect(bundles).toEqual([expect.stringMatching(/^carafe-web-[a-z-]+-[A-Z0-9]{8}\.js$/)]); // fileIsThere in src/worker/spawn.ts
+test.each(['carafe-web-worker.js', 'carafe-web-networks-worker.js'])(
+  '%s is beside the chunk that looks for it, which is known by its name',
+  (worker) => {
+    const dist = join(root, 'dist');
+    expect(existsSync(join(dist, worker))).toBe(true);
+    const bundles = readdirSync(dist).filter(
+      (file) =>
+        file.endsWith('.js') &&
+        readFileSync(join(dist, file), 'utf8').includes(`new URL("./${worker}", import.meta.url)`),
+    );
+    expect(bundles).toEqual([expect.stringMatching(/^carafe-web-[a-z-]+-[A-Z0-9]{8}\.js$/)]); // fileIsThere in src/worker/spawn.ts
+  },
+);
+
+test('the upscaler’s worker has nothing of whole networks', () => {
+  const { sources } = JSON.parse(readFileSync(join(root, 'dist/carafe-web-worker.js.map'), 'utf8')) as {
+    sources: string[];
+  };
+  expect(sources).toContain('../src/engine/networks/carafe-luma.ts');
+  expect(sources.filter((file) => /grid-sample|average-pool|network-ops\.ts$|upernet|fpn/.test(file))).toEqual([
+    '../src/worker/no-network-ops.ts',
+  ]);
+  const kernels = WebAssembly.Module.exports(new WebAssembly.Module(readFileSync(join(root, 'dist/carafe-simd.wasm'))));
+  expect(kernels.map(({ name }) => name)).not.toContain('gridSample');
 });

@@ -69,7 +69,9 @@ export class StateDict {
     name: string,
     sizes: { readonly cIn?: number; readonly cOut?: number; readonly k?: number } = {},
   ): ConvWeights {
-    const module = this.has(`${name}.conv.weight`);
+    const module = [...this.#tensors.keys()].some(
+      (key) => /^(conv|bn|gn)\./.test(key.slice(name.length + 1)) && key.startsWith(`${name}.`),
+    );
     const conv = module ? `${name}.conv` : name;
     const [cOut, cIn, k, kx] = this.shape(`${conv}.weight`);
     const wanted = [sizes.cOut ?? cOut, sizes.cIn ?? cIn, sizes.k ?? k, sizes.k ?? k];
