@@ -59,5 +59,6 @@ describe('golden networks', () => {
     );
   });
 
-  for (const { name, open } of allBackends) describe(name, () => goldenArchitectures(bytes, open, { test: it }));
+  for (const { name, open } of allBackends) // Seconds of a network of usual size are spent once for each kind of backend.
+    describe(name, () => goldenArchitectures(bytes, open, { test: it }, ['wasm-simd', 'webgpu'].includes(name)));
 });

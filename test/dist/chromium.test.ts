@@ -103,6 +103,32 @@ describe('upscale', () => {
   });
 });
 
+test('a network out of a checkpoint, in its own worker, on wasm and on webgpu', async () => {
+  requests.length = 0;
+  const { infos, shapes, most } = await inPage<{ infos: object[]; shapes: number[][]; most: number }>(`
+    const { createNetwork } = await import('/dist/networks.js');
+    const map = (c, h, w) => ({ data: Float32Array.from({ length: c * h * w }, (_, i) => Math.sin(i)), shape: [1, c, h, w] });
+    const maps = [map(6, 9, 13), map(8, 5, 7), map(12, 3, 4)];
+    const file = new URL('/test/golden/checkpoints/detector.pth', location.href);
+    const [infos, results] = [[], []];
+    for (const backend of ['wasm', 'webgpu']) {
+      const fpn = await createNetwork('fpn', file, { prefix: 'neck', backend });
+      results.push(await fpn.run(maps));
+      infos.push(fpn.info);
+      fpn.dispose();
+    }
+    const most = Math.max(...results[0].flatMap(({ data }, i) => [...data].map((v, k) => Math.abs(v - results[1][i].data[k]))));
+    return { infos, shapes: results[0].map(({ shape }) => shape), most };`);
+  expect(infos).toMatchObject(['wasm', 'webgpu'].map((backend) => ({ backend, thread: 'worker', rejected: [] })));
+  expect(requests.filter((path) => path.endsWith('/carafe-web-networks-worker.js'))).not.toHaveLength(0);
+  expect(shapes).toEqual([
+    [1, 8, 9, 13],
+    [1, 8, 5, 7],
+    [1, 8, 3, 4],
+  ]);
+  expect(most).toBeLessThan(1e-4);
+});
+
 test('files, bitmaps and canvases in, PNG and ImageBitmap out', async () => {
   expect(
     await inPage(`

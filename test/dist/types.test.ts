@@ -17,6 +17,9 @@ const everywhere = `
 import { carafe, CarafeError, createCarafe, createUpscaler, upscale, type Tensor } from 'carafe-web';
 import * as core from 'carafe-web/core';
 import * as inline from 'carafe-web/inline';
+import { createNetwork, type UpsamplerName } from 'carafe-web/networks';
+import 'carafe-web/networks-worker';
+import 'carafe-web/networks-simd.wasm';
 import simd from 'carafe-web/simd.wasm';
 import relaxed from 'carafe-web/relaxed.wasm';
 import bytes from 'carafe-web/models/base-x2.js';
@@ -33,6 +36,11 @@ export async function use(data: Uint8Array, features: Tensor): Promise<number> {
   const module = await createCarafe({ encode: { weights: features } });
   const { shape } = await module.upsample(await carafe(features, features));
   await module[Symbol.asyncDispose]();
+  const upsampler: UpsamplerName = 'dysample';
+  const fpn = await createNetwork('fpn', data, { prefix: 'neck', order: 'act-conv-norm', upsampler });
+  const [level]: Tensor[] = await fpn.run([features]);
+  // @ts-expect-error: an option of another network
+  await createNetwork('fpn', data, { poolScales: [level.shape[0]] });
   try {
     // @ts-expect-error: no such name
     await upscale(big, { backend: 'cuda' });
