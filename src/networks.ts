@@ -20,4 +20,4 @@ export type { Layout, Normalizer } from './core/shapes.js';
 export type { Shape, Tensor } from './core/tensor.js';
 export type { NetworkName } from './engine/network.js';
 export type { UperNetPlace } from './engine/networks/upernet.js';
-export type { UpsamplerName } from './engine/networks/upsampler-names.js';
+export type { NetworkUpsampler } from './engine/networks/upsampler-names.js';

@@ -7,7 +7,7 @@ import type { Tensor } from '../core/tensor.js';
 import type { NetworkName, NetworkSettings } from '../engine/network.js';
 import type { Tensors } from '../engine/networks/state-dict.js';
 import type { UperNetPlace } from '../engine/networks/upernet.js';
-import { UPSAMPLERS, type UpsamplerName } from '../engine/networks/upsampler-names.js';
+import { UPSAMPLERS, type NetworkUpsampler } from '../engine/networks/upsampler-names.js';
 import { openPool, type Pool, type PoolInfo } from '../worker/pool.js';
 import { type CheckpointSource, readSource } from './checkpoint.js';
 import {
@@ -29,7 +29,7 @@ export interface NetworkOptions extends BackendOptions, ThreadOptions {
   /** Of the names of its tensors in the checkpoint: 'neck' where they begin with `neck.`; default none. */
   prefix?: string;
   /** Default 'carafe'. */
-  upsampler?: UpsamplerName;
+  upsampler?: NetworkUpsampler;
   /** Of the tensors in and out; default 'NCHW'. */
   layout?: Layout;
   /** Of batch norm; default 1e-5. */
@@ -174,7 +174,7 @@ async function readTensors(source: CheckpointSource, prefix: string): Promise<Te
     import('../models/stored-tensor.js'),
   ]);
   const begins = prefix === '' || prefix.endsWith('.') ? prefix : `${prefix}.`;
-  const all = [...readCheckpoint(bytes)];
+  const all = [...readCheckpoint(bytes).tensors];
   const wanted = all.filter(([name, { dtype }]) => name.startsWith(begins) && /F/.test(dtype));
   if (wanted.length === 0)
     throw expected('ModelInvalid', 'prefix', `that of a tensor, such as "${all[0]?.[0]}"`, JSON.stringify(prefix));
@@ -183,7 +183,7 @@ async function readTensors(source: CheckpointSource, prefix: string): Promise<Te
   );
 }
 
-const upsamplerOf = ({ upsampler = 'carafe' }: NetworkOptions): { upsampler: UpsamplerName } => {
+const upsamplerOf = ({ upsampler = 'carafe' }: NetworkOptions): { upsampler: NetworkUpsampler } => {
   oneOf('upsampler', upsampler, UPSAMPLERS);
   return { upsampler };
 };

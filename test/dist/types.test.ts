@@ -17,7 +17,7 @@ const everywhere = `
 import { carafe, CarafeError, createCarafe, createUpscaler, upscale, type Tensor } from 'carafe-web';
 import * as core from 'carafe-web/core';
 import * as inline from 'carafe-web/inline';
-import { createNetwork, type UpsamplerName } from 'carafe-web/networks';
+import { createNetwork, type NetworkUpsampler } from 'carafe-web/networks';
 import 'carafe-web/networks-worker';
 import 'carafe-web/networks-simd.wasm';
 import simd from 'carafe-web/simd.wasm';
@@ -36,7 +36,7 @@ export async function use(data: Uint8Array, features: Tensor): Promise<number> {
   const module = await createCarafe({ encode: { weights: features } });
   const { shape } = await module.upsample(await carafe(features, features));
   await module[Symbol.asyncDispose]();
-  const upsampler: UpsamplerName = 'dysample';
+  const upsampler: NetworkUpsampler = 'dysample';
   const fpn = await createNetwork('fpn', data, { prefix: 'neck', order: 'act-conv-norm', upsampler });
   const [level]: Tensor[] = await fpn.run([features]);
   // @ts-expect-error: an option of another network

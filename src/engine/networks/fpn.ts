@@ -5,12 +5,12 @@ import { type DeviceConv, type DeviceTensor, type Ops, PLAIN } from '../../backe
 import { expected } from '../../core/errors.js';
 import type { Shape } from '../../core/tensor.js';
 import type { StateDict } from './state-dict.js';
-import type { UpsamplerName } from './upsampler-names.js';
+import type { NetworkUpsampler } from './upsampler-names.js';
 import { loadUpsampler, type Upsampler } from './upsamplers.js';
 import type { LoadedNetwork } from './loaded-network.js';
 
 export interface FpnSettings {
-  readonly upsampler: UpsamplerName;
+  readonly upsampler: NetworkUpsampler;
   readonly order: 'conv-norm-act' | 'act-conv-norm';
   readonly activation: 'none' | 'relu';
   readonly startLevel: number;

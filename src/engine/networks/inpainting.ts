@@ -9,13 +9,13 @@ import { type CarafeStages, predictKernels } from './carafe-pack.js';
 import { checkPyramid, cropped } from './fpn.js';
 import type { LoadedNetwork } from './loaded-network.js';
 import type { StateDict } from './state-dict.js';
-import type { UpsamplerName } from './upsampler-names.js';
+import type { NetworkUpsampler } from './upsampler-names.js';
 import { consume, loadDeconv, loadUpsampler, nearest, type Upsampler } from './upsamplers.js';
 
 const PIXEL = { scale: 1, kUp: 1, groups: 1 }; // a reassembly of the pixel alone: a product with one value for each
 
 export interface GlobalLocalSettings {
-  readonly upsampler: UpsamplerName;
+  readonly upsampler: NetworkUpsampler;
   /** The layers that enlarge: `dec3` and `dec5`. */
   readonly upsampled: readonly number[];
   readonly output: 'clip' | 'sigmoid';
@@ -61,7 +61,7 @@ export function loadGlobalLocal(weights: StateDict, settings: GlobalLocalSetting
 
 export interface PartialConvSettings {
   /** Of the maps. Masks go through CARAFE's kernels, else through 'nearest'. */
-  readonly upsampler: UpsamplerName;
+  readonly upsampler: NetworkUpsampler;
   /** Channels of the deepest map; undefined: those of its CARAFE layer, or half of what the first layer reads. */
   readonly deepest?: number;
   /** Of leaky ReLU, after every layer but the last. */

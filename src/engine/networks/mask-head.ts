@@ -3,11 +3,11 @@
 import { type DeviceTensor, type Ops, PLAIN } from '../../backends/backend.js';
 import type { LoadedNetwork } from './loaded-network.js';
 import type { StateDict } from './state-dict.js';
-import type { UpsamplerName } from './upsampler-names.js';
+import type { NetworkUpsampler } from './upsampler-names.js';
 import { consume, loadDeconv, loadUpsampler } from './upsamplers.js';
 
 export interface MaskHeadSettings {
-  readonly upsampler: UpsamplerName;
+  readonly upsampler: NetworkUpsampler;
 }
 
 /** @throws {CarafeError} ModelInvalid */

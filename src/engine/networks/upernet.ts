@@ -8,13 +8,13 @@ import { expected } from '../../core/errors.js';
 import { checkPyramid, cropped } from './fpn.js';
 import type { LoadedNetwork } from './loaded-network.js';
 import type { StateDict } from './state-dict.js';
-import type { UpsamplerName } from './upsampler-names.js';
+import type { NetworkUpsampler } from './upsampler-names.js';
 import { consume, loadUpsampler, type Upsampler } from './upsamplers.js';
 
 export type UperNetPlace = 'ppm' | 'fpn' | 'fuse';
 
 export interface UperNetSettings {
-  readonly upsampler: UpsamplerName;
+  readonly upsampler: NetworkUpsampler;
   /** Where the upsampler is; elsewhere bilinear to the size wanted. */
   readonly places: readonly UperNetPlace[];
   readonly poolScales: readonly number[];

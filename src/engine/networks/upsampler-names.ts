@@ -1,5 +1,10 @@
 // The upsamplers that upsamplers.ts makes, for whoever asks for one: the page does not need the rest.
-export const UPSAMPLERS = [
+import type { UpsamplerName } from '../../core/cost.js';
+
+/** Those of the paper's table 2, and DySample. */
+export type NetworkUpsampler = UpsamplerName | 'dysample';
+
+export const UPSAMPLERS: readonly NetworkUpsampler[] = [
   'nearest',
   'bilinear',
   'nearest-conv',
@@ -10,5 +15,4 @@ export const UPSAMPLERS = [
   'spatial-attention',
   'carafe',
   'dysample',
-] as const;
-export type UpsamplerName = (typeof UPSAMPLERS)[number];
+];

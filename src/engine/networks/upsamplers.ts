@@ -5,7 +5,7 @@ import { type DeviceConv, type DeviceTensor, type Ops, PLAIN } from '../../backe
 import { expected } from '../../core/errors.js';
 import { upsample } from './carafe-pack.js';
 import type { StateDict } from './state-dict.js';
-import type { UpsamplerName } from './upsampler-names.js';
+import type { NetworkUpsampler } from './upsampler-names.js';
 
 /** x [n, h, w, c] -> [n, 2h, 2w, c]; x is still there. */
 export type Upsampler = (ops: Ops, x: DeviceTensor) => DeviceTensor;
@@ -13,7 +13,7 @@ export type Upsampler = (ops: Ops, x: DeviceTensor) => DeviceTensor;
 const SCALE = 2;
 
 /** @param name of the layer; its tensors' names begin with `name.`. @throws {CarafeError} ModelInvalid */
-export function loadUpsampler(weights: StateDict, name: string, kind: UpsamplerName, c: number): Upsampler {
+export function loadUpsampler(weights: StateDict, name: string, kind: NetworkUpsampler, c: number): Upsampler {
   switch (kind) {
     case 'nearest':
       return nearest;
