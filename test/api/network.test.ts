@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { createNetwork, type NetworkName, type OptionsOfNetwork } from 'carafe-web/networks';
 import { CarafeError } from 'carafe-web';
 import { describe, expect, it } from 'vitest';
+import type { Tensors } from '../../src/engine/networks/state-dict.js';
+import { writeSafetensors } from '../../src/models/safetensors-writer.js';
 import { parseSafetensors } from '../../src/models/safetensors.js';
 import { drawnInputs, drawnTensors, type NetworkCase } from '../conformance/golden-networks.js';
 import { goldenCases } from '../conformance/golden.js';
@@ -15,28 +17,8 @@ const { tensors } = parseSafetensors(golden);
 const cases = new Map(goldenCases<NetworkCase>(golden).map(({ name, params }) => [name, params]));
 const detector = read('../golden/checkpoints/detector.pth');
 
-/** A state-dict as a .safetensors file. */
-function safetensors(state: Record<string, { data: Float32Array; shape: readonly number[] }>): Uint8Array {
-  let end = 0;
-  const header = Object.fromEntries(
-    Object.entries(state).map(([name, { data, shape }]) => [
-      name,
-      { dtype: 'F32', shape, data_offsets: [end, (end += data.byteLength)] },
-    ]),
-  );
-  const text = new TextEncoder().encode(
-    JSON.stringify(header).padEnd(Math.ceil(JSON.stringify(header).length / 8) * 8),
-  );
-  const bytes = new Uint8Array(8 + text.length + end);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(text.length), true);
-  bytes.set(text, 8);
-  let at = 8 + text.length;
-  for (const { data } of Object.values(state)) {
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
-    at += data.byteLength;
-  }
-  return bytes;
-}
+const safetensors = (state: Tensors): Uint8Array =>
+  writeSafetensors({ tensors: new Map(Object.entries(state)), metadata: {} });
 
 function expectOutputs(got: { data: Float32Array; shape: readonly number[] }[], name: string): void {
   const { outputs } = cases.get(name)!;
@@ -95,7 +77,7 @@ describe('every architecture by its options', () => {
 describe('what is wrong is named', () => {
   const fpn = cases.get('fpn norm, activation')!;
   const state = drawnTensors(fpn);
-  const opened = (changed: Record<string, { data: Float32Array; shape: readonly number[] }>, options = {}) =>
+  const opened = (changed: Tensors, options = {}) =>
     rejection(createNetwork('fpn', safetensors(changed), { backend: 'wasm', thread: 'inline', ...options }));
   const without = (name: string) => Object.fromEntries(Object.entries(state).filter(([key]) => key !== name));
 
