@@ -1,5 +1,5 @@
 // Pictures enlarged, by every method there is, and how long it takes here.
-import { type BackendName, CarafeError, createUpscaler, type Upscaler } from 'carafe-web';
+import { type BackendName, CarafeError, createUpscaler, type Progress, type Restore, type Upscaler } from 'carafe-web';
 import { context2d } from './dom.js';
 import { type Picture, pixelsOf } from './picture.js';
 import { type Filter, resampling } from './resample.js';
@@ -21,6 +21,8 @@ export const METHOD_NAMES: Readonly<Record<Method, string>> = {
 export interface Settings {
   readonly scale: 2 | 3 | 4;
   readonly backend: 'auto' | 'webgpu' | 'wasm';
+  /** 0 clean .. 1 heavy JPEG and noise. */
+  readonly restore: number | 'auto';
 }
 
 export interface Result {
@@ -28,6 +30,8 @@ export interface Result {
   readonly seconds: number;
   /** How, in words. */
   readonly how: string;
+  /** Where the dial was, and why. */
+  readonly restore?: Restore;
 }
 
 export interface Run {
@@ -77,11 +81,14 @@ export class Enlarger {
     signal.throwIfAborted();
     const begun = performance.now();
     let tiles = 1;
-    const report = ({ done, total }: { done: number; total: number }): void => {
-      tiles = total;
-      onProgress(done / total);
+    let restore: Restore | undefined;
+    const report = (progress: Progress): void => {
+      tiles = progress.total;
+      restore = progress.restore;
+      onProgress(progress.done / progress.total);
     };
-    for await (const { x, y, image } of session.tiles(picture.file, { signal, onProgress: report }))
+    const run = { signal, onProgress: report, restore: settings.restore };
+    for await (const { x, y, image } of session.tiles(picture.file, run))
       context.putImageData(
         new ImageData(image.data as Uint8ClampedArray<ArrayBuffer>, image.width, image.height),
         x,
@@ -93,7 +100,7 @@ export class Enlarger {
     if (this.#warm.has(session)) this.times.measured(model, settings.scale, backend, rate);
     this.#warm.add(session);
     const team = workers > 1 ? `, ${workers} workers` : '';
-    return { canvas: context.canvas, seconds, how: `${model} on ${backend} (${details}${team})` };
+    return { canvas: context.canvas, seconds, how: `${model} on ${backend} (${details}${team})`, restore };
   }
 
   /** An upscaler that is kept, with the one before it. */
@@ -159,7 +166,7 @@ export class Times {
   }
 
   /** Seconds for a picture, if it is known. */
-  expected(picture: Picture, model: Model, { scale, backend }: Settings): number | undefined {
+  expected(picture: Picture, model: Model, { scale, backend }: Omit<Settings, 'restore'>): number | undefined {
     const rate = this.#rates.get(`${model} ${scale} ${backend === 'auto' ? this.auto : backend}`);
     if (rate === undefined) return undefined;
     const tiles = Math.ceil(picture.width / 256) * Math.ceil(picture.height / 256);

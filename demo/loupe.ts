@@ -124,9 +124,10 @@ export class Loupe {
       canvas.setAttribute('role', 'img');
       place.append(canvas);
     }
+    const heaviest = Math.max(...kernels.map((kernel) => Math.max(...kernel)));
     for (const [i, kernel] of kernels.entries()) {
       const canvas = place.children[i] as HTMLCanvasElement;
-      drawKernel(canvas, kernel, kUp);
+      drawKernel(canvas, kernel, kUp, heaviest);
       canvas.setAttribute('aria-label', `Kernel of group ${i + 1}: ${[...kernel].map((w) => w.toFixed(2)).join(', ')}`);
     }
     const count = (values: Float32Array): number => values.filter((w) => Math.abs(w) > 1e-4).length;
@@ -179,10 +180,11 @@ function drawWindow(
   context.strokeRect(r * CELL + 1, r * CELL + 1, CELL - 2, CELL - 2);
 }
 
-function drawKernel(canvas: HTMLCanvasElement, kernel: Float32Array, kUp: number): void {
+function drawKernel(canvas: HTMLCanvasElement, kernel: Float32Array, kUp: number, heaviest: number): void {
   canvas.width = canvas.height = kUp * CELL;
   const context = context2d(canvas);
-  for (const [tap, weight] of kernel.entries()) drawCell(context, tap % kUp, Math.floor(tap / kUp), 38, weight);
+  for (const [tap, weight] of kernel.entries())
+    drawCell(context, tap % kUp, Math.floor(tap / kUp), 38, (weight / heaviest) ** 2);
 }
 
 /** @param weight -1..1 */

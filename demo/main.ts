@@ -28,6 +28,8 @@ const KEPT = 80e6; // pixels of results that are kept, so that going back is ins
 const view = byId('view');
 const status = byId('status');
 const progress = byId<HTMLProgressElement>('progress');
+const restoreAuto = byId<HTMLInputElement>('restore-auto');
+const restoreValue = byId<HTMLInputElement>('restore-value');
 const download = byId<HTMLAnchorElement>('download');
 const selects: Record<SideName, HTMLSelectElement> = { left: byId('left'), right: byId('right') };
 
@@ -44,6 +46,7 @@ let file: File | undefined; // the right side's result, encoded
 const settings = (): Settings => ({
   scale: Number(chosen('scale')) as Settings['scale'],
   backend: chosen('backend') as Settings['backend'],
+  restore: restoreAuto.checked ? 'auto' : restoreValue.valueAsNumber,
 });
 const methodOf = (side: SideName): Method => selects[side].value as Method;
 
@@ -122,6 +125,7 @@ async function enlarge(): Promise<void> {
     signal.throwIfAborted();
     status.textContent = `${width} × ${height} in ${secondsInWords(result.seconds)}: ${result.how}`;
     setRunning(false);
+    showRestore(result);
     loupe.refresh();
     await Promise.all([prepareFile(picture, result, signal), showTimes()]);
     void measureOthers(signal);
@@ -144,8 +148,8 @@ async function oneSide(side: SideName, picture: Picture, signal: AbortSignal): P
     if (side === 'right') progress.value = share;
     stage.draw();
   };
-  const { scale, backend } = settings();
-  const key = [picture.id, method, scale, isModel(method) ? backend : ''].join();
+  const { scale, backend, restore } = settings();
+  const key = [picture.id, method, scale, ...(isModel(method) ? [backend, restore] : [])].join();
   const known = results.get(key);
   const result = known ?? (await enlarger.enlarge(picture, method, settings(), { signal, onCanvas: show, onProgress }));
   show(result.canvas);
@@ -197,6 +201,8 @@ function fail(problem: Problem): void {
     byId('name').textContent = 'carafe-web';
   }
   view.setAttribute('aria-label', 'No picture');
+  for (const button of byId('samples').children) button.setAttribute('aria-pressed', 'false');
+  for (const small of document.querySelectorAll('#panel small')) small.textContent = '';
   showCard(byId('cards'), problem, ACTIONS);
 }
 
@@ -244,6 +250,18 @@ async function showTimes(): Promise<void> {
     if (disabled) label.querySelector('small')!.textContent = 'none here';
     else showTime(label, time);
   }
+}
+
+/** What 'auto' found, or what was asked for. */
+function showRestore({ restore }: Result): void {
+  byId<HTMLFieldSetElement>('restore').disabled = !restore;
+  if (restore && restoreAuto.checked) restoreValue.valueAsNumber = restore.value;
+  showDial();
+  byId('found').textContent = restore && restoreAuto.checked ? `Found: ${restore.reason}.` : '';
+}
+
+function showDial(): void {
+  byId<HTMLOutputElement>('restore-shown').value = restoreValue.valueAsNumber.toFixed(2);
 }
 
 function showTime(label: Element, seconds: number | undefined): void {
@@ -418,6 +436,12 @@ function build(): void {
     void enlarge();
   });
   for (const id of ['scale', 'backend']) byId(id).addEventListener('change', () => enlarge());
+  restoreAuto.addEventListener('change', () => enlarge());
+  restoreValue.addEventListener('input', () => {
+    restoreAuto.checked = false;
+    showDial();
+  });
+  restoreValue.addEventListener('change', () => enlarge()); // not while it is dragged
   byId('format').addEventListener('change', () => {
     const result = [...results.values()].find(({ canvas }) => canvas === stage.right?.source);
     if (current && result && running) void prepareFile(current, result, running.signal);
@@ -449,7 +473,9 @@ function followPicture(): void {
     const { scale } = settings();
     const explain = async (x: number, y: number): Promise<PixelExplanation> => {
       if (pixels?.of !== picture) pixels = { of: picture, image: pixelsOf(picture) };
-      return (await enlarger.session(model, settings())).explain(pixels.image, x, y);
+      return (await enlarger.session(model, settings())).explain(pixels.image, x, y, {
+        restore: restoreValue.valueAsNumber,
+      });
     };
     return { scale, width: picture.width * scale, height: picture.height * scale, explain };
   };

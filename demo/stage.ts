@@ -43,10 +43,12 @@ export class Stage {
     this.#canvas = canvas;
     this.#context = context2d(canvas);
     const resized = ([{ contentBoxSize, devicePixelContentBoxSize }]: ResizeObserverEntry[]): void => {
-      const [box] = devicePixelContentBoxSize ?? contentBoxSize; // Safari has no device pixels here
-      const ratio = devicePixelContentBoxSize ? 1 : devicePixelRatio;
-      canvas.width = Math.round(box.inlineSize * ratio);
-      canvas.height = Math.round(box.blockSize * ratio);
+      const [{ inlineSize, blockSize }] = contentBoxSize;
+      // The box in device pixels is right to the pixel; Safari has none, and emulators say CSS pixels.
+      const box = devicePixelContentBoxSize?.[0];
+      const near = box && Math.abs(box.inlineSize - inlineSize * devicePixelRatio) < 2;
+      canvas.width = near ? box.inlineSize : Math.round(inlineSize * devicePixelRatio);
+      canvas.height = near ? box.blockSize : Math.round(blockSize * devicePixelRatio);
       this.#changed();
       this.#paint(); // at once: a canvas that is resized is empty
     };
