@@ -57,7 +57,7 @@ test.each(cards)('the commands of %s make all that they read, and the model at t
       .map((path) => path.replace(/=.*/, ''));
     const trains = script === 'train' || script === 'gpu';
     const read = trains
-      ? files(/--start ((?:[^- ]\S* ?)+)/g).flatMap((list) => list.trim().split(' '))
+      ? files(/--(?:strong-)?start ((?:[^- ]\S* ?)+)/g).flatMap((list) => list.trim().split(' '))
       : paths.slice(0, -1);
     for (const path of read) expect(made, command).toContain(path);
     last = trains ? `${files(/--out (\S+)/g)[0]}/${script === 'gpu' ? 'ends' : 'checkpoint'}.pt` : paths.at(-1)!;
