@@ -27,6 +27,7 @@ export function sections({ meta, ...measured }) {
     kernels: kernelTable,
     operators: operatorTable,
     operatorPeers: operatorPeersTable,
+    backward: backwardTable,
     upscale: upscaleTable,
     upscalePeers: upscalePeersTable,
     linear: linearTable,
@@ -46,6 +47,21 @@ function kernelTable(kernels) {
       number(gfs),
       percent(share),
       number((gfs * cpuMs) / bestMs),
+    ]),
+  );
+}
+
+function backwardTable(shapes) {
+  return table(
+    ['shape', 'MFLOP', 'forward: CPU ms (wall)', 'backward', 'backward / forward', 'GF/s', 'largest error'],
+    shapes.map(({ name, gflop, forward, backward, largestError }) => [
+      name,
+      number(gflop * 1000, 0),
+      `${number(forward.cpuMs)} (${number(forward.wallMs)})`,
+      `${number(backward.cpuMs)} (${number(backward.wallMs)})`,
+      number(backward.cpuMs / forward.cpuMs),
+      number(backward.gfs),
+      largestError.toExponential(1),
     ]),
   );
 }

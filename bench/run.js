@@ -45,6 +45,7 @@ ensureBuild();
 if (peers) ensurePeers();
 
 const { describeRun } = await import('./machine.js');
+const { benchBackward } = await import('./backward.js');
 const { benchKernels } = await import('./kernels.js');
 const { benchOperators } = await import('./operators.js');
 const { benchUpscale } = await import('./upscale.js');
@@ -75,6 +76,8 @@ if (ops)
     'operatorPeers',
     await benchOperators(pick(shapes.operators, shapes.quickOperators), { peers, timing, log }),
   );
+if (ops && !peersAlone)
+  results.backward = await benchBackward(quick ? shapes.quickOperators : shapes.operators.slice(0, 3), { timing, log });
 if (upscale)
   keep('upscale', 'upscalePeers', await benchUpscale(pick(shapes.images, shapes.quickImages), { peers, timing, log }));
 if (upscale && !peersAlone) results.linear = await benchLinear(quick ? shapes.quickSides : shapes.sides, { log });

@@ -85,6 +85,7 @@ const entries = await build({
     networks: 'src/networks.ts',
     onnx: 'src/onnx/index.ts',
     backward: 'src/backward.ts',
+    webgpu: 'src/webgpu.ts',
     cli: 'src/cli/main.ts',
   },
   splitting: true,
@@ -173,6 +174,7 @@ async function declarations() {
       networks: join(root, 'src/networks.ts'),
       onnx: join(root, 'src/onnx/index.ts'),
       backward: join(root, 'src/backward.ts'),
+      webgpu: join(root, 'src/webgpu.ts'),
     },
     plugins: [dts({ tsconfig: join(root, 'scripts/tsconfig.types.json') })],
   });

@@ -25,6 +25,7 @@ export { flops, params, type UpsamplerName, type UpsamplerSizes } from './core/c
 export { explainReassembly, type ReassemblyLevel, type SourcePixel } from './core/explain.js';
 export { CarafeError, type ErrorCode } from './core/errors.js';
 export type { Activation, Normalizer, Padding } from './core/shapes.js';
+export type { Halves } from './core/tag.js';
 export type { ColorSpace, RawImage, RgbaPixels, Shape, Tensor } from './core/tensor.js';
 export type { Layout } from './core/shapes.js';
 export type { Global } from './core/platform.js';

@@ -24,7 +24,7 @@ test(
   'npm run bench -- --quick: all match, and each section has numbers',
   async () => {
     const results = await quick('bench/run.js');
-    expect(Object.keys(results).sort()).toEqual(['kernels', 'linear', 'operators', 'processes', 'upscale']);
+    expect(Object.keys(results).sort()).toEqual(['backward', 'kernels', 'linear', 'operators', 'processes', 'upscale']);
     for (const { ours } of [...results.operators.value, ...results.upscale.value]) {
       expect(Object.keys(ours)).toEqual(expect.arrayContaining(['worker', 'inline', 'inline, plain SIMD']));
       for (const { cpuMs, gfs, share } of Object.values<Record<string, number>>(ours))

@@ -354,15 +354,26 @@ export function checkModule(weights: CarafeWeights, options: CarafeModuleOptions
 }
 
 /** The features of a module's call. @throws {CarafeError} ShapeMismatch, OutOfMemory */
-export function checkFeatures(x: TensorLike, { layout, compress, encode, groups, scale }: CheckedModule): Tensor {
+export function checkFeatures(x: TensorLike, module: CheckedModule): Tensor {
   const tensor = checkTensor('x', x);
-  const channels = tensor.shape[layout === 'NCHW' ? 1 : 3];
+  checkFeaturesShape(tensor.shape, module);
+  return tensor;
+}
+
+/** @throws {CarafeError} ShapeMismatch, OutOfMemory */
+export function checkFeaturesShape(
+  shape: readonly number[],
+  { layout, compress, encode, groups, scale }: CheckedModule,
+): Shape {
+  if (!Array.isArray(shape) || shape.length !== 4 || !shape.every((size, i) => isSize(size) || (i === 0 && size === 0)))
+    throw expected('ShapeMismatch', 'x.shape', 'four positive integers', shape);
+  const channels = shape[layout === 'NCHW' ? 1 : 3];
   const want = (compress ?? encode).weights.shape[1];
   if (channels !== want) throw expected('ShapeMismatch', 'x', `${want} channels in layout ${layout}`, channels);
   if (channels % groups !== 0)
     throw expected('ShapeMismatch', 'groups', `a divisor of the ${channels} channels of "x"`, groups);
-  checkOutput('x', elements(tensor.shape) * scale * scale);
-  return tensor;
+  checkOutput('x', elements(shape as unknown as Shape) * scale * scale);
+  return shape as unknown as Shape;
 }
 
 /** That the kernels of `x` fit into memory: they may be larger than what is reassembled with them. @throws {CarafeError} OutOfMemory */

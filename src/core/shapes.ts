@@ -3,8 +3,8 @@
 // wrongly: an Error, not one of the public API's.
 import type { Shape } from './tensor.js';
 
-export const ACTIVATIONS = ['none', 'relu', 'leaky-relu', 'silu', 'hardswish'] as const;
-export type Activation = (typeof ACTIVATIONS)[number];
+export type Activation = 'none' | 'relu' | 'leaky-relu' | 'silu' | 'hardswish';
+export const ACTIVATIONS: readonly Activation[] = ['none', 'relu', 'leaky-relu', 'silu', 'hardswish'];
 export type Normalizer = 'softmax' | 'sigmoid' | 'sigmoid-normalized';
 export type Padding = 'zero' | 'replicate' | 'reflect';
 export type ResizeMode = 'bilinear' | 'bicubic';

@@ -2,7 +2,9 @@
 //   js node          a program of its own beside photo.jpg and model.pth; `gpu`: with npm's webgpu
 //   js page          a module of a page that shows photo.jpg; in the end there is a canvas or a link. jsx page: a component
 //   js wasm-module   a program whose bundler makes .wasm files compiled modules
-import { execFile } from 'node:child_process';
+//   sh run           commands that the guides run one after the other; what they print is the block of text behind
+//   python run       the same with Debian's torch, where that is: it prints the shapes that inspect has to print
+import { execFile, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -46,14 +48,59 @@ beforeAll(() => {
   writeFileSync(join(app, 'package.json'), '{ "type": "module" }');
   copyFileSync(join(root, 'test/images/car.png'), join(app, 'photo.jpg')); // sharp looks at bytes, not at names
   for (const [file, name] of [
-    ['mmcv', 'model'],
-    ['detector', 'detector'],
+    ['mmcv', 'model.pth'],
+    ['detector', 'detector.pth'],
+    ['mmdet', 'epoch_12.pth'],
+    ['yolo', 'best.pt'],
+    ['yolo', 'state.pth'], // what Python makes of it
+    ['xialipku', 'model.pt'],
   ])
-    copyFileSync(join(root, `test/golden/checkpoints/${file}.pth`), join(app, `${name}.pth`));
-  for (const name of ['sharp', 'webgpu'])
+    copyFileSync(join(root, `test/golden/checkpoints/${file}.pth`), join(app, name));
+  for (const name of ['sharp', 'webgpu', 'onnxruntime-web'])
     symlinkSync(join(root, 'node_modules', name), join(app, 'node_modules', name));
-});
+  for (const block of at('run')) printed.set(block, run(block));
+}, 120_000);
 afterAll(() => tarball?.remove());
+
+const PYTHON = '/usr/bin/python3';
+const hasTorch = spawnSync(PYTHON, ['-c', 'import torch']).status === 0;
+const guides = documents.filter((name) => name.startsWith('docs/guides/'));
+/** Of the blocks that are run one after the other. */
+const printed = new Map<Block, string>();
+
+function run({ place, language, code }: Block): string {
+  if (language === 'python' && !hasTorch) return '';
+  const command = code.replaceAll('npx carafe-web', `node ${join(app, 'node_modules/carafe-web/dist/cli.js')}`);
+  const [program, flags] = language === 'python' ? [PYTHON, ['-c', code]] : ['sh', ['-ec', command]];
+  const { status, stdout, stderr } = spawnSync(program, flags, { cwd: app, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${place} ended with ${status}: ${stderr}`);
+  return stdout;
+}
+
+describe.each(guides)('%s', (name) => {
+  const own = blocks.filter(({ place }) => place.startsWith(`${name}:`));
+  const commands = own.filter(({ language, where }) => language === 'sh' && where === 'run');
+
+  test('what the commands print is what is shown', () => {
+    expect(commands.length).toBeGreaterThan(1);
+    for (const block of commands) {
+      const next = own[own.indexOf(block) + 1];
+      expect(printed.get(block)).toBe(next?.language === 'text' ? next.code : '');
+    }
+  });
+
+  test.skipIf(!hasTorch)('the shapes that Python prints are those that inspect prints', () => {
+    const python = own.find(({ language }) => language === 'python')!;
+    const lines = printed.get(python)!.trim().split('\n');
+    const layers = printed.get(commands[0])!.split(/\n(?! )/);
+    expect(lines.length).toBeGreaterThan(0);
+    expect(python.code.trim().split('\n').length).toBeLessThanOrEqual(10);
+    for (const line of lines) {
+      const [, prefix, shape] = line.match(/^(.+) (encoder \(.+\))$/)!;
+      expect(layers.filter((layer) => layer.startsWith(`${prefix} `) && layer.includes(` ${shape}`))).toHaveLength(1);
+    }
+  });
+});
 
 test('every block of JavaScript says where it runs', () => {
   expect(blocks.length).toBeGreaterThan(12);

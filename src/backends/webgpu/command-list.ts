@@ -112,16 +112,31 @@ export class CommandList {
     if (groups === 0) return; // of no image there is nothing to compute
     const rows = Math.ceil(groups / this.#context.device.limits.maxComputeWorkgroupsPerDimension);
     const layout = this.#context.shared.bindGroupLayout(inputs.length, outputs.length);
-    const resources = [
-      { buffer: this.#pool.uniform(shader.bytes(work.params)) },
-      ...bound.map(({ buffer, bytes }) => ({ buffer: buffer.gpu, size: bytes })),
-    ];
     this.commands.push({
       work,
       pipeline: this.#context.shared.pipeline({ shader, entryPoint, constants, half: this.#context.half }, layout),
-      bindGroup: this.#pool.bindGroup(layout, resources),
+      bindGroup: this.#bind(work),
       workgroups: [Math.ceil(groups / rows), rows],
     });
+  }
+
+  /** Everything, into a pass of the caller's; `places` are buffers to use instead of those of these tensors. */
+  record(pass: GPUComputePassEncoder, places?: ReadonlyMap<Storage, GPUBuffer>, commands = this.commands): void {
+    for (const { work, pipeline, bindGroup, workgroups } of commands) {
+      const moved = places && [...work.inputs, ...work.outputs].some((storage) => places.has(storage));
+      pass.setPipeline(pipeline.value!);
+      pass.setBindGroup(0, moved ? this.#bind(work, places) : bindGroup);
+      pass.dispatchWorkgroups(...workgroups);
+    }
+  }
+
+  /** Gives a tensor's memory back, unless others are in it: from now on it is only a place for a buffer of the caller. */
+  surrender(tensor: GpuTensor): void {
+    const { buffer } = tensor;
+    const shared = this.commands.some(({ work }) =>
+      [...work.inputs, ...work.outputs].some((storage) => storage !== tensor && storage.buffer === buffer),
+    );
+    if (!shared && this.#held.delete(buffer)) this.#pool.discard(buffer);
   }
 
   /** Pipelines that are still being compiled. */
@@ -145,11 +160,7 @@ export class CommandList {
     return batches.map((batch, i) => {
       const encoder = this.#context.device.createCommandEncoder({ label: 'carafe' });
       const pass = encoder.beginComputePass();
-      for (const { pipeline, bindGroup, workgroups } of batch) {
-        pass.setPipeline(pipeline.value!);
-        pass.setBindGroup(0, bindGroup);
-        pass.dispatchWorkgroups(...workgroups);
-      }
+      this.record(pass, undefined, batch);
       pass.end();
       if (i === batches.length - 1) {
         let offset = 0;
@@ -178,6 +189,17 @@ export class CommandList {
     this.#left = true;
     this.#held.forEach(giveBack);
     this.#pool.leave();
+  }
+
+  #bind({ shader, params, inputs, outputs }: Dispatch, places?: ReadonlyMap<Storage, GPUBuffer>): GPUBindGroup {
+    const layout = this.#context.shared.bindGroupLayout(inputs.length, outputs.length);
+    return this.#pool.bindGroup(layout, [
+      { buffer: this.#pool.uniform(shader.bytes(params)) },
+      ...[...inputs, ...outputs].map((storage) => ({
+        buffer: places?.get(storage) ?? storage.buffer.gpu,
+        size: storage.bytes,
+      })),
+    ]);
   }
 
   #upload(data: Float32Array | Uint16Array | Uint8ClampedArray, bytes: number, what: string): Resident {
