@@ -21,7 +21,6 @@ export {
 } from './api/upscale.js';
 export type { BackendName } from './backends/backend.js';
 export type { BackendReport, Rejection } from './backends/select.js';
-export { flops, params, type UpsamplerName, type UpsamplerSizes } from './core/cost.js';
 export { explainReassembly, type ReassemblyLevel, type SourcePixel } from './core/explain.js';
 export { CarafeError, type ErrorCode } from './core/errors.js';
 export type { Activation, Normalizer, Padding } from './core/shapes.js';

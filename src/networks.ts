@@ -15,6 +15,7 @@ export {
 export type { TensorLike } from './api/options.js';
 export type { BackendName } from './backends/backend.js';
 export type { Rejection } from './backends/select.js';
+export { flops, params, type UpsamplerName, type UpsamplerSizes } from './core/cost.js';
 export { CarafeError, type ErrorCode } from './core/errors.js';
 export type { Layout, Normalizer } from './core/shapes.js';
 export type { Shape, Tensor } from './core/tensor.js';

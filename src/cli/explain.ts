@@ -1,4 +1,5 @@
 // carafe-web explain: why a pixel of the enlargement is as it is. The weights of the source's pixels beside bicubic's, as a picture.
+import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { createUpscaler, type PixelExplanation, type RgbaPixels } from '../index.js';
 import { loadCodec } from './codec.js';
@@ -20,6 +21,7 @@ the network's weights and bicubic's; green adds, magenta subtracts, white is the
   -o, --output FILE      ${Object.keys(FORMATS).join(', ')} by its extension
   -s, --scale N          2 (default), 3 or 4
   -m, --model NAME       as of carafe-web upscale; default base
+      --restore POSITION auto (default) or 0..1: how much is taken for compression and noise
       --force            replace the file if it is there
       --json             the numbers
 
@@ -35,6 +37,7 @@ export async function run(args: string[]): Promise<void> {
       output: { type: 'string', short: 'o' },
       scale: { type: 'string', short: 's' },
       model: { type: 'string', short: 'm' },
+      restore: { type: 'string', default: 'auto' },
       force: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h' },
@@ -67,7 +70,10 @@ export async function run(args: string[]): Promise<void> {
     const top = Math.max(0, row - MARGIN);
     const strip = toStrip(raster, top, Math.min(header.height, row + MARGIN + 1) - top);
     raster.close();
-    const why = await upscaler.explain(strip, x, y - top * scale);
+    const { input } = source;
+    const file = typeof input === 'string' ? await readFile(input) : input;
+    const restore = values.restore === 'auto' ? 'auto' : Number(values.restore);
+    const why = await upscaler.explain(strip, x, y - top * scale, { restore, file });
     const shown = { ...why, y: why.y + top };
     if (place) {
       const { data, width, height } = draw(strip, why);

@@ -1,5 +1,6 @@
 // What a module's call takes besides f32 tensors of full size: f16, no images, and only a part of the result; and what it costs.
-import { carafe, createCarafe, flops, params, type Tensor, type UpsamplerName } from 'carafe-web';
+import { carafe, createCarafe, type Tensor } from 'carafe-web';
+import { flops, params, type UpsamplerName } from 'carafe-web/networks';
 import { describe, expect, test } from 'vitest';
 import { fromHalf, toHalves } from '../../src/core/half.js';
 import { randomTensor, rejection } from './support.js';

@@ -18,6 +18,8 @@ import { carafe, CarafeError, createCarafe, createUpscaler, upscale, type Tensor
 import * as core from 'carafe-web/core';
 import * as inline from 'carafe-web/inline';
 import { createNetwork, type NetworkUpsampler } from 'carafe-web/networks';
+import * as backward from 'carafe-web/backward';
+import { carafeToOnnx } from 'carafe-web/onnx';
 import 'carafe-web/networks-worker';
 import 'carafe-web/networks-simd.wasm';
 import simd from 'carafe-web/simd.wasm';
@@ -36,6 +38,13 @@ export async function use(data: Uint8Array, features: Tensor): Promise<number> {
   const module = await createCarafe({ encode: { weights: features } });
   const { shape } = await module.upsample(await carafe(features, features));
   await module[Symbol.asyncDispose]();
+  const half = await module.upsample({ data: new Uint16Array(4), shape }, { size: [1, 1] });
+  const bits: Uint16Array = half.data;
+  const trainable = await backward.createCarafe({ encode: { weights: features } });
+  const { x, encode } = await trainable.backward(features, features);
+  carafeToOnnx({ encode: { weights: encode.weights } }).set(new Uint8Array(bits.buffer));
+  // @ts-expect-error: the gradient is missing
+  await backward.carafeBackward(x, features);
   const upsampler: NetworkUpsampler = 'dysample';
   const fpn = await createNetwork('fpn', data, { prefix: 'neck', order: 'act-conv-norm', upsampler });
   const [level]: Tensor[] = await fpn.run([features]);
@@ -81,10 +90,17 @@ export async function use(signal: AbortSignal): Promise<void> {
 }
 `;
 const webgpu = `
-import { createUpscaler } from 'carafe-web';
+import { createUpscaler, loadCarafe } from 'carafe-web';
+import { createGpuCarafe } from 'carafe-web/webgpu';
 
 export async function use(device: GPUDevice): Promise<void> {
   await createUpscaler({ device });
+  const carafe = createGpuCarafe(device, await loadCarafe(new Uint8Array(9)));
+  const { record, bytes } = await carafe.prepare([1, 8, 4, 4]);
+  const buffer = device.createBuffer({ size: bytes, usage: 0x80 });
+  record(device.createCommandEncoder(), buffer, buffer);
+  // @ts-expect-error: a texture is no buffer
+  record(device.createCommandEncoder(), device.createTexture({ size: [1], format: 'r32float', usage: 8 }), buffer);
   // @ts-expect-error: a buffer is no device
   await createUpscaler({ device: device.createBuffer({ size: 4, usage: 1 }) });
 }
