@@ -1,5 +1,6 @@
 // An ONNX graph as a list of nodes that calls append to; each returns the name of what its node gives:
 // g.node('Conv', [x, w], { pads: [1, 1, 1, 1] }). Field numbers are those of github.com/onnx/onnx, onnx.proto.
+import type { Bytes } from '../core/platform.js';
 import { bytes, type Field, float, integer, message, text } from './protobuf.js';
 
 export const OPSET = 13;
@@ -50,7 +51,7 @@ export class OnnxGraph {
   finish(
     inputs: Readonly<Record<string, readonly (number | string)[]>>,
     outputs: Readonly<Record<string, readonly (number | string)[]>>,
-  ): Uint8Array<ArrayBuffer> {
+  ): Bytes {
     const graph = [
       ...this.nodes,
       text(2, 'carafe'),

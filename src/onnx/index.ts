@@ -1,4 +1,5 @@
 // carafe-web/onnx: CARAFE as ONNX graphs that every runtime has the ops for.
+import type { Bytes } from '../core/platform.js';
 import { checkModule, type CarafeModuleOptions, type CarafeWeights } from '../api/options.js';
 import { outputChannels } from '../core/shapes.js';
 import { carafeModule } from './carafe.js';
@@ -11,7 +12,7 @@ export { type FoundCarafe, rewriteCarafe, withOutputs } from './rewrite.js';
  * with the channels of `out`; any n, h and w.
  * @throws {CarafeError} InvalidOption, ShapeMismatch: as createCarafe
  */
-export function carafeToOnnx(weights: CarafeWeights, options: CarafeModuleOptions = {}): Uint8Array<ArrayBuffer> {
+export function carafeToOnnx(weights: CarafeWeights, options: CarafeModuleOptions = {}): Bytes {
   const module = checkModule(weights, options);
   const c = (module.compress ?? module.encode).weights.shape[1];
   const g = new OnnxGraph();

@@ -1,6 +1,7 @@
 // Takes CARAFE out of an exported model: mmcv's custom operator, and what PyTorch's exporter makes of the
 // implementations with nearest, unfold and einsum, become the graph of carafe.ts under the same names. Every other byte
 // of the model stays as it is.
+import type { Bytes } from '../core/platform.js';
 import { type CarafeError, expected } from '../core/errors.js';
 import type { Window } from '../core/shapes.js';
 import { carafeOperator } from './carafe.js';
@@ -27,7 +28,7 @@ interface Node {
  * The model with every CARAFE replaced, and what was found. @throws {CarafeError} ModelInvalid if there is none, or
  * another operator.
  */
-export function rewriteCarafe(bytes: Uint8Array): { model: Uint8Array<ArrayBuffer>; found: FoundCarafe[] } {
+export function rewriteCarafe(bytes: Uint8Array): { model: Bytes; found: FoundCarafe[] } {
   const model = decode(bytes);
   const [graph] = messages(model, 7);
   if (!graph) throw invalid('file', 'an ONNX model with a graph', 'none');
@@ -73,7 +74,7 @@ export function rewriteCarafe(bytes: Uint8Array): { model: Uint8Array<ArrayBuffe
 }
 
 /** The model with more of its values among its outputs, f32 of any size: to be looked at. @throws {CarafeError} ModelInvalid */
-export function withOutputs(bytes: Uint8Array, names: readonly string[]): Uint8Array<ArrayBuffer> {
+export function withOutputs(bytes: Uint8Array, names: readonly string[]): Bytes {
   const model = decode(bytes);
   const [graph] = messages(model, 7);
   if (!graph) throw invalid('file', 'an ONNX model with a graph', 'none');
