@@ -44,6 +44,74 @@ export function gemm(
   if (slope != 1 || residual) finish(y - (<usize>((cOut + 7) >> 3) << 5), residual, pixels, cOut, yStep, slope);
 }
 
+/** Bytes of scratch that gemmWide needs. */
+export function gemmWideScratch(K: i32): usize {
+  return GEMM_SCRATCH + (<usize>(K * TILE_PIXELS) << 2);
+}
+
+/**
+ * The same for many output channels: y = bias + sum. The 5 pixels of a tile are laid side by side, [k][5], for all of
+ * its blocks of 8 channels. `scratch`: gemmWideScratch(K) bytes.
+ */
+export function gemmWide(
+  a: usize, weights: usize, bias: usize, y: usize, scratch: usize, pixels: i32, K: i32, cOut: i32, aStep: usize,
+  yStep: usize,
+): void {
+  const blocks = pixels >= TILE_PIXELS ? cOut >> 3 : 0;
+  const panel = scratch + GEMM_SCRATCH;
+  for (let p = 0; p < pixels && blocks; p += TILE_PIXELS) {
+    const first: usize = min(p, pixels - TILE_PIXELS);
+    const from = a + aStep * first;
+    for (let i: usize = 0; i < <usize>TILE_PIXELS; i++) {
+      for (let k: usize = 0; k < <usize>K; k++) {
+        f32.store(panel + (k * TILE_PIXELS + i << 2), f32.load(from + aStep * i + (k << 2)));
+      }
+    }
+    tilesInPanel(panel, K, weights, bias, y + yStep * first, yStep, blocks);
+  }
+  const done = blocks << 3;
+  if (done < cOut) {
+    const rest = weights + (<usize>(K * done) << 2), offset = <usize>done << 2;
+    gemm(a, rest, bias + offset, 0, y + offset, scratch, pixels, K, cOut - done, aStep, yStep, 1);
+  }
+}
+
+/** All blocks of 8 channels of 5 pixels. */
+function tilesInPanel(panel: usize, K: i32, b: usize, bias: usize, y: usize, yStep: usize, blocks: i32): void {
+  const y2 = yStep * 2, y3 = yStep * 3, y4 = yStep * 4;
+  for (; blocks > 0; blocks--) {
+    let s00 = v128.load(bias, 0), s01 = v128.load(bias, 16);
+    let s10 = s00, s11 = s01, s20 = s00, s21 = s01, s30 = s00, s31 = s01, s40 = s00, s41 = s01;
+    let a = panel;
+    for (const end = b + (<usize>K << 5); b < end; b += 32) {
+      const w0 = v128.load(b, 0), w1 = v128.load(b, 16);
+      let v = v128.load32_splat(a);
+      s00 = madd(v, w0, s00);
+      s01 = madd(v, w1, s01);
+      v = v128.load32_splat(a, 4);
+      s10 = madd(v, w0, s10);
+      s11 = madd(v, w1, s11);
+      v = v128.load32_splat(a, 8);
+      s20 = madd(v, w0, s20);
+      s21 = madd(v, w1, s21);
+      v = v128.load32_splat(a, 12);
+      s30 = madd(v, w0, s30);
+      s31 = madd(v, w1, s31);
+      v = v128.load32_splat(a, 16);
+      s40 = madd(v, w0, s40);
+      s41 = madd(v, w1, s41);
+      a += TILE_PIXELS << 2;
+    }
+    v128.store(y, s00, 0); v128.store(y, s01, 16);
+    v128.store(y + yStep, s10, 0); v128.store(y + yStep, s11, 16);
+    v128.store(y + y2, s20, 0); v128.store(y + y2, s21, 16);
+    v128.store(y + y3, s30, 0); v128.store(y + y3, s31, 16);
+    v128.store(y + y4, s40, 0); v128.store(y + y4, s41, 16);
+    y += 32;
+    bias += 32;
+  }
+}
+
 /** The part of a tile that lies inside. */
 function keep(scratch: usize, y: usize, pixels: i32, channels: i32, yStep: usize): void {
   for (let p = 0; p < pixels; p++) {

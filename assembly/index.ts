@@ -9,6 +9,6 @@ export { normalizeKernels } from './normalize-kernels';
 export { insideTaps, reassemble, reassembleScratch } from './reassemble';
 export { reassembleSum, reassembleSumScratch } from './reassemble-sum';
 export { resize, resizeScratch } from './resize';
-export { pixelsToPlanes, planesToPixels, spread } from './pixels';
+export { pixelsToPlanes, planesToPixels, planesToPixelsScratch } from './pixels';
 export { cellMeans, cellMeansScratch, meanGains, meanGainsScratch } from './mean-gains';
 export { colourLines, colourLinesScratch } from './colour-lines';

@@ -6,7 +6,8 @@
 //   y = gain_a * clamp(luma, 0, 1) + gain_b;  C = chroma, enlarged, + slope_C * (y - base);  alpha like y
 //   RGBA = clamp(floor(255 * value + 0.5), low, high)
 // Reference: src/backends/reference/pixels.ts
-// Schedule: four pixels at a time; a row's last ones are computed with idle lanes and stored one by one.
+// Schedule: four pixels at a time; a row's last ones are computed with idle lanes. Back, the s rows of a source row
+// at once: its values are spread to as many pixels only once.
 import { madd, storeLanes } from './simd';
 
 /** `size` pixels of a row; alphas unless 0. Reads up to 3 pixels after the end of `pixels`. */
@@ -38,68 +39,105 @@ export function pixelsToPlanes(pixels: usize, luma: usize, alphas: usize, chroma
   }
 }
 
-/**
- * Every one of `count` values `scale` times. They lie `stride` floats apart and are copied as they are: bytes that look
- * like a NaN stay what
- * they are. With scale 2 reads up to 3 values past their end.
- */
-export function spread(from: usize, to: usize, count: i32, stride: i32, scale: i32): void {
-  const step: usize = <usize>stride << 2;
-  if (scale == 2) {
-    for (; count >= 4; count -= 4) {
-      let four = v128.load(from);
-      if (stride == 2) four = v128.shuffle<f32>(four, v128.load(from, 16), 0, 2, 4, 6);
-      v128.store(to, v128.shuffle<f32>(four, four, 0, 0, 1, 1));
-      v128.store(to, v128.shuffle<f32>(four, four, 2, 2, 3, 3), 16);
-      from += step << 2;
-      to += 32;
-    }
-  } else if (scale == 4) {
-    for (; count > 0; count--) {
-      v128.store(to, v128.load32_splat(from));
-      from += step;
-      to += 16;
-    }
-  }
-  for (; count > 0; count--) {
-    const value = load<u32>(from);
-    for (let i = 0; i < scale; i++) {
-      store<u32>(to, value);
-      to += 4;
-    }
-    from += step;
-  }
+/** Bytes of scratch for rows of `width` pixels of the enlargement. */
+export function planesToPixelsScratch(width: i32, s: i32): i32 {
+  return 8 * <i32>spreadBytes(width, s);
+}
+
+// @ts-ignore: decorator
+@inline
+function spreadBytes(width: i32, s: i32): usize {
+  return <usize>(width + 2 * s + 4) << 2;
 }
 
 /**
- * `width` pixels of a row; alphas or 0, with gains of their own. Luma and alpha become gain * clamp(value, 0, 1) +
- * offset; slopes of chroma are
- * per difference of luma and base; bytes are kept within low..high. All have a value for each pixel. Reads up to 3
- * pixels past their end.
+ * `width` pixels of each of the s rows of a source row, written one row after the other, and up to 3 pixels after the
+ * last. luma, base, alphas (or 0) and chroma are the addresses of the first pixel and `..Row` bytes apart in rows;
+ * gains, alphaGains and slopes (two values a pixel), low and high (bytes) are of its source pixel, of which it is
+ * column `phase`. Luma and alpha become gain * clamp(value, 0, 1) + offset; slopes of chroma are per difference of luma
+ * and base; bytes are kept within low..high. Reads up to 3 pixels past the end of a row.
  */
 export function planesToPixels(
-  luma: usize, base: usize, gains: usize, offsets: usize, alphas: usize, alphaGains: usize, alphaOffsets: usize,
-  chroma: usize, slopesB: usize, slopesR: usize, low: usize, high: usize, pixels: usize, width: i32,
+  luma: usize, lumaRow: usize, base: usize, baseRow: usize, alphas: usize, chroma: usize, chromaRow: usize,
+  gains: usize, alphaGains: usize, slopes: usize, low: usize, high: usize, pixels: usize, scratch: usize,
+  phase: i32, width: i32, s: i32,
 ): void {
-  for (let ox = 0; ox < width; ox += 4) {
-    const at = <usize>ox << 2;
-    const y = adjusted(luma + at, gains + at, offsets + at);
-    const step = f32x4.sub(y, v128.load(base + at));
-    const pairs0 = v128.load(chroma + 2 * at, 0);
-    const pairs1 = v128.load(chroma + 2 * at, 16);
-    const cb = madd(v128.load(slopesB + at), step, v128.shuffle<f32>(pairs0, pairs1, 0, 2, 4, 6));
-    const cr = madd(v128.load(slopesR + at), step, v128.shuffle<f32>(pairs0, pairs1, 1, 3, 5, 7));
-    const r = f32x4.add(y, f32x4.mul(cr, f32x4.splat(1.402)));
-    const b = f32x4.add(y, f32x4.mul(cb, f32x4.splat(1.772)));
-    const g = f32x4.sub(
-      f32x4.sub(y, f32x4.mul(cb, f32x4.splat(0.114 * 1.772 / 0.587))),
-      f32x4.mul(cr, f32x4.splat(0.299 * 1.402 / 0.587)),
+  const count = (phase + width + s - 1) / s;
+  const step = spreadBytes(width, s), first = scratch + (<usize>phase << 2);
+  spread(gains, scratch, count, 2, s);
+  spread(gains + 4, scratch + step, count, 2, s);
+  spread(slopes, scratch + step * 2, count, 2, s);
+  spread(slopes + 4, scratch + step * 3, count, 2, s);
+  spread(low, scratch + step * 4, count, 1, s);
+  spread(high, scratch + step * 5, count, 1, s);
+  if (alphas) {
+    spread(alphaGains, scratch + step * 6, count, 2, s);
+    spread(alphaGains + 4, scratch + step * 7, count, 2, s);
+  }
+  for (let row = 0; row < s; row++) {
+    planesToRow(luma, base, alphas, chroma, first, step, pixels, width);
+    luma += lumaRow;
+    base += baseRow;
+    chroma += chromaRow;
+    if (alphas) alphas += lumaRow;
+    pixels += <usize>width << 2;
+  }
+}
+
+/** One row; `spreads` are the spread rows, `step` bytes apart. */
+function planesToRow(
+  luma: usize, base: usize, alphas: usize, chroma: usize, spreads: usize, step: usize, pixels: usize, width: i32,
+): void {
+  const step3 = step * 3, step5 = step * 5;
+  let alpha = i32x4.splat(255);
+  for (const end = pixels + (<usize>width << 2); pixels < end; pixels += 16) {
+    const y = adjusted(luma, spreads, spreads + step);
+    const above = f32x4.sub(y, v128.load(base));
+    const pairs0 = v128.load(chroma);
+    const pairs1 = v128.load(chroma, 16);
+    const cb = madd(v128.load(spreads + step * 2), above, v128.shuffle<f32>(pairs0, pairs1, 0, 2, 4, 6));
+    const cr = madd(v128.load(spreads + step3), above, v128.shuffle<f32>(pairs0, pairs1, 1, 3, 5, 7));
+    const r = madd(cr, f32x4.splat(1.402), y);
+    const b = madd(cb, f32x4.splat(1.772), y);
+    const g = madd(
+      cr, f32x4.splat(-0.299 * 1.402 / 0.587), madd(cb, f32x4.splat(-0.114 * 1.772 / 0.587), y),
     );
-    let rgba = v128.or(v128.or(byte(r), i32x4.shl(byte(g), 8)), i32x4.shl(byte(b), 16));
-    if (alphas) rgba = v128.or(rgba, i32x4.shl(byte(adjusted(alphas + at, alphaGains + at, alphaOffsets + at)), 24));
-    else rgba = v128.or(rgba, i32x4.splat(0xff000000));
-    rgba = i8x16.min_u(i8x16.max_u(rgba, v128.load(low + at)), v128.load(high + at));
-    storeLanes(pixels + at, rgba, width - ox);
+    if (alphas) {
+      alpha = rounded(adjusted(alphas, spreads + step3 * 2, spreads + step5 + step * 2));
+      alphas += 16;
+    }
+    const planes = i8x16.narrow_i16x8_u(
+      i16x8.narrow_i32x4_s(rounded(r), rounded(g)), i16x8.narrow_i32x4_s(rounded(b), alpha),
+    );
+    const rgba = v128.shuffle<u8>(planes, planes, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const least = v128.load(spreads + step * 4), greatest = v128.load(spreads + step5);
+    v128.store(pixels, i8x16.min_u(i8x16.max_u(rgba, least), greatest));
+    luma += 16;
+    base += 16;
+    chroma += 32;
+    spreads += 16;
+  }
+}
+
+/** Every one of `count` values, `stride` floats apart, `scale` times, as they are. Reads up to 7 floats past them. */
+function spread(from: usize, to: usize, count: i32, stride: i32, scale: i32): void {
+  const step: usize = <usize>stride << 2;
+  if (scale == 2) {
+    for (; count > 0; count -= 4) {
+      let four = v128.load(from);
+      if (stride == 2) four = v128.shuffle<f32>(four, v128.load(from, 16), 0, 2, 4, 6);
+      v128.store(to, v128.shuffle<f32>(four, four, 0, 0, 1, 1));
+      if (count > 2) v128.store(to, v128.shuffle<f32>(four, four, 2, 2, 3, 3), 16);
+      from += step << 2;
+      to += 32;
+    }
+    return;
+  }
+  for (; count > 0; count--) { // up to 3 more times, which the next one overwrites
+    const value = v128.load32_splat(from);
+    for (let i = 0; i < scale; i += 4) v128.store(to + (<usize>i << 2), value);
+    to += <usize>scale << 2;
+    from += step;
   }
 }
 
@@ -111,13 +149,11 @@ function adjusted(value: usize, gain: usize, offset: usize): v128 {
 }
 
 /**
- * floor(v * 255 + 0.5), clamped to 0..255. The integer is taken from the low bits of a sum with 2^23: trunc_sat is
- * eight instructions, as min and max are.
+ * floor(v * 255 + 0.5) as an integer, for |v| < 2^14: the low bits of a sum with 1.5 * 2^23 (trunc_sat is eight
+ * instructions). What lies halfway goes to the even side.
  */
 // @ts-ignore: decorator
 @inline
-function byte(v: v128): v128 {
-  const scaled = f32x4.add(f32x4.mul(v, f32x4.splat(255)), f32x4.splat(0.5));
-  const clamped = f32x4.pmin(f32x4.pmax(scaled, f32x4.splat(0)), f32x4.splat(255));
-  return v128.and(f32x4.add(f32x4.floor(clamped), f32x4.splat(8388608)), i32x4.splat(0xff));
+function rounded(v: v128): v128 {
+  return i32x4.sub(madd(v, f32x4.splat(255), f32x4.splat(12582912)), i32x4.splat(0x4b400000));
 }

@@ -54,6 +54,8 @@ export interface Arithmetic {
   readonly winograd?: boolean;
   /** Whether reassembleSum's softmax runs along with the taps, its sums scaled down when a larger logit comes. */
   readonly runningSoftmax?: boolean;
+  /** How far a term of reassembleSum's softmax may be from exp(x), x the logit less the largest, beyond `exp`. */
+  sumTerm?(x: number): number;
   /** Whether colourLines' moments are of differences to the pixel in the middle. */
   readonly centred?: boolean;
   /**
@@ -75,7 +77,14 @@ export const ARITHMETIC: Record<BackendName, Arithmetic> = {
   reference: { u: 2 ** -53, divide: 2 ** -53, exp: () => 2 ** -52, weightRoundings: 1 },
   // IEEE 754 round to nearest (WebAssembly core specification, 4.3.3); exp is assembly/simd.ts: 1.6 ulp, and x / ln 2
   // rounded.
-  wasm: { u: F32, divide: F32, exp: (x) => (2 + Math.abs(x)) * ULP, weightRoundings: 1, winograd: true },
+  wasm: {
+    u: F32,
+    divide: F32,
+    exp: (x) => (2 + Math.abs(x)) * ULP,
+    weightRoundings: 1,
+    winograd: true,
+    sumTerm,
+  },
   // WGSL, 15.7.4 floating point accuracy: + - * correctly rounded in a direction the specification leaves open, so a
   // whole ulp; division 2.5 ulp; exp 3 + 2|x| ulp. In shaders/resize-taps.wgsl each distance is a quotient of exact
   // integers (2.5 ulp) and enters a weight up to three times, which takes up to 7 more roundings.
@@ -94,6 +103,17 @@ export const ARITHMETIC: Record<BackendName, Arithmetic> = {
  * whole ulp of 2^-10.
  */
 export const HALF: Arithmetic = { ...ARITHMETIC.webgpu, store: 2 ** -10 };
+
+/**
+ * assembly/reassemble-sum.ts takes a polynomial for exp, off by up to 5.4e-5. Its argument rounds by 4 u, which the
+ * eighth power makes 32 u; so do the cubic's 3 u, 24 u; three squares are 7 u.
+ */
+function sumTerm(x: number): number {
+  const SHIFT = 1.24759003;
+  const cubic = (v: number): number => v ** 3 + 2.94255293 * v + 2.00285946;
+  const term = (cubic(Math.max(x / 8 + SHIFT, -0.60528948)) / cubic(SHIFT)) ** 8;
+  return Math.abs(term - Math.exp(x)) + 64 * F32;
+}
 
 export interface Bounded extends DeviceTensor {
   readonly value: Tensor;
@@ -224,7 +244,8 @@ export function boundedOps(arithmetic: Arithmetic): Ops<Bounded, RawImage | Boun
 
     reassembleSum(maps, x, encode, base, window) {
       // Dividing the sums once instead of every kernel makes no rounding more.
-      const rows = ops.normalizeKernels(ops.conv2d(x, encode, PLAIN), window, 'softmax');
+      const exact = ops.normalizeKernels(ops.conv2d(x, encode, PLAIN), window, 'softmax');
+      const rows = arithmetic.sumTerm ? withTermErrors(exact, window, arithmetic.sumTerm) : exact;
       const value = sumOfKernels(maps.value, rows.value, base.value, window);
       const passed = sumOfKernels(maps.error, largest(rows), base.error, window).data;
       const none: Tensor = { data: new Float32Array(base.value.data.length), shape: base.shape };
@@ -768,4 +789,27 @@ function resizeMagnitudes(
     y[target] = sum;
   }
   return y;
+}
+
+/**
+ * Kernels e / S of terms that are off by d where the largest is 1: (e + d) / (S + sum of d) is off by at most
+ * (d + kernel * sum of d) / (S - sum of d), and 1 / S is the largest kernel.
+ */
+function withTermErrors(
+  { value, error }: Bounded,
+  { kUp, scale }: Window,
+  term: NonNullable<Arithmetic['sumTerm']>,
+): Bounded {
+  const [taps, subs] = [kUp ** 2, scale ** 2];
+  const errors = Float32Array.from(error.data);
+  for (let first = 0; first < errors.length; first += taps * subs) {
+    for (let sub = 0; sub < subs; sub++) {
+      const at = Array.from({ length: taps }, (_, tap) => first + tap * subs + sub);
+      const largest = Math.max(...at.map((i) => value.data[i]));
+      const off = at.map((i) => term(Math.log(value.data[i] / largest)));
+      const sum = off.reduce((a, b) => a + b);
+      at.forEach((i, tap) => (errors[i] += (off[tap] + value.data[i] * sum) / (1 / largest - sum)));
+    }
+  }
+  return bounded(value, errors);
 }

@@ -48,7 +48,7 @@ export function releaseConv(arena: Arena, { blocks }: WasmConv): void {
 
 /** Where the transforms cost less than they save. */
 function winogradPays({ k, cIn, cOut, exact = false }: ConvWeights): boolean {
-  return !exact && k === 3 && cIn % 4 === 0 && cIn >= 8 && cOut >= 4;
+  return !exact && k === 3 && cIn % 4 === 0 && cIn >= 8 && cOut >= 2;
 }
 
 /**

@@ -1,7 +1,8 @@
 // pixels on assembly/pixels.ts: RGBA8 rows of the caller's image to planes, and planes to the rows of a new one.
-import { type Pixels, type Program, Result, type Values } from './program.js';
+import type { Pixels, Program, Values } from './program.js';
 import { resize } from './resize.js';
-import { type Input, Producer, produce, type Range, Rows, same } from './rows.js';
+import { type Input, Producer, produce, Rows } from './rows.js';
+import { Result } from './sinks.js';
 
 /** The pixels of an image as rows of values that are no numbers. */
 export function imageRows(program: Program, image: Pixels, width: number, height: number): Rows {
@@ -61,72 +62,44 @@ export function planesToPixels(
   const [images, h, w] = luma.shape;
   const [, sourceH, sourceW] = chromaValues.shape;
   const s = h / sourceH;
-  const chroma = resize(program, chromaValues, h, w, 'bicubic', -0.5);
-  const spread = spreadRows(program, s, [
-    ...[0, 1]
-      .slice(0, images)
-      .flatMap((image) => [0, 1].map((channel) => ({ rows: program.rows(gains), image, channel }))),
-    ...[0, 1].map((channel) => ({ rows: program.rows(slopes), image: 0, channel })),
-    ...[lowPixels, highPixels].map((pixels) => ({
-      rows: imageRows(program, pixels, sourceW, sourceH),
-      image: 0,
-      channel: 0,
-    })),
-  ]);
-  const ofSource: Input[] = spread.map((rows) => ({
+  const rowsOf = (pixels: Pixels): Rows => imageRows(program, pixels, sourceW, sourceH);
+  const ofResult = (rows: Rows): Input => ({ rows, reads: (y) => [y, y + s], columns: (range) => range, together: s });
+  const ofSource = (rows: Rows): Input => ({
     rows,
-    reads: (y) => [Math.floor(y / s), Math.floor(y / s) + 1],
-    columns: (range) => range,
-  }));
+    reads: (y) => [y / s, y / s + 1],
+    columns: ([from, to]) => [Math.floor(from / s), Math.ceil(to / s)],
+  });
   return new Result(
-    [same(luma), same(program.rows(baseValues)), same(chroma), ...ofSource],
+    [
+      ...[luma, program.rows(baseValues), resize(program, chromaValues, h, w, 'bicubic', -0.5)].map(ofResult),
+      ...[program.rows(gains), program.rows(slopes), rowsOf(lowPixels), rowsOf(highPixels)].map(ofSource),
+    ],
     [top, top + height],
     [left, left + width],
-    (y, address, { inputs: [lumas, bases, chromas, ...spreads] }) => {
-      const at = spreads.map((rows) => rows.at(0, Math.floor(y / s), left));
-      const [slopeB, slopeR, low, high] = at.slice(-4);
+    { block: s, scratchBytes: wasm.planesToPixelsScratch(width, s) },
+    (y, address, { inputs: [lumas, bases, chromas, ...sources], scratch }) => {
       const alpha = images === 2;
+      const source = Math.floor(left / s);
+      const [gain, slope, low, high] = sources.map((rows) => rows.at(0, y / s, source));
       wasm.planesToPixels(
         lumas.at(0, y, left),
+        lumas.rowBytes,
         bases.at(0, y, left),
-        at[0],
-        at[1],
+        bases.rowBytes,
         alpha ? lumas.at(1, y, left) : 0,
-        alpha ? at[2] : 0,
-        alpha ? at[3] : 0,
         chromas.at(0, y, left),
-        slopeB,
-        slopeR,
+        chromas.rowBytes,
+        gain,
+        alpha ? sources[0].at(1, y / s, source) : 0,
+        slope,
         low,
         high,
         address,
+        scratch,
+        left % s,
         width,
+        s,
       );
     },
   );
-}
-
-/** Rows of source pixels as long as the enlargement's: each value of one channel s times. */
-function spreadRows(
-  { wasm }: Program,
-  s: number,
-  sources: readonly { readonly rows: Rows; readonly image: number; readonly channel: number }[],
-): readonly Rows[] {
-  const [{ rows }] = sources;
-  const [, h, w] = rows.shape;
-  const source = ([left, right]: Range): Range => [left / s, Math.ceil(right / s)];
-  const inputs = sources.map(({ rows }): Input => ({ ...same(rows), columns: source }));
-  return new Producer(
-    sources.map(() => [1, h, w * s, 1]),
-    h,
-    { inputs, grid: s },
-    ({ y, left, right }, { outputs, inputs: rings }) => {
-      const [from, to] = source([left, right]);
-      sources.forEach(({ rows, image, channel }, i) => {
-        const channels = rows.shape[3];
-        const value = rings[i].at(image, y, from) + channel * 4;
-        wasm.spread(value, outputs[i].at(0, y, left), to - from, channels, s);
-      });
-    },
-  ).outputs;
 }

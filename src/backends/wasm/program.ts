@@ -6,8 +6,8 @@ import { elements, type Shape } from '../../core/tensor.js';
 import type { Arena } from './arena.js';
 import type { Kernels } from './kernels.js';
 import { execute, type Plan, plan } from './plan.js';
-import { type Call, type Input, produce, type Producer, type Range, Rows, same, type Work } from './rows.js';
-import { jointSink, type Planes, pixelsSink, planesSink, rowsSink } from './sinks.js';
+import { type Call, produce, type Producer, Rows, same } from './rows.js';
+import { jointSink, type Planes, pixelsSink, planesSink, Result, rowsSink } from './sinks.js';
 
 const MAX_ADDRESSES = 1024;
 
@@ -53,21 +53,6 @@ export class Image {
 
   constructor(slot: number) {
     this.slot = slot;
-  }
-}
-
-/** An image that only exists where it is written. */
-export class Result {
-  readonly inputs: readonly Input[];
-  readonly rows: Range;
-  readonly columns: Range;
-  readonly row: (y: number, address: number, work: Work) => void;
-
-  constructor(inputs: readonly Input[], rows: Range, columns: Range, row: Result['row']) {
-    this.inputs = inputs;
-    this.rows = rows;
-    this.columns = columns;
-    this.row = row;
   }
 }
 
@@ -138,22 +123,19 @@ export class Program {
   /** The slot of an image's bytes. */
   pixels(x: Pixels): number {
     if (x instanceof Image) return x.slot;
-    if (x instanceof Rows) return this.#storeRows(x);
-    const width = x.columns[1] - x.columns[0];
-    return this.#store(x, this.#given.bytes, this.#bytes, (x.rows[1] - x.rows[0]) * width * 4, (slot) =>
-      plan(pixelsSink(this.machine.arena, x.inputs, x.rows, width, slot, x.row), x.rows, x.columns),
+    const result = x instanceof Rows ? this.#copy(x) : x;
+    const width = result.columns[1] - result.columns[0];
+    return this.#store(x, this.#given.bytes, this.#bytes, (result.rows[1] - result.rows[0]) * width * 4, (slot) =>
+      plan(pixelsSink(this.machine.arena, result, slot), result.rows, result.columns),
     );
   }
 
-  #storeRows(x: Rows): number {
+  #copy(x: Rows): Result {
     const [, height, width] = x.shape;
     const { arena } = this.machine;
-    const copy = (y: number, address: number, { inputs: [rows] }: Work): void => {
-      arena.u8(address, width * 4).set(arena.u8(rows.at(0, y, 0), width * 4));
-    };
-    return this.#store(x, this.#given.bytes, this.#bytes, height * width * 4, (slot) =>
-      plan(pixelsSink(arena, [same(x)], [0, height], width, slot, copy), [0, height], [0, width]),
-    );
+    return new Result([same(x)], [0, height], [0, width], { block: 1, scratchBytes: 0 }, (y, address, { inputs }) => {
+      arena.u8(address, width * 4).set(arena.u8(inputs[0].at(0, y, 0), width * 4));
+    });
   }
 
   /** @param into takes the values of slot `result`. @throws {CarafeError} OutOfMemory */

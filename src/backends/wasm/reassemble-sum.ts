@@ -25,7 +25,7 @@ export function reassembleSum(
     { rows: program.rows(x), reads: (y) => [y / s, y / s + 1], columns: source },
     { rows: program.rows(base), reads: (y) => [y, y + s], columns: (range) => range, together: s },
   ];
-  const options = { inputs, block: s, grid: s, scratchBytes: wasm.reassembleSumScratch(s, kUp, groups) };
+  const options = { inputs, block: s, grid: s, scratchBytes: wasm.reassembleSumScratch(cIn, s, kUp, groups) };
   return produce(base.shape, options, ({ y: row, left, right }, { y, inputs: [mapRows, xRows, baseRows], scratch }) => {
     const [first, last] = source([left, right]);
     for (let i = 0; i < base.shape[0]; i++) {

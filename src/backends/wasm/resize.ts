@@ -1,8 +1,10 @@
-// resize on assembly/resize.ts, an output row at a time.
+// resize on assembly/resize.ts, an output row at a time, or those of a source row.
 import { axisTaps } from '../../core/resize-taps.js';
 import type { ResizeMode } from '../../core/shapes.js';
 import type { Program, Values } from './program.js';
 import { type Input, produce, type Range, type Rows } from './rows.js';
+
+const MAX_BLOCK_ROWS = 8; // few enough for the table of addresses
 
 export function resize(
   program: Program,
@@ -30,22 +32,27 @@ export function resize(
   };
   const scale = width % w === 0 ? width / w : 0;
   const source = ([left, right]: Range): Range => [across.index[left * taps], across.index[right * taps - 1] + 1];
+  const block = height % h === 0 && height > 0 ? Math.min(height / h, MAX_BLOCK_ROWS) : 1;
+  const end = (y: number): number => Math.min(y + block, height);
   const input: Input = {
     rows,
-    reads: (y) => [down.index[y * taps], down.index[y * taps + taps - 1] + 1],
+    reads: (y) => [down.index[y * taps], down.index[end(y) * taps - 1] + 1],
     columns: source,
   };
-  const options = { inputs: [input], load, scratchBytes: wasm.resizeScratch(w, c) };
-  return produce([n, height, width, c], options, ({ y: row, left, right }, { y, inputs: [from], scratch, loaded }) => {
+  const options = { inputs: [input], block, load, scratchBytes: wasm.resizeScratch(w, c) };
+  return produce([n, height, width, c], options, (step, { y, inputs: [from], scratch, loaded }) => {
+    const { y: row, left, right } = step;
     const [first, last] = source([left, right]);
     for (let i = 0; i < n; i++) {
       wasm.resize(
-        machine.addresses(taps, (tap) => from.at(i, down.index[row * taps + tap], 0)),
+        machine.addresses(step.height * taps, (tap) => from.at(i, down.index[row * taps + tap], 0)),
         loaded + row * taps * 4,
         loaded + columnIndex,
         loaded + columnWeight,
         scratch,
         y.at(i, row, 0),
+        y.rowBytes,
+        step.height,
         w,
         c,
         first,

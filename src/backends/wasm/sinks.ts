@@ -117,18 +117,37 @@ class PartViews {
   }
 }
 
-/** Writes rows and columns of an image, 4 bytes a pixel, to a slot of the call. `row` computes one at `address`. */
-export function pixelsSink(
-  arena: Arena,
-  inputs: readonly Input[],
-  [top, bottom]: Range,
-  width: number,
-  slot: number,
-  row: (y: number, address: number, work: Work) => void,
-): Producer {
-  return new Producer([], bottom, { inputs, scratchBytes: width * 4 }, ({ y }, work) => {
-    row(y, work.scratch, work);
-    work.call.bytes[slot].set(arena.u8(work.scratch, width * 4), (y - top) * width * 4);
+/** Writes the rows y..y+block-1 of an image, one after the other and up to 3 pixels after them, to `address`. */
+export type WriteRows = (y: number, address: number, work: Work) => void;
+
+/** An image that only exists where it is written. */
+export class Result {
+  readonly inputs: readonly Input[];
+  readonly rows: Range;
+  readonly columns: Range;
+  readonly options: { readonly block: number; readonly scratchBytes: number };
+  readonly write: WriteRows;
+
+  constructor(inputs: readonly Input[], rows: Range, columns: Range, options: Result['options'], write: WriteRows) {
+    this.inputs = inputs;
+    this.rows = rows;
+    this.columns = columns;
+    this.options = options;
+    this.write = write;
+  }
+}
+
+/** Writes an image, 4 bytes a pixel, to a slot of the call. */
+export function pixelsSink(arena: Arena, { inputs, rows, columns, options, write }: Result, slot: number): Producer {
+  const [top, bottom] = rows;
+  const { block, scratchBytes } = options;
+  const rowBytes = (columns[1] - columns[0]) * 4;
+  const written = ceilTo(block * rowBytes + 12, 16);
+  return new Producer([], bottom, { inputs, block, scratchBytes: written + scratchBytes }, ({ y }, work) => {
+    write(y, work.scratch, { ...work, scratch: work.scratch + written });
+    const [from, to] = [Math.max(y, top), Math.min(y + block, bottom)];
+    const pixels = arena.u8(work.scratch + (from - y) * rowBytes, (to - from) * rowBytes);
+    work.call.bytes[slot].set(pixels, (from - top) * rowBytes);
   });
 }
 
