@@ -56,7 +56,8 @@ export function colourLines(
     const at = scratch + (<usize>x << 2) + reach;
     const y = f32x4.mul(ninth, three(at));
     const b = f32x4.mul(ninth, three(at + row)), r = f32x4.mul(ninth, three(at + 2 * row));
-    const varY = f32x4.sub(f32x4.mul(ninth, three(at + 3 * row)), f32x4.mul(y, y));
+    // of one colour the difference may round to less than 0
+    const varY = f32x4.pmax(f32x4.sub(f32x4.mul(ninth, three(at + 3 * row)), f32x4.mul(y, y)), zero);
     const covB = f32x4.sub(f32x4.mul(ninth, three(at + 4 * row)), f32x4.mul(y, b));
     const covR = f32x4.sub(f32x4.mul(ninth, three(at + 5 * row)), f32x4.mul(y, r));
     const varC = f32x4.sub(f32x4.mul(ninth, three(at + 6 * row)), madd(b, b, f32x4.mul(r, r)));
