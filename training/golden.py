@@ -135,6 +135,62 @@ def resize_matrix(size, new_size, a):
     return matrix
 
 
+def windows(x, radius):
+    """(n, c, h, w) -> (n, c, (2 radius + 1)^2, h, w), edges replicated."""
+    n, c, h, w = x.shape
+    k = 2 * radius + 1
+    return F.unfold(F.pad(x, [radius] * 4, mode='replicate'), k).view(n, c, k * k, h, w)
+
+
+def blur(x):
+    line = torch.tensor([1., 4, 6, 4, 1]) / 16
+    return F.conv2d(F.pad(x, [2] * 4, mode='replicate'), torch.outer(line, line)[None, None])
+
+
+def mean_gains(big, small):
+    """Channels a, b of (n, 2, h, w)."""
+    mean, target, e = blur(F.avg_pool2d(big.clamp(0, 1), big.shape[2] // small.shape[2])), blur(small), 1e-3
+    up = (1 - target + e) / (1 - mean + e)
+    darker = mean > target
+    return torch.cat([torch.where(darker, (target + e) / (mean + e), up), torch.where(darker, torch.zeros_like(up), 1 - up)], 1)
+
+
+def planes_of(rgba):
+    """RGBA (1, 4, h, w) in 0..255 -> Y (1, 1, h, w), Cb and Cr (1, 2, h, w): full-range BT.601."""
+    r, g, b = (rgba[:, i:i + 1] / 255 for i in range(3))
+    y = 0.299 * r + 0.587 * g + 0.114 * b
+    return y, torch.cat([(b - y) / 1.772, (r - y) / 1.402], 1)
+
+
+def colour_lines(rgba):
+    """Slopes (1, 2, h, w), low and high (1, 4, h, w) in 0..255."""
+    y, c = (windows(plane, 1) for plane in planes_of(rgba))
+    about = lambda x: x - x.mean(2, keepdim=True)
+    var_y, var_c = about(y).square().mean(2), about(c).square().mean(2).sum(1, keepdim=True)
+    cov = (about(y) * about(c)).mean(2)
+    rho = (cov.square().sum(1, keepdim=True) / ((var_y + 1e-6) * (var_c + 3e-5))).clamp(max=1)
+    slopes = cov / (var_y + 3e-5) * rho**2
+    steepest = slopes.abs().amax(1, keepdim=True)
+    margin = torch.floor(12 + 255 * var_y / (var_y + 0.03) * (10 * (0.2 - steepest).clamp(min=0) + (0.9 - rho).clamp(min=0)))
+    wide, near = windows(rgba[:, :3], 2), windows(rgba[:, 3:], 1)
+    low = torch.cat([wide.amin(2) - margin, near.amin(2) - 4], 1).clamp(0, 255)
+    return slopes, low, torch.cat([wide.amax(2) + margin, near.amax(2) + 4], 1).clamp(0, 255)
+
+
+def planes_to_pixels(luma, base, gains, chroma, slopes, low, high, crop):
+    """RGBA (1, 4, height, width) in 0..255 of the crop [x, y, width, height], not rounded."""
+    (h, w), scale = luma.shape[2:], luma.shape[2] // chroma.shape[2]
+    each = lambda x: x.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+    y = each(gains[:, :1]) * luma.clamp(0, 1) + each(gains[:, 1:])
+    c = resize(chroma, h, w, 'bicubic', -0.5) + each(slopes) * (y[:1] - base[:1])
+    r, b = y[:1] + 1.402 * c[:, 1:], y[:1] + 1.772 * c[:, :1]
+    g = (y[:1] - 0.299 * r - 0.114 * b) / 0.587
+    alpha = y[1:] if luma.shape[0] == 2 else torch.ones_like(r)
+    rgba = (255 * torch.cat([r, g, b, alpha], 1)).clamp(0, 255)
+    left, top, width, height = crop
+    return torch.minimum(torch.maximum(rgba, each(low)), each(high))[:, :, top:top + height, left:left + width]
+
+
 # ---- cases: one axis off a control case at a time ----
 
 def conv2d():
@@ -356,6 +412,81 @@ def carafe_pack():
     return out
 
 
+def mean_gains_cases():
+    out = Golden('mean-gains')
+
+    def add(name, n=1, h=4, w=5, scale=2, big=None, small=None):
+        big = 0.5 + random(name + 'b', n, 1, h * scale, w * scale, scale=0.4) if big is None else big
+        small = (0.5 + random(name + 's', n, 1, h, w, scale=0.3)).clamp(0, 1) if small is None else small
+        big, small = big.float().double(), small.float().double()
+        out.case(name, {'scale': scale}, big=big, small=small, y=mean_gains(big, small))
+
+    add('control')
+    for scale in (1, 3, 4):
+        add(f'scale-{scale}', scale=scale, h=3)
+    for h, w in ((1, 1), (1, 9), (9, 1), (2, 3), (5, 17)):
+        add(f'size-{h}x{w}', h=h, w=w)
+    add('batch-2', n=2)
+    checkerboard = torch.from_numpy((np.indices((6, 7)).sum(0) % 2).astype(np.float64))[None, None]
+    add('checkerboard-too-dark', big=checkerboard.repeat_interleave(2, 2).repeat_interleave(2, 3) * 0.5 - 0.1, small=checkerboard)
+    add('checkerboard-too-bright', big=checkerboard.repeat_interleave(2, 2).repeat_interleave(2, 3) * 0.5 + 0.6, small=checkerboard)
+    add('black', big=torch.full((1, 1, 6, 6), -0.2), small=torch.zeros(1, 1, 3, 3))
+    add('white', big=torch.full((1, 1, 6, 6), 1.2), small=torch.ones(1, 1, 3, 3))
+    return out
+
+
+def random_rgba(name, h, w):
+    rng = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
+    return torch.from_numpy(rng.integers(0, 256, (1, 4, h, w)).astype(np.float64))
+
+
+def colour_lines_cases():
+    out = Golden('colour-lines')
+
+    def add(name, rgba):
+        slopes, low, high = colour_lines(rgba)
+        out.case(name, {}, pixels=rgba, slopes=slopes, low=low, high=high)
+
+    def two_colours(name, first, second, h=6, w=7):
+        share = (random_rgba(name, h, w)[:, :1] / 255).repeat(1, 4, 1, 1)
+        ends = [torch.tensor([*colour, 255.]).view(1, 4, 1, 1) for colour in (first, second)]
+        add(name, torch.floor(ends[0] * share + ends[1] * (1 - share)))
+
+    for h, w in ((6, 7), (1, 1), (1, 8), (8, 1), (2, 2), (5, 17)):
+        add(f'noise-{h}x{w}', random_rgba(f'noise-{h}x{w}', h, w))
+    two_colours('red-on-white', (207, 34, 46), (255, 255, 255))
+    two_colours('blue-on-black', (9, 105, 218), (0, 0, 0))
+    two_colours('greys', (30, 30, 30), (220, 220, 220))
+    add('flat', torch.tensor([10., 200, 30, 128]).view(1, 4, 1, 1).repeat(1, 1, 4, 5))
+    return out
+
+
+def planes_to_pixels_cases():
+    out = Golden('planes-to-pixels')
+
+    def add(name, h=4, w=5, scale=2, alpha=False, crop=None):
+        n = 2 if alpha else 1
+        crop = crop or [0, 0, w * scale, h * scale]
+        exact = lambda x: x.float().double()
+        luma, base = (exact(0.5 + random(name + part, n, 1, h * scale, w * scale, scale=0.4)) for part in 'lb')
+        a = exact(1 + random(name + 'a', n, 1, h, w, scale=0.2))
+        gains = torch.cat([a, exact(1 - a)], 1)
+        chroma, slopes = random(name + 'c', 1, 2, h, w, scale=0.2), random(name + 's', 1, 2, h, w, scale=0.5)
+        low, high = torch.floor(random_rgba(name + 'low', h, w) / 3), 255 - torch.floor(random_rgba(name + 'high', h, w) / 3)
+        out.case(name, {'crop': crop}, luma=luma, base=base, gains=gains, chroma=chroma, slopes=slopes, low=low, high=high,
+                 pixels=planes_to_pixels(luma, base, gains, chroma, slopes, low, high, crop))
+
+    for alpha in (False, True):
+        for scale in (1, 2, 3, 4):
+            add(f'scale-{scale}{"-alpha" if alpha else ""}', scale=scale, alpha=alpha, h=3)
+    add('crop', crop=[2, 4, 6, 2])
+    add('crop-between-source-pixels', crop=[1, 3, 7, 4])
+    add('crop-between-source-pixels-scale-3', scale=3, alpha=True, crop=[4, 1, 8, 7])
+    for h, w in ((1, 1), (1, 9), (9, 1), (5, 17)):
+        add(f'size-{h}x{w}', h=h, w=w)
+    return out
+
+
 def networks(folder):
     """Each upscaler's luma: edge-replicated by the halo, bicubic plus residual, nothing rounded or clipped."""
     out = Golden('carafe-luma')
@@ -383,5 +514,6 @@ if __name__ == '__main__':
     if o.networks:
         networks(o.networks).save(o.out, 'python3 golden.py --networks ../models')
     else:
-        for golden in (conv2d(), pixel_shuffle(), normalize_kernels(), reassemble(), resize_cases(), carafe_pack()):
+        for golden in (conv2d(), pixel_shuffle(), normalize_kernels(), reassemble(), resize_cases(), carafe_pack(), mean_gains_cases(), colour_lines_cases(),
+                       planes_to_pixels_cases()):
             golden.save(o.out, 'python3 golden.py')

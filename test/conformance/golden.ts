@@ -3,17 +3,19 @@
 // files come as bytes.
 import {
   type Backend,
+  type ColourLines,
   type ConvWeights,
   type DeviceConv,
+  type DevicePixels,
   type DeviceTensor,
   type Ops,
   PLAIN,
 } from '../../src/backends/backend.js';
 import type { Activation, Normalizer, Padding, ResizeMode } from '../../src/core/shapes.js';
-import type { Shape, Tensor } from '../../src/core/tensor.js';
+import type { RawImage, Shape, Tensor } from '../../src/core/tensor.js';
 import { type CarafeLuma, loadCarafeLuma, upscaleLuma } from '../../src/engine/networks/carafe-luma.js';
 import { type ModelTensor, parseSafetensors } from '../../src/models/safetensors.js';
-import { ARITHMETIC, type Arithmetic, bound, boundConv } from './bounds.js';
+import { ARITHMETIC, type Arithmetic, bound, boundConv, boundPixels } from './bounds.js';
 import { assertWithin, poison, type Runner } from './suite.js';
 
 interface Params {
@@ -29,6 +31,7 @@ interface Params {
   width: number;
   mode: ResizeMode;
   cubicA: number;
+  crop: readonly [x: number, y: number, width: number, height: number];
 }
 
 /** The tensors of one case, all NCHW, by name. */
@@ -37,7 +40,14 @@ interface Vectors {
   find(name: string): ModelTensor | undefined;
 }
 
-interface Check {
+type Check = TensorCheck | PixelsCheck;
+
+interface PixelsCheck {
+  readonly wanted: string;
+  readonly pixels: (ops: Ops) => DevicePixels;
+}
+
+interface TensorCheck {
   readonly wanted: string;
   readonly convs: readonly ConvWeights[];
   readonly program: (ops: Ops, convs: readonly DeviceConv[]) => DeviceTensor;
@@ -181,7 +191,7 @@ export const FILES: Record<string, { atLeast: number; named: string[]; checks: (
             ops.nhwcToNchw(ops.pixelShuffle(rows(ops, upload(ops, v.get('x')), devices), p.scale)),
         },
         ...(['NCHW', 'NHWC'] as const).map(
-          (layout): Check => ({
+          (layout): TensorCheck => ({
             wanted: 'y',
             convs,
             parameters,
@@ -202,7 +212,60 @@ export const FILES: Record<string, { atLeast: number; named: string[]; checks: (
       ];
     },
   },
+  'mean-gains': {
+    atLeast: 14,
+    named: ['scale-4', 'batch-2', 'checkerboard-too-dark', 'checkerboard-too-bright', 'black', 'white'],
+    checks: (_, v) => [
+      {
+        wanted: 'y',
+        convs: [],
+        program: (ops) => ops.nhwcToNchw(ops.meanGains(upload(ops, v.get('big')), upload(ops, v.get('small')))),
+      },
+    ],
+  },
+  'colour-lines': {
+    atLeast: 10,
+    named: ['red-on-white', 'blue-on-black', 'greys', 'flat', 'noise-1x1'],
+    checks(_, v) {
+      const lines = (ops: Ops): ColourLines => {
+        const pixels = image(ops, v, 'pixels');
+        const { luma, chroma } = ops.pixelsToPlanes(pixels, false);
+        return ops.colourLines(pixels, luma, chroma);
+      };
+      return [
+        { wanted: 'slopes', convs: [], program: (ops) => ops.nhwcToNchw(lines(ops).slopes) },
+        ...(['low', 'high'] as const).map((wanted): Check => ({ wanted, pixels: (ops) => lines(ops)[wanted] })),
+      ];
+    },
+  },
+  'planes-to-pixels': {
+    atLeast: 15,
+    named: ['scale-2', 'scale-3-alpha', 'crop-between-source-pixels', 'size-1x1'],
+    checks: ({ crop: [x, y, width, height] }, v) => [
+      {
+        wanted: 'pixels',
+        pixels(ops) {
+          const [luma, base, gains, chroma, slopes] = ['luma', 'base', 'gains', 'chroma', 'slopes'].map((name) =>
+            upload(ops, v.get(name)),
+          );
+          const lines = { slopes, low: image(ops, v, 'low'), high: image(ops, v, 'high') };
+          return ops.planesToPixels({ luma, base, gains, chroma, lines }, { x, y, width, height });
+        },
+      },
+    ],
+  },
 };
+
+const image = (ops: Ops, vectors: Vectors, name: string): DevicePixels => ops.inputPixels(toImage(vectors.get(name)));
+
+/** [1, 4, h, w] of values 0..255, rounded half up. */
+function toImage({ data, shape: [, , height, width] }: ModelTensor): RawImage {
+  const size = width * height;
+  const bytes = Uint8ClampedArray.from({ length: 4 * size }, (_, i) =>
+    Math.floor(data[(i % 4) * size + (i >> 2)] + 0.5),
+  );
+  return { data: bytes, width, height };
+}
 
 /** A file of vectors: its cases by name. */
 export function goldenCases<P = Params>(bytes: Uint8Array): { name: string; params: P }[] {
@@ -310,12 +373,9 @@ function replicated({ data, shape: [, , h, w] }: ModelTensor, halo: number): Ten
   };
 }
 
-async function checkVector(
-  backend: Backend,
-  { convs, program, parameters }: Check,
-  wanted: ModelTensor,
-  arithmetic: Arithmetic,
-): Promise<void> {
+async function checkVector(backend: Backend, check: Check, wanted: ModelTensor, arithmetic: Arithmetic): Promise<void> {
+  if ('pixels' in check) return checkPixels(backend, check, wanted, arithmetic);
+  const { convs, program, parameters } = check;
   const { error, shape } = bound((ops) => program(ops, convs.map(boundConv)), { ...arithmetic, parameters });
   if (shape.join() !== wanted.shape.join()) throw new Error(`Expected shape [${wanted.shape}], got [${shape}]`);
   await poison(backend);
@@ -329,5 +389,24 @@ async function checkVector(
     shape,
     value: { data: wanted.data, shape },
     error: { data: error.data.map((e, i) => e + 2 ** -24 * Math.abs(wanted.data[i])), shape },
+  });
+}
+
+/** Every byte is the one wanted, or where rounding may go either way one of two. */
+async function checkPixels(
+  backend: Backend,
+  { pixels }: PixelsCheck,
+  wanted: ModelTensor,
+  arithmetic: Arithmetic,
+): Promise<void> {
+  const { low, high } = boundPixels(pixels, arithmetic);
+  await poison(backend);
+  const [got] = await backend.runPixels((ops) => [pixels(ops)]);
+  const { data } = toImage(wanted);
+  if (got.length !== data.length) throw new Error(`Expected ${data.length} bytes, got ${got.length}`);
+  data.forEach((byte, i) => {
+    if (byte < low[i] || byte > high[i])
+      throw new Error(`Expected byte ${i} within ${low[i]}..${high[i]}, torch has ${byte}`);
+    if (got[i] < low[i] || got[i] > high[i]) throw new Error(`Expected byte ${i} to be ${byte}, got ${got[i]}`);
   });
 }
