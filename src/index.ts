@@ -11,6 +11,7 @@ export {
   saveCarafe,
 } from './api/checkpoint.js';
 export { createUpscaler, upscale } from './api/named-models.js';
+export { isPixelArt } from './api/pixel-art.js';
 export type { UpscalerOptions } from './api/options.js';
-export type { ModelName } from './models/builtin.js';
+export type { InterpolationName, ModelName } from './models/builtin.js';
 export type { CarafeFamily, FoldedConv, RefusedLayer } from './models/carafe-layers.js';

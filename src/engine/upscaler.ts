@@ -7,7 +7,9 @@ import type { RawImage } from '../core/tensor.js';
 import { readDial } from '../models/dial.js';
 import { parseSafetensors } from '../models/safetensors.js';
 import { BLEED_RADIUS, bleedColours } from './alpha.js';
+import { openInterpolation } from './interpolator.js';
 import { type CarafeLuma, upscaleLuma } from './networks/carafe-luma.js';
+import { INTERPOLATION } from './networks/interpolation.js';
 import { Positions } from './positions.js';
 import { type Evidence, judge, type Restore } from './restore.js';
 import type { Spec } from './session.js';
@@ -36,6 +38,7 @@ export const upscaler = {
   half: true,
   open(backend: Backend, { model }: UpscalerOptions) {
     const file = parseSafetensors(model);
+    if (file.metadata.architecture === INTERPOLATION) return openInterpolation(backend, file);
     const dial = readDial(file);
     const positions = new Positions(backend, dial);
     const { clean } = positions; // sizes and the like: its weights may be freed

@@ -1,0 +1,72 @@
+// Enlargement by interpolation instead of a network: RGBA8 -> R, G, B and alpha as images, the colours multiplied by
+// alpha -> interpolation -> RGBA8 of the tile's core.
+import { type Backend, BLOCK } from '../backends/backend.js';
+import type { RawImage, Shape } from '../core/tensor.js';
+import type { ModelFile } from '../models/safetensors.js';
+import { type Interpolation, interpolate, loadInterpolation } from './networks/interpolation.js';
+import type { Restore } from './restore.js';
+import type { Halo } from './tiles.js';
+import type { TileJob, UpscalerFacts } from './upscaler.js';
+
+/** @throws {CarafeError} ModelInvalid */
+export function openInterpolation(backend: Backend, file: ModelFile) {
+  const interpolation = loadInterpolation(backend, file);
+  const { scale } = interpolation;
+  const reach = Math.ceil(interpolation.halo / BLOCK) * BLOCK;
+  const halo: Halo = { border: reach, inner: reach };
+  const tiles = async (jobs: readonly TileJob[]): Promise<RawImage[]> => {
+    const results: RawImage[] = [];
+    for (const job of jobs) results.push(await enlargeTile(backend, interpolation, job));
+    return results;
+  };
+  const facts: UpscalerFacts = {
+    scale,
+    halo: { opaque: halo, alpha: halo },
+    modelName: file.metadata.name ?? 'unnamed',
+    ends: 1,
+  };
+  const restore = async (): Promise<Restore> => ({ value: 0, reason: 'the model has one end' });
+  return { facts, programs: { tiles, restore }, probe: (side: number) => tiles([blankTile(side, reach)]) };
+}
+
+async function enlargeTile(
+  backend: Backend,
+  interpolation: Interpolation,
+  { image, core, alpha }: TileJob,
+): Promise<RawImage> {
+  const { scale } = interpolation;
+  const shape: Shape = [alpha ? 4 : 3, image.height, image.width, 1];
+  const planes = await backend.run((ops) => interpolate(ops, interpolation, ops.input(toPlanes(image, alpha), shape)));
+  const [width, height] = [core.width * scale, core.height * scale];
+  const data = new Uint8ClampedArray(width * height * 4); // which rounds
+  const [row, plane] = [image.width * scale, image.width * image.height * scale ** 2];
+  for (let i = 0; i < width * height; i++) {
+    const at = (core.y * scale + Math.floor(i / width)) * row + core.x * scale + (i % width);
+    const opacity = alpha ? planes[3 * plane + at] : 1;
+    data[4 * i + 3] = opacity * 255;
+    if (data[4 * i + 3] === 0) continue;
+    for (let c = 0; c < 3; c++) data[4 * i + c] = (planes[c * plane + at] / opacity) * 255;
+  }
+  return { data, width, height };
+}
+
+/** [3 or 4, h, w, 1]: 0..1, colours multiplied by alpha. */
+function toPlanes({ data }: RawImage, alpha: boolean): Float32Array {
+  const size = data.length / 4;
+  const planes = new Float32Array(size * (alpha ? 4 : 3));
+  for (let i = 0; i < size; i++) {
+    const opacity = alpha ? data[4 * i + 3] / 255 : 1;
+    for (let c = 0; c < 3; c++) planes[c * size + i] = (data[4 * i + c] / 255) * opacity;
+    if (alpha) planes[3 * size + i] = opacity;
+  }
+  return planes;
+}
+
+function blankTile(core: number, reach: number): TileJob {
+  const side = core + 2 * reach;
+  return {
+    image: { data: new Uint8ClampedArray(side * side * 4), width: side, height: side },
+    core: { x: reach, y: reach, width: core, height: core },
+    alpha: false,
+  };
+}
