@@ -5,8 +5,7 @@ import type { RawImage, Shape } from '../core/tensor.js';
 import type { ModelFile } from '../models/safetensors.js';
 import { type Interpolation, interpolate, loadInterpolation } from './networks/interpolation.js';
 import type { Restore } from './restore.js';
-import type { Halo } from './tiles.js';
-import type { TileJob, UpscalerFacts } from './upscaler.js';
+import type { Halo, TileJob } from './tiles.js';
 
 /** @throws {CarafeError} ModelInvalid */
 export function openInterpolation(backend: Backend, file: ModelFile) {
@@ -19,11 +18,11 @@ export function openInterpolation(backend: Backend, file: ModelFile) {
     for (const job of jobs) results.push(await enlargeTile(backend, interpolation, job));
     return results;
   };
-  const facts: UpscalerFacts = {
+  const facts = {
     scale,
     halo: { opaque: halo, alpha: halo },
     modelName: file.metadata.name ?? 'unnamed',
-    ends: 1,
+    ends: 1 as const,
   };
   const restore = async (): Promise<Restore> => ({ value: 0, reason: 'the model has one end' });
   return { facts, programs: { tiles, restore }, probe: (side: number) => tiles([blankTile(side, reach)]) };

@@ -22,6 +22,11 @@ export interface CutTile {
   readonly core: Rectangle;
 }
 
+export interface TileJob extends CutTile {
+  /** Whether any pixel of the whole image is not opaque: decided once for all tiles, so that they agree. */
+  readonly alpha: boolean;
+}
+
 /** Rectangles that cover width x height, row by row, of as equal sizes as possible: at most tile x tile, which is rounded up to BLOCK. */
 export function planTiles(width: number, height: number, tile: number): Rectangle[] {
   const columns = split(width, tile);

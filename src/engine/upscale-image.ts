@@ -8,8 +8,8 @@ import { sampleLuma } from './luma-windows.js';
 import type { Call, Queue } from './queue.js';
 import type { Restore } from './restore.js';
 import type { WorkOf } from './specs.js';
-import { cutting, findingAlpha, pixelsOf, planTiles } from './tiles.js';
-import type { TileJob, UpscalerFacts } from './upscaler.js';
+import { cutting, findingAlpha, pixelsOf, planTiles, type TileJob } from './tiles.js';
+import type { UpscalerFacts } from './upscaler.js';
 
 export interface Progress {
   /** Tiles finished, and tiles in all. */

@@ -13,7 +13,7 @@ import { INTERPOLATION } from './networks/interpolation.js';
 import { Positions } from './positions.js';
 import { type Evidence, judge, type Restore } from './restore.js';
 import type { Spec } from './session.js';
-import type { CutTile, Halo } from './tiles.js';
+import type { Halo, TileJob } from './tiles.js';
 
 export interface UpscalerOptions {
   /** The bytes of a .safetensors file. */
@@ -27,11 +27,6 @@ export interface UpscalerFacts {
   readonly modelName: string;
   /** 1: its dial has one position, 0. */
   readonly ends: 1 | 2;
-}
-
-export interface TileJob extends CutTile {
-  /** Whether any pixel of the whole image is not opaque: decided once for all tiles, so that they agree. */
-  readonly alpha: boolean;
 }
 
 export const upscaler = {
