@@ -32,9 +32,22 @@ export function sections({ meta, ...measured }) {
     upscalePeers: upscalePeersTable,
     linear: linearTable,
     processes: processTable,
+    lanczos: lanczosTable,
   };
   return Object.fromEntries(
     Object.entries(measured).map(([name, value]) => [name, `${provenance(meta)}\n\n${writers[name](value)}`]),
+  );
+}
+
+function lanczosTable(rows) {
+  return table(
+    ['', 'CPU ms (wall)', 'over pica', 'best round over its best'],
+    rows.map(({ name, cpuMs, wallMs, ratio, bestRatio }) => [
+      name,
+      `${number(cpuMs)} (${number(wallMs)})`,
+      number(ratio, 2),
+      number(bestRatio, 2),
+    ]),
   );
 }
 

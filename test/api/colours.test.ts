@@ -1,13 +1,21 @@
 // What people saw and disliked in enlarged pictures, through the public API: coloured text that left its colours, dithers that changed
 // brightness, rings in transparency.
-import { createUpscaler, type RawImage } from 'carafe-web';
+import { createUpscaler, type RawImage, type Upscaler } from 'carafe-web';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { imresize } from '../../bench/imresize.js';
 
 const SCALES = [2, 3, 4] as const;
-const MODELS = ['small', 'base', 'large'] as const;
+const MODELS = ['tiny', 'small', 'base', 'large'] as const;
 const networks = SCALES.flatMap((scale) => MODELS.map((model) => ({ scale, model })));
+/** And those that are files beside the package. */
+const all = [...networks, { scale: 2, model: 'xl' }, { scale: 4, model: 'xl' }] as const;
+const open = (scale: 2 | 3 | 4, model: (typeof all)[number]['model']): Promise<Upscaler> =>
+  createUpscaler({
+    backend: 'wasm',
+    scale,
+    model: model === 'xl' ? new URL(`../../models/xl-x${scale}.safetensors`, import.meta.url) : model,
+  });
 
 type Colour = readonly [number, number, number];
 const COLOURS: Colour[] = [
@@ -158,8 +166,8 @@ describe('dithers', () => {
     return sum / count;
   };
 
-  test.each(networks)('x$scale by $model are as bright as they were', async ({ scale, model }) => {
-    const upscaler = await createUpscaler({ backend: 'wasm', scale, model });
+  test.each(all)('x$scale by $model are as bright as they were', async ({ scale, model }) => {
+    const upscaler = await open(scale, model);
     for (const [name, pattern] of Object.entries(patterns)) {
       const small = picture(48, 48, (x, y) => [0, 0, 0].fill(pattern(x, y) ? 255 : 0));
       const big = await upscaler.upscale(small);
@@ -167,6 +175,49 @@ describe('dithers', () => {
     }
     upscaler.dispose();
   });
+
+  /** A photograph in black and white alone, by Floyd and Steinberg's diffusion of errors. */
+  const bilevel = async (): Promise<RawImage> => {
+    const { data, info } = await sharp(new URL('../../examples/sample.jpg', import.meta.url).pathname)
+      .resize(128, 96, { fit: 'cover' })
+      .greyscale()
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    const grey = Float64Array.from(data);
+    return picture(info.width, info.height, (x, y) => {
+      const at = y * info.width + x;
+      const byte = grey[at] < 128 ? 0 : 255;
+      const error = (grey[at] - byte) / 16;
+      if (x + 1 < info.width) grey[at + 1] += 7 * error;
+      if (x > 0) grey[at + info.width - 1] += 3 * error; // below the last row there is none
+      grey[at + info.width] += 5 * error;
+      if (x + 1 < info.width) grey[at + info.width + 1] += error;
+      return [byte, byte, byte];
+    });
+  };
+
+  test.each(all)(
+    'x$scale by $model: a photograph of black and white dots keeps its greys',
+    async ({ scale, model }) => {
+      const upscaler = await open(scale, model);
+      const small = await bilevel();
+      const big = await upscaler.upscale(small);
+      upscaler.dispose();
+      const block = (image: RawImage, x: number, y: number, side: number): number => {
+        let sum = 0;
+        for (let i = 0; i < side * side; i++)
+          sum += image.data[4 * ((y * side + Math.floor(i / side)) * image.width + x * side + (i % side))];
+        return sum / (side * side);
+      };
+      const [columns, rows] = [small.width / 16, small.height / 16];
+      let sum = 0;
+      for (let i = 0; i < columns * rows; i++) {
+        const [x, y] = [i % columns, Math.floor(i / columns)];
+        sum += (block(big, x, y, 16 * scale) - block(small, x, y, 16)) ** 2;
+      }
+      expect(Math.sqrt(sum / (columns * rows))).toBeLessThanOrEqual(3);
+    },
+  );
 });
 
 describe('transparency', () => {
