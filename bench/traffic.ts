@@ -8,6 +8,7 @@ import { createOps } from '../src/backends/webgpu/webgpu-backend.js';
 import { BufferPool, type Storage } from '../src/backends/webgpu/buffer-pool.js';
 import { CommandList } from '../src/backends/webgpu/command-list.js';
 import { type GpuContext, SharedDevice } from '../src/backends/webgpu/device.js';
+import texts from '../src/backends/webgpu/shader-texts.js';
 import { GpuConv } from '../src/backends/webgpu/weights.js';
 import type { Backend, DeviceConv, DevicePixels, DeviceTensor, Ops } from '../src/backends/backend.js';
 import { loadCarafeLuma } from '../src/engine/networks/carafe-luma.js';
@@ -141,7 +142,7 @@ function record(
   mode: Mode,
   program: (ops: Ops) => DeviceTensor | DevicePixels,
 ): DispatchTraffic[] {
-  const list = new CommandList({ device, shared: SharedDevice.of(device), ...mode }, pool);
+  const list = new CommandList({ device, shared: SharedDevice.of(device, texts), ...mode }, pool);
   program(createOps(list));
   const bytes = (storages: readonly Storage[]): number =>
     [...new Set(storages)].reduce((sum, storage) => sum + storage.bytes, 0);

@@ -3,6 +3,10 @@ declare module '*.wgsl' {
   const file: import('./backends/webgpu/shader.js').ShaderFile;
   export default file;
 }
+declare module '*/shaders?texts' {
+  const texts: import('./backends/webgpu/shader.js').ShaderTexts;
+  export default texts;
+}
 declare module '*.deflate' {
   const base64: string;
   export default base64;

@@ -33,7 +33,7 @@ function importsOf(file: string): Import[] {
   const found = code(file).matchAll(/\b(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g);
   return [...found].map(([, specifier]) => {
     if (!specifier.startsWith('.')) return { file, specifier };
-    const path = resolve(root, dirname(file), specifier);
+    const path = resolve(root, dirname(file), specifier.replace(/\?\w+$/, ''));
     const target =
       [path.replace(/\.js$/, '.ts'), `${path}.ts`, path].find((candidate) => existsSync(candidate)) ?? path;
     return { file, specifier, target: relative(root, target) };

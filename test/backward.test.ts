@@ -37,6 +37,7 @@ const BACKENDS: readonly [name: string, open: () => Promise<GradientBackend>][] 
     async () =>
       (await import('../src/backends/webgpu/webgpu-gradients.js')).createWebgpuGradients(
         await nodeGpuDevice(),
+        (await import('../src/backends/webgpu/shader-texts.js')).default,
         true,
         hardware,
       ),

@@ -8,6 +8,7 @@ import { BufferPool } from '../src/backends/webgpu/buffer-pool.js';
 import { CommandList } from '../src/backends/webgpu/command-list.js';
 import { SharedDevice } from '../src/backends/webgpu/device.js';
 import { Shader } from '../src/backends/webgpu/shader.js';
+import texts from '../src/backends/webgpu/shader-texts.js';
 import { createOps } from '../src/backends/webgpu/webgpu-backend.js';
 import { GpuConv } from '../src/backends/webgpu/weights.js';
 import type { Ops } from '../src/backends/backend.js';
@@ -85,8 +86,8 @@ describe('what src/ knows of a shader', () => {
   });
 
   const shader = new Shader('test', {
-    requires: [{ requires: [], text: 'b', structs: { Conv: [['k', 'u32']] }, constants: {} }],
-    text: 'a',
+    requires: [{ name: 'conv', requires: [], structs: { Conv: [['k', 'u32']] }, constants: {} }],
+    name: 'test',
     structs: {
       Params: [
         ['conv', 'Conv'],
@@ -112,9 +113,11 @@ describe('what src/ knows of a shader', () => {
   });
 
   test('files come once, after what they require', () => {
-    const shared = { requires: [], text: 'shared', structs: {}, constants: {} };
-    const [one, two] = ['one', 'two'].map((text) => ({ requires: [shared], text, structs: {}, constants: {} }));
-    expect(new Shader('test', one, two).code(false).split('\n').slice(1)).toEqual(['shared', 'one', 'two']);
+    const shared = { name: 'shared', requires: [], structs: {}, constants: {} };
+    const one = { name: 'one', requires: [shared], structs: {}, constants: {} };
+    const apart = { name: 'apart', text: 'APART', requires: [shared], structs: {}, constants: {} };
+    const texts = { 'stored-f32': 'F32', shared: 'SHARED', one: 'ONE' };
+    expect(new Shader('test', one, apart).code(texts, false)).toBe('F32\nSHARED\nONE\nAPART');
   });
 });
 
@@ -130,7 +133,7 @@ describe('Tint compiles every pipeline of the conformance cases', () => {
     { half: false, hardware: false },
     { half: true, hardware: false },
   ])('%j', async (mode) => {
-    const shared = SharedDevice.of(device);
+    const shared = SharedDevice.of(device, texts);
     const pool = new BufferPool(device);
     const seen = new Set<string>();
     for (const c of cases) {

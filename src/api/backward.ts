@@ -175,14 +175,15 @@ async function open(name: 'reference' | 'wasm' | 'webgpu', request: BackendReque
       return createWasmGradients(await (wasm ? openWasmModule(wasm, 'module of the caller') : openWasmBackend()));
     }
     case 'webgpu': {
-      const [{ isSoftwareAdapter, openDevice }, { createWebgpuGradients }] = await Promise.all([
+      const [{ isSoftwareAdapter, openDevice }, { createWebgpuGradients }, { default: shaders }] = await Promise.all([
         import('../backends/webgpu/adapter.js'),
         import('../backends/webgpu/webgpu-gradients.js'),
+        import('../backends/webgpu/shader-texts.js'),
       ]);
       const { device, backend } = request;
       if (backend === 'auto' && device && isSoftwareAdapter(device.adapterInfo))
         throw new CarafeError('BackendUnavailable', 'the device is a software adapter, slower than wasm');
-      return createWebgpuGradients(device ?? (await openDevice(backend === 'auto')), !device);
+      return createWebgpuGradients(device ?? (await openDevice(backend === 'auto')), shaders, !device);
     }
   }
 }

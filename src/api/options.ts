@@ -131,11 +131,25 @@ export async function resolveBackend(options: BackendOptions): Promise<BackendRe
   }
   if (device !== undefined && typeof (device as Partial<GPUDevice> | null)?.createBuffer !== 'function')
     throw expected('InvalidOption', 'device', 'a GPUDevice', device);
+  const [module, shaders] = await Promise.all([
+    wasm === undefined ? undefined : loadWasm(wasm),
+    names.some((name) => name === 'auto' || name === 'webgpu') ? loadShaders() : undefined,
+  ]);
   return {
     backend: names[0] === 'auto' ? 'auto' : (names as BackendName[]),
-    ...(wasm !== undefined && { wasm: await loadWasm(wasm) }),
+    ...(module && { wasm: module }),
     ...(device && { device }),
+    ...(shaders && { shaders }),
   };
+}
+
+/** Where there may be a GPU. Without them it is not taken, for a reason that the backend gives. */
+async function loadShaders(): Promise<BackendRequest['shaders']> {
+  if (!(globalThis.navigator as Navigator | undefined)?.gpu) return undefined;
+  return import('../backends/webgpu/shader-texts.js').then(
+    (texts) => texts.default,
+    () => undefined,
+  );
 }
 
 export interface CheckedThread {

@@ -4,6 +4,7 @@ import { CarafeError } from '../core/errors.js';
 import type { Backend, BackendName } from './backend.js';
 import { openWasmBackend, openWasmModule } from './wasm/builds.js';
 import { isSoftwareAdapter, openDevice } from './webgpu/adapter.js';
+import type { ShaderTexts } from './webgpu/shader.js';
 import { createWebgpuBackend } from './webgpu/webgpu-backend.js';
 
 /** What the caller asked for; plain data but for `device`, which cannot leave its thread. */
@@ -11,6 +12,7 @@ export interface BackendRequest {
   readonly backend: 'auto' | readonly BackendName[]; // in order of preference
   readonly wasm?: WebAssembly.Module; // instead of the built-in builds
   readonly device?: GPUDevice; // instead of the default adapter's
+  readonly shaders?: ShaderTexts; // for a worker, which has none
 }
 
 export interface Rejection {
@@ -33,7 +35,7 @@ export function unavailable(rejected: readonly Rejection[]): CarafeError {
 /** @param half A GPU may store tensors as f16. @throws {CarafeError} BackendUnavailable with the reason. */
 export async function openBackend(
   name: BackendName,
-  { backend, wasm, device }: BackendRequest,
+  { backend, wasm, device, shaders }: BackendRequest,
   half = false,
 ): Promise<Backend> {
   switch (name) {
@@ -51,7 +53,7 @@ export async function openBackend(
       if (hardwareOnly && device && isSoftwareAdapter(device.adapterInfo))
         throw new CarafeError('BackendUnavailable', 'the device is a software adapter, slower than wasm');
       const found = device ?? (await openDevice(hardwareOnly));
-      return createWebgpuBackend(found, { destroyDevice: !device, half }).catch((error: unknown) => {
+      return createWebgpuBackend(found, { destroyDevice: !device, half, shaders }).catch((error: unknown) => {
         if (!device) found.destroy();
         throw error;
       });

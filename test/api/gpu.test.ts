@@ -5,6 +5,7 @@ import { PLAIN } from '../../src/backends/backend.js';
 import { SharedDevice } from '../../src/backends/webgpu/device.js';
 import { BufferPool } from '../../src/backends/webgpu/buffer-pool.js';
 import { CommandList, type GpuTensor } from '../../src/backends/webgpu/command-list.js';
+import texts from '../../src/backends/webgpu/shader-texts.js';
 import { createOps } from '../../src/backends/webgpu/webgpu-backend.js';
 import { GpuConv } from '../../src/backends/webgpu/weights.js';
 import { nodeGpuDevice } from '../backends.js';
@@ -109,7 +110,7 @@ test('a long program is several submits, and the result is the same', async () =
     [2 * 64 * 144, 6],
     [1, 6],
   ] as const) {
-    const shared = SharedDevice.of(device);
+    const shared = SharedDevice.of(device, texts);
     const list = new CommandList({ device, shared, half: false, hardware: false }, pool);
     const ops = createOps(list);
     let y = ops.input(x, [1, 8, 8, 4]);

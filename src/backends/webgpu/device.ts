@@ -1,7 +1,7 @@
 // What backends on one GPUDevice share: compiled pipelines, and one watch for the loss of the device.
 // Kept in a WeakMap keyed by the device, so that a second backend on a device compiles nothing and a dropped device drops it all.
 import { CarafeError } from '../../core/errors.js';
-import type { Shader } from './shader.js';
+import type { Shader, ShaderTexts } from './shader.js';
 
 /** The device of one backend, and how it computes there. */
 export interface GpuContext {
@@ -53,9 +53,9 @@ export function refused(error: unknown): CarafeError {
 export class SharedDevice {
   static readonly #all = new WeakMap<GPUDevice, SharedDevice>();
 
-  static of(device: GPUDevice): SharedDevice {
+  static of(device: GPUDevice, texts: ShaderTexts): SharedDevice {
     let shared = SharedDevice.#all.get(device);
-    if (!shared) SharedDevice.#all.set(device, (shared = new SharedDevice(device)));
+    if (!shared) SharedDevice.#all.set(device, (shared = new SharedDevice(device, texts)));
     return shared;
   }
 
@@ -67,9 +67,11 @@ export class SharedDevice {
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
   readonly #pipelines = new Map<string, Pipeline>();
   readonly #device: GPUDevice;
+  readonly #texts: ShaderTexts;
 
-  private constructor(device: GPUDevice) {
+  private constructor(device: GPUDevice, texts: ShaderTexts) {
     this.#device = device;
+    this.#texts = texts;
     void device.lost.then((info) => {
       this.lost = deviceLost(info.message || info.reason);
       for (const call of this.onLost) call(this.lost);
@@ -121,7 +123,7 @@ export class SharedDevice {
     const label = half ? `${shader.name} f16` : shader.name;
     let module = this.#modules.get(label);
     if (!module) {
-      module = this.#device.createShaderModule({ label, code: shader.code(half) });
+      module = this.#device.createShaderModule({ label, code: shader.code(this.#texts, half) });
       this.#modules.set(label, module);
     }
     return module;

@@ -3,10 +3,15 @@
 import storedF16 from '../../../shaders/stored-f16.wgsl';
 import storedF32 from '../../../shaders/stored-f32.wgsl';
 
+/** What is compiled: texts of files of shaders/, by name. */
+export type ShaderTexts = Readonly<Record<string, string>>;
+
 /** One file of shaders/. */
 export interface ShaderFile {
+  readonly name: string;
   readonly requires: readonly ShaderFile[];
-  readonly text: string;
+  /** Where it is not among the ShaderTexts. */
+  readonly text?: string;
   /** Their members in order, each with its type. */
   readonly structs: Readonly<Record<string, readonly (readonly [member: string, type: string])[]>>;
   /** `const NAME = 1u` and `override NAME: u32 = 1`. */
@@ -35,8 +40,8 @@ export class Shader {
   }
 
   /** The module's text, for tensors stored as f16 or f32. */
-  code(half: boolean): string {
-    return [half ? storedF16 : storedF32, ...this.#files].map(({ text }) => text).join('\n');
+  code(texts: ShaderTexts, half: boolean): string {
+    return [half ? storedF16 : storedF32, ...this.#files].map(({ name, text }) => text ?? texts[name]).join('\n');
   }
 
   /** The value of a constant; 'leaky-relu' is LEAKY_RELU. */

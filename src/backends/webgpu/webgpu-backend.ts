@@ -20,6 +20,7 @@ import { reassembleSum } from './reassemble-sum.js';
 import { reassemble } from './reassemble.js';
 import { resize } from './resize.js';
 import { Run } from './run.js';
+import type { ShaderTexts } from './shader.js';
 import { GpuConv } from './weights.js';
 
 export interface WebgpuBackendOptions {
@@ -35,16 +36,23 @@ export interface WebgpuBackendOptions {
   readonly half?: boolean;
   /** The kernels of real GPUs, by default on those: loads of vectors, memory shared in a workgroup. */
   readonly hardware?: boolean;
+  /** By default those of the package are loaded, a chunk of its own. A worker has none, its page sends them. */
+  readonly shaders?: ShaderTexts;
 }
 
 export type GpuOps = Ops<GpuTensor, GpuPixels, GpuConv>;
 
-/** @throws {CarafeError} DeviceLost if the device is gone already. */
+/** @throws {CarafeError} DeviceLost if the device is gone already, BackendUnavailable if the shaders do not load. */
 export async function createWebgpuBackend(
   device: GPUDevice,
-  { destroyDevice = false, half = false, hardware = !isSoftwareAdapter(device.adapterInfo) }: WebgpuBackendOptions = {},
+  {
+    destroyDevice = false,
+    half = false,
+    hardware = !isSoftwareAdapter(device.adapterInfo),
+    shaders,
+  }: WebgpuBackendOptions = {},
 ): Promise<Backend> {
-  const shared = SharedDevice.of(device);
+  const shared = SharedDevice.of(device, shaders ?? (await loadShaders()));
   const context = { device, shared, half: half && device.features.has('shader-f16'), hardware };
   const backend = new WebgpuBackend(context, destroyDevice);
   await backend.settled();
@@ -164,6 +172,14 @@ class WebgpuBackend implements Backend<GpuTensor, GpuPixels, GpuConv> {
 
   #assertUsable(): void {
     if (this.#ended) throw this.#ended;
+  }
+}
+
+async function loadShaders(): Promise<ShaderTexts> {
+  try {
+    return (await import('./shader-texts.js')).default;
+  } catch (cause) {
+    throw new CarafeError('BackendUnavailable', `its shaders do not load: ${(cause as Error).message}`);
   }
 }
 

@@ -12,16 +12,18 @@ import { type GpuContext, SharedDevice } from './device.js';
 import { normalizerGradient } from './normalizer-gradient.js';
 import { reassembleGradient } from './reassemble-gradient.js';
 import { Run } from './run.js';
+import type { ShaderTexts } from './shader.js';
 import { createOps } from './webgpu-backend.js';
 import { GpuConv } from './weights.js';
 
 /** @param destroyDevice dispose() destroys the device. @throws {CarafeError} DeviceLost */
 export function createWebgpuGradients(
   device: GPUDevice,
+  shaders: ShaderTexts,
   destroyDevice = false,
   hardware = !isSoftwareAdapter(device.adapterInfo),
 ): GradientBackend<GpuTensor, GpuConv> {
-  const shared = SharedDevice.of(device);
+  const shared = SharedDevice.of(device, shaders);
   if (shared.lost) throw shared.lost;
   return new WebgpuGradients({ device, shared, half: false, hardware }, destroyDevice);
 }
