@@ -247,17 +247,17 @@ async function look(browser: Browser, origin: string): Promise<Seen> {
   return { result, complaints, workers };
 }
 
-/** How often the wasm builds stand in what is sent to browsers: once in each copy of what computes. */
+/** How often wasm builds, the upscaler's own or those with the ops of networks, stand in what is sent to browsers: once in each copy of what computes. */
 function copies(folder: string): number {
-  const builds = readFileSync(new URL('../../dist/wasm-builds.deflate', import.meta.url))
-    .toString('base64')
-    .slice(0, 60);
+  const builds = ['core-wasm-builds', 'wasm-builds'].map((name) =>
+    readFileSync(new URL(`../../dist/${name}.deflate`, import.meta.url))
+      .toString('base64')
+      .slice(0, 60),
+  );
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((file) => file.isFile() && file.name.endsWith('.js'))
-    .reduce(
-      (sum, { parentPath, name }) => sum + readFileSync(join(parentPath, name), 'utf8').split(builds).length - 1,
-      0,
-    );
+    .map(({ parentPath, name }) => readFileSync(join(parentPath, name), 'utf8'))
+    .reduce((sum, text) => sum + builds.reduce((found, build) => found + text.split(build).length - 1, 0), 0);
 }
 
 let browser: Browser;
