@@ -8,7 +8,7 @@
 // Schedule: rows are added up (or their least and greatest bytes taken) first, into rows of scratch, then columns; four
 // pixels at a time,
 // of bytes all channels of them in one instruction.
-import { madd } from './simd';
+import { madd, storeSome } from './simd';
 
 const REACH: i32 = 2; // pixels repeated at both ends of a row of scratch
 const SUMS: usize = 7; // rows of scratch: Y, Cb, Cr, Y^2, Y Cb, Y Cr, Cb^2 + Cr^2
@@ -79,10 +79,10 @@ export function colourLines(
     const max3 = u8x16max(u8x16max(v128.load(tops, 4), v128.load(tops, 8)), v128.load(tops, 12));
     const max5 = u8x16max(max3, u8x16max(v128.load(tops), v128.load(tops, 16)));
     const lanes = right - x;
-    put(low + (<usize>x << 2), i8x16.sub_sat_u(v128.bitselect(min5, min3, colours), bytes), lanes);
-    put(high + (<usize>x << 2), i8x16.add_sat_u(v128.bitselect(max5, max3, colours), bytes), lanes);
-    put(slopes + (<usize>x << 3), v128.shuffle<f32>(slopeB, slopeR, 0, 4, 1, 5), lanes * 2);
-    if (lanes > 2) put(slopes + (<usize>x << 3) + 16, v128.shuffle<f32>(slopeB, slopeR, 2, 6, 3, 7), lanes * 2 - 4);
+    storeSome(low + (<usize>x << 2), i8x16.sub_sat_u(v128.bitselect(min5, min3, colours), bytes), lanes);
+    storeSome(high + (<usize>x << 2), i8x16.add_sat_u(v128.bitselect(max5, max3, colours), bytes), lanes);
+    storeSome(slopes + (<usize>x << 3), v128.shuffle<f32>(slopeB, slopeR, 0, 4, 1, 5), lanes * 2);
+    if (lanes > 2) storeSome(slopes + (<usize>x << 3) + 16, v128.shuffle<f32>(slopeB, slopeR, 2, 6, 3, 7), lanes * 2 - 4);
   }
 }
 
@@ -137,14 +137,4 @@ function u8x16min(a: v128, b: v128): v128 {
 @inline
 function u8x16max(a: v128, b: v128): v128 {
   return i8x16.max_u(a, b);
-}
-
-/** Stores the first `lanes` (1..4) lanes as they are: bytes that look like a NaN stay what they are. */
-// @ts-ignore: decorator
-@inline
-function put(target: usize, value: v128, lanes: i32): void {
-  if (lanes >= 4) { v128.store(target, value); return; }
-  v128.store32_lane(target, value, 0);
-  if (lanes > 1) v128.store32_lane(target, value, 1, 4);
-  if (lanes > 2) v128.store32_lane(target, value, 2, 8);
 }

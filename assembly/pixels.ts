@@ -8,7 +8,7 @@
 // Reference: src/backends/reference/pixels.ts
 // Schedule: four pixels at a time; a row's last ones are computed with idle lanes. Back, the s rows of a source row
 // at once: its values are spread to as many pixels only once.
-import { madd, storeLanes } from './simd';
+import { madd, storeSome } from './simd';
 
 /** `size` pixels of a row; alphas unless 0. Reads up to 3 pixels after the end of `pixels`. */
 export function pixelsToPlanes(pixels: usize, luma: usize, alphas: usize, chroma: usize, size: i32): void {
@@ -24,13 +24,13 @@ export function pixelsToPlanes(pixels: usize, luma: usize, alphas: usize, chroma
     const y = f32x4.add(redGreen, f32x4.mul(b, f32x4.splat(0.114)));
     const cb = f32x4.mul(f32x4.sub(b, y), f32x4.splat(1.0 / 1.772));
     const cr = f32x4.mul(f32x4.sub(r, y), f32x4.splat(1.0 / 1.402));
-    storeLanes(luma, y, lanes);
+    storeSome(luma, y, lanes);
     const pairs0 = v128.shuffle<f32>(cb, cr, 0, 4, 1, 5);
     const pairs1 = v128.shuffle<f32>(cb, cr, 2, 6, 3, 7);
-    storeLanes(chroma, pairs0, lanes * 2);
-    if (lanes > 2) storeLanes(chroma + 16, pairs1, lanes * 2 - 4);
+    storeSome(chroma, pairs0, lanes * 2);
+    if (lanes > 2) storeSome(chroma + 16, pairs1, lanes * 2 - 4);
     if (alphas) {
-      storeLanes(alphas, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_u(rgba, 24)), unit), lanes);
+      storeSome(alphas, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_u(rgba, 24)), unit), lanes);
       alphas += 16;
     }
     pixels += 16;
@@ -84,11 +84,20 @@ export function planesToPixels(
   }
 }
 
+// Constants of planesToRow, in memory: V8 builds one in the code from several instructions at each use.
+const PIXELS = memory.data<f32>([
+  255, 12582912, 1.402, 1.772, // 12582912 = 1.5 * 2^23
+  -0.7141362862, -0.3441362862, // -0.299 * 1.402 / 0.587, -0.114 * 1.772 / 0.587
+], 16);
+
 /** One row; `spreads` are the spread rows, `step` bytes apart. */
 function planesToRow(
   luma: usize, base: usize, alphas: usize, chroma: usize, spreads: usize, step: usize, pixels: usize, width: i32,
 ): void {
   const step3 = step * 3, step5 = step * 5;
+  const full = v128.load32_splat(PIXELS), integers = v128.load32_splat(PIXELS, 4);
+  const redOfCr = v128.load32_splat(PIXELS, 8), blueOfCb = v128.load32_splat(PIXELS, 12);
+  const greenOfCr = v128.load32_splat(PIXELS, 16), greenOfCb = v128.load32_splat(PIXELS, 20);
   let alpha = i32x4.splat(255);
   for (const end = pixels + (<usize>width << 2); pixels < end; pixels += 16) {
     const y = adjusted(luma, spreads, spreads + step);
@@ -97,18 +106,14 @@ function planesToRow(
     const pairs1 = v128.load(chroma, 16);
     const cb = madd(v128.load(spreads + step * 2), above, v128.shuffle<f32>(pairs0, pairs1, 0, 2, 4, 6));
     const cr = madd(v128.load(spreads + step3), above, v128.shuffle<f32>(pairs0, pairs1, 1, 3, 5, 7));
-    const r = madd(cr, f32x4.splat(1.402), y);
-    const b = madd(cb, f32x4.splat(1.772), y);
-    const g = madd(
-      cr, f32x4.splat(-0.299 * 1.402 / 0.587), madd(cb, f32x4.splat(-0.114 * 1.772 / 0.587), y),
-    );
+    const r = rounded(madd(cr, redOfCr, y), full, integers);
+    const b = rounded(madd(cb, blueOfCb, y), full, integers);
+    const g = rounded(madd(cr, greenOfCr, madd(cb, greenOfCb, y)), full, integers);
     if (alphas) {
-      alpha = rounded(adjusted(alphas, spreads + step3 * 2, spreads + step5 + step * 2));
+      alpha = rounded(adjusted(alphas, spreads + step3 * 2, spreads + step5 + step * 2), full, integers);
       alphas += 16;
     }
-    const planes = i8x16.narrow_i16x8_u(
-      i16x8.narrow_i32x4_s(rounded(r), rounded(g)), i16x8.narrow_i32x4_s(rounded(b), alpha),
-    );
+    const planes = i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(r, g), i16x8.narrow_i32x4_s(b, alpha));
     const rgba = v128.shuffle<u8>(planes, planes, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     const least = v128.load(spreads + step * 4), greatest = v128.load(spreads + step5);
     v128.store(pixels, i8x16.min_u(i8x16.max_u(rgba, least), greatest));
@@ -154,6 +159,6 @@ function adjusted(value: usize, gain: usize, offset: usize): v128 {
  */
 // @ts-ignore: decorator
 @inline
-function rounded(v: v128): v128 {
-  return i32x4.sub(madd(v, f32x4.splat(255), f32x4.splat(12582912)), i32x4.splat(0x4b400000));
+function rounded(v: v128, full: v128, integers: v128): v128 {
+  return i32x4.sub(madd(v, full, integers), integers);
 }

@@ -34,23 +34,6 @@ export function exp(x: v128): v128 {
 }
 
 /**
- * exp(x + ln 2 * minusMax), x at most its negative: a softmax's term with the subtraction and the change of base in one
- * operation.
- */
-// @ts-ignore: decorator
-@inline
-export function expAbove(x: v128, minusMax: v128): v128 {
-  return exp2(madd(x, v128.load(EXP), minusMax));
-}
-
-/** 1 / ln 2, four lanes. */
-// @ts-ignore: decorator
-@inline
-export function log2e(): v128 {
-  return v128.load(EXP);
-}
-
-/**
  * 2^t, t <= 0: 2^(n + f) with n an integer and |f| <= 1/2, 2^f by a minimax polynomial of degree 5 with p(0) = 1. A NaN
  * stays one. pmin and pmax are one instruction, min and max eight.
  */
@@ -84,6 +67,14 @@ export function sigmoid(x: v128): v128 {
 @inline
 export function leaky(v: v128, slope: v128): v128 {
   return f32x4.pmax(v, f32x4.mul(v, slope));
+}
+
+/** Stores the first `lanes` (1..4) lanes as they are, also bytes that look like a NaN. A call: for where rows are few. */
+export function storeSome(target: usize, value: v128, lanes: i32): void {
+  if (lanes >= 4) { v128.store(target, value); return; }
+  v128.store32_lane(target, value, 0);
+  if (lanes > 1) v128.store32_lane(target, value, 1, 4);
+  if (lanes > 2) v128.store32_lane(target, value, 2, 8);
 }
 
 /** Stores the first `lanes` (1..4) lanes of `value`. */
