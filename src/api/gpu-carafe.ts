@@ -4,6 +4,7 @@ import { isSoftwareAdapter } from '../backends/webgpu/adapter.js';
 import { BufferPool } from '../backends/webgpu/buffer-pool.js';
 import { CommandList, type GpuTensor } from '../backends/webgpu/command-list.js';
 import { guarded, type GpuContext, refused, SharedDevice, USAGE } from '../backends/webgpu/device.js';
+import shaders from '../backends/webgpu/shader-texts.js';
 import { createOps } from '../backends/webgpu/webgpu-backend.js';
 import { GpuConv } from '../backends/webgpu/weights.js';
 import { CarafeError, expected } from '../core/errors.js';
@@ -84,7 +85,7 @@ class DeviceCarafe implements GpuCarafe {
   #disposed = false;
 
   constructor(device: GPUDevice, checked: CheckedModule) {
-    const shared = SharedDevice.of(device);
+    const shared = SharedDevice.of(device, shaders);
     if (shared.lost) throw shared.lost;
     this.#context = { device, shared, half: false, hardware: !isSoftwareAdapter(device.adapterInfo) };
     this.#checked = checked;
