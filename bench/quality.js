@@ -1,11 +1,14 @@
-// npm run quality -- folder [--scale 2] [--model base | file.safetensors] [--jpeg 75] [--backend wasm]: what the package's upscaling is worth on a
-// folder of images, or with --jpeg on its small images as JPEGs of that quality (chroma at half resolution).
+// npm run quality -- folder [--scale 2] [--model base | file.safetensors] [--jpeg 75] [--noise 5] [--restore auto] [--pixels] [--backend wasm]: what
+// the package's upscaling is worth on a folder of images, with small images as they are, with Gaussian noise (in each of R, G and B by itself), as
+// JPEGs of a quality (chroma at half resolution, with --full-chroma not), or both, in this order. --restore: a position on the dial or auto, which
+// sees a JPEG's file, or with --pixels its pixels only.
 // Protocol of the literature: the low-resolution image is MATLAB's bicubic; PSNR and SSIM are on Y (BT.601, 16..235, rounded) with
 // `scale` pixels shaved off each side. Everything goes through the public API: 8-bit RGBA in, 8-bit RGBA out.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { Random } from '../test/random.js';
 import { imresize } from './imresize.js';
 
 /** HR cropped to a multiple of scale, and its low-resolution image. */
@@ -24,14 +27,26 @@ export async function readPair(file, scale) {
   return { original, small: imresize(original, width / scale, height / scale) };
 }
 
-/** RGB through a JPEG file: what most photographs on the web went through. */
-export async function jpeg({ data, width, height }, quality) {
+/** RGB through a JPEG file, which comes with it: what most photographs on the web went through. */
+export async function jpeg({ data, width, height }, quality, chromaSubsampling = '4:2:0') {
   const { default: sharp } = await import('sharp');
   const file = await sharp(data, { raw: { width, height, channels: 4 } })
     .removeAlpha()
-    .jpeg({ quality, chromaSubsampling: '4:2:0' })
+    .jpeg({ quality, chromaSubsampling })
     .toBuffer();
-  return { data: new Uint8ClampedArray(await sharp(file).ensureAlpha().raw().toBuffer()), width, height, channels: 4 };
+  const pixels = new Uint8ClampedArray(await sharp(file).ensureAlpha().raw().toBuffer());
+  return { data: pixels, width, height, channels: 4, file };
+}
+
+/** Gaussian noise in each of R, G and B by itself; the same at every call. */
+export function noisy({ data, width, height }, sigma) {
+  const random = new Random(width * 10007 + height);
+  return {
+    data: data.map((v, i) => (i % 4 === 3 ? v : Math.round(v + sigma * random.normal()))),
+    width,
+    height,
+    channels: 4,
+  };
 }
 
 /** dB between the Y planes of two RGBA images of one size. */
@@ -99,6 +114,10 @@ async function main() {
       scale: { type: 'string', default: '2' },
       model: { type: 'string', default: 'base' },
       jpeg: { type: 'string' },
+      'full-chroma': { type: 'boolean' },
+      noise: { type: 'string' },
+      restore: { type: 'string', default: 'auto' },
+      pixels: { type: 'boolean' },
       backend: { type: 'string', default: 'wasm' },
     },
   });
@@ -109,30 +128,38 @@ async function main() {
     scale,
     backend: values.backend,
     model: values.model.endsWith('.safetensors') ? pathToFileURL(values.model) : values.model,
+    restore: values.restore === 'auto' ? 'auto' : Number(values.restore),
   };
   const upscaler = await createUpscaler(options);
   const { backend, details, model } = upscaler.info;
+  const worse = [
+    ...(values.noise ? [`, small images with noise of sigma ${values.noise}`] : []),
+    ...(values.jpeg ? [`, small images as JPEG of quality ${values.jpeg}`] : []),
+  ];
   console.log(
-    `model ${model}, backend ${backend} (${details}), x${scale}${values.jpeg ? `, small images as JPEG of quality ${values.jpeg}` : ''}\n\n| folder | images | bicubic PSNR | SSIM | ${model} PSNR | SSIM |\n|---|---|---|---|---|---|`,
+    `model ${model}, restore ${values.restore}, backend ${backend} (${details}), x${scale}${worse.join('')}\n\n| folder | images | bicubic PSNR | SSIM | ${model} PSNR | SSIM | restore |\n|---|---|---|---|---|---|---|`,
   );
   for (const folder of positionals) {
     const files = readdirSync(folder)
       .filter((name) => /\.(png|jpe?g|bmp|tiff?|webp)$/i.test(name))
       .sort();
     const sums = [0, 0, 0, 0];
+    const positions = [];
     for (const name of files) {
       const { original, small: clean } = await readPair(join(folder, name), scale);
-      const small = values.jpeg ? await jpeg(clean, Number(values.jpeg)) : clean;
-      for (const [i, image] of [
-        imresize(small, original.width, original.height),
-        await upscaler.upscale(small),
-      ].entries()) {
+      const grainy = values.noise ? noisy(clean, Number(values.noise)) : clean;
+      const { file, ...small } = values.jpeg
+        ? await jpeg(grainy, Number(values.jpeg), values['full-chroma'] ? '4:4:4' : '4:2:0')
+        : { ...grainy, file: undefined };
+      const big = await upscaler.upscale(small, values.pixels ? {} : { file });
+      positions.push(big.restore.value);
+      for (const [i, image] of [imresize(small, original.width, original.height), big].entries()) {
         sums[2 * i] += psnr(original, image, scale) / files.length;
         sums[2 * i + 1] += ssim(original, image, scale) / files.length;
       }
     }
     console.log(
-      `| ${folder} | ${files.length} | ${sums[0].toFixed(2)} | ${sums[1].toFixed(4)} | ${sums[2].toFixed(2)} | ${sums[3].toFixed(4)} |`,
+      `| ${folder} | ${files.length} | ${sums[0].toFixed(2)} | ${sums[1].toFixed(4)} | ${sums[2].toFixed(2)} | ${sums[3].toFixed(4)} | ${Math.min(...positions)}..${Math.max(...positions)} |`,
     );
   }
   upscaler.dispose();

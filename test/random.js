@@ -35,6 +35,11 @@ export class Random {
     return low + Math.floor(this.next() * (high - low + 1));
   }
 
+  /** Of mean 0 and standard deviation 1. */
+  normal() {
+    return Math.sqrt(-2 * Math.log(1 - this.next())) * Math.cos(2 * Math.PI * this.next());
+  }
+
   /** @param {number} length */
   values(length, low = -1, high = 1) {
     return Float32Array.from({ length }, () => this.uniform(low, high));

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 
 import images
 import weights
-from carafe_luma import halo, load_model, residual
+from carafe_luma import RESTORE, halo, load_model, residual
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 torch.set_default_dtype(torch.float64)
@@ -488,18 +488,21 @@ def planes_to_pixels_cases():
 
 
 def networks(folder):
-    """Each upscaler's luma: edge-replicated by the halo, bicubic plus residual, nothing rounded or clipped."""
+    """Each upscaler's luma: edge-replicated by the halo, bicubic plus residual, nothing rounded or clipped. With two ends also half way between them."""
     out = Golden('carafe-luma')
-    for file in sorted(name for name in os.listdir(folder) if name.endswith('.safetensors')):
-        single, config = load_model(os.path.join(folder, file))
+    files = sorted(name for name in os.listdir(folder) if name.endswith('.safetensors'))
+    two_ends = [name for name in files if any(key.startswith(RESTORE) for key in weights.load(os.path.join(folder, name))[0])]
+    for file, restore in [(name, 0) for name in files] + [(name, 0.5) for name in two_ends]:
+        single, config = load_model(os.path.join(folder, file), restore)
         model = {name: value.double() for name, value in single.items()}
         rng = np.random.Generator(np.random.PCG64(7))
-        for h, w in ((16, 12), (5, 3), (1, 1)):
+        for h, w in ((16, 12),) if restore else ((16, 12), (5, 3), (1, 1)):
             oy, ox = np.mgrid[:h, :w] / 8
             y = 0.5 + 0.3 * np.sin(oy * 3 + ox) * np.cos(ox * 2.3 - oy) + 0.2 * ((oy + 0.7 * ox) % 1 > 0.5) - 0.1 + 0.02 * rng.standard_normal((h, w))
             y = np.clip(y, 0, 1).astype(np.float32).astype(np.float64)
             added = residual(model, torch.from_numpy(np.pad(y, halo(config), mode='edge'))[None, None], config)
-            out.case(f'{file[:-12]} {h}x{w}', {**config, 'halo': halo(config), 'model': file}, y_in=torch.from_numpy(y)[None, None],
+            name = f'{file[:-12]} {h}x{w}' + (f' restore {restore}' if restore else '')
+            out.case(name, {**config, 'halo': halo(config), 'model': file, 'restore': restore}, y_in=torch.from_numpy(y)[None, None],
                      y=torch.from_numpy(images.upscale_bicubic(y, config['scale']))[None, None] + added)
     return out
 

@@ -42,6 +42,9 @@ async function find(options: UpscalerOptions): Promise<FileSource> {
   if (!models) throw expected('InvalidOption', 'scale', Object.keys(BUILTIN_MODELS).join(' or '), scale);
   const load = Object.hasOwn(models, model) && models[model as ModelName];
   if (load) return load();
+  const size = model.replace(/-web$/, '');
+  if (size !== model && Object.hasOwn(models, size))
+    throw expected('InvalidOption', 'model', `"${size}", whose option "restore" is for JPEGs and noise,`, model);
   const names = Object.keys(models).map((name) => `"${name}"`);
   throw expected(
     'InvalidOption',

@@ -1,6 +1,6 @@
 // A raster -> a raster `scale` times as large, in strips through the upscaler: memory does not grow with the picture.
 // A strip is cut with more rows than the networks look at and begins on their grid of 4, so strips do not show, bit for bit.
-import type { Upscaler } from '../index.js';
+import type { Restore, RunOptions, Upscaler } from '../index.js';
 import { deepen } from './deep.js';
 import { bandChannels, type Raster, type Strip } from './raster.js';
 
@@ -8,26 +8,40 @@ const STRIP = 2 ** 24; // pixels: 64 MB of RGBA
 export const MARGIN = 64; // rows; the networks see 8 to 30, rounded to their blocks
 const GRID = 4;
 
-/** `done` is told of pixels of the input as they are done. @throws as upscaler.tiles(); Error for files that cannot be read or written */
+export interface EnlargeOptions {
+  /** The first bytes of the picture's file, if they say how it was compressed. */
+  readonly file?: Uint8Array;
+  /** Told of pixels of the input as they are done. */
+  readonly done: (pixels: number) => void;
+  readonly stripPixels?: number;
+}
+
+/**
+ * Gives the position on the dial: the first strip decides it for all, so that none differs from its neighbours.
+ * @throws as upscaler.tiles(); Error for files that cannot be read or written
+ */
 export async function enlarge(
   upscaler: Upscaler,
   from: Raster,
   to: Raster,
   pages: number,
-  done: (pixels: number) => void,
-  stripPixels = STRIP,
-): Promise<void> {
+  { file, done, stripPixels = STRIP }: EnlargeOptions,
+): Promise<Restore> {
   const pageHeight = from.height / pages;
   const rows = Math.max(GRID, Math.ceil(stripPixels / from.width / GRID) * GRID);
+  let restore: Restore | undefined;
   for (let page = 0; page < from.height; page += pageHeight) {
     for (let top = 0; top < pageHeight; top += rows) {
       const bottom = Math.min(top + rows, pageHeight);
       const start = Math.max(0, top - MARGIN);
       const end = Math.min(pageHeight, bottom + MARGIN);
       const strip = toStrip(from, page + start, end - start);
-      await enlargeStrip(upscaler, strip, to, page, { start, top, bottom }, done);
+      const options = restore ? { restore: restore.value } : { file };
+      const decided = await enlargeStrip(upscaler, strip, to, page, { start, top, bottom }, options, done);
+      restore ??= decided;
     }
   }
+  return restore!; // a picture has a strip
 }
 
 /** Rows start.. of the page are the strip; of them top..bottom are written. */
@@ -37,11 +51,14 @@ async function enlargeStrip(
   to: Raster,
   page: number,
   { start, top, bottom }: { start: number; top: number; bottom: number },
-  done: (pixels: number) => void,
-): Promise<void> {
+  options: RunOptions,
+  done: EnlargeOptions['done'],
+): Promise<Restore> {
   const { scale } = upscaler.info;
   const { bands, deep } = to;
-  for await (const { x, y, image } of upscaler.tiles(strip)) {
+  let decided!: Restore;
+  for await (const { x, y, image, restore } of upscaler.tiles(strip, options)) {
+    decided = restore;
     const first = Math.max(0, (top - start) * scale - y);
     const last = Math.min(image.height, (bottom - start) * scale - y);
     if (first >= last) continue; // all margin
@@ -52,6 +69,7 @@ async function enlargeStrip(
     }
     done(((last - first) * image.width) / scale ** 2);
   }
+  return decided;
 }
 
 /** Rows y..y+height. */

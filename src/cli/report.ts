@@ -1,5 +1,5 @@
 // What the user sees: a line for each file, a progress line while a terminal watches, the sum of it; or the same as JSON, a line for each file.
-import { CarafeError, type Upscaler } from '../index.js';
+import { CarafeError, type Restore, type Upscaler } from '../index.js';
 
 export interface Done {
   readonly source: string;
@@ -8,6 +8,7 @@ export interface Done {
   readonly height: number;
   readonly scale: number;
   readonly milliseconds: number;
+  readonly restore: Restore;
   readonly notes: readonly string[];
 }
 
@@ -57,14 +58,14 @@ export class Report {
     process.stderr.write(`\r\x1b[K${file}/${this.#files} files, ${Math.floor(part * 100)} %, ${duration(left)} left`);
   }
 
-  done({ source, target, width, height, scale, milliseconds, notes }: Done): void {
+  done({ source, target, width, height, scale, milliseconds, restore, notes }: Done): void {
     this.#counts.done++;
     this.#written += width * height * scale ** 2;
     const size = { width: width * scale, height: height * scale };
     const time = Math.round(milliseconds);
     this.#line(
-      `${source} -> ${target}  ${width}x${height} -> ${size.width}x${size.height}  ${duration(milliseconds)}`,
-      { status: 'done', source, target, ...size, milliseconds: time, notes },
+      `${source} -> ${target}  ${width}x${height} -> ${size.width}x${size.height}  ${duration(milliseconds)}  restore ${restore.value} (${restore.reason})`,
+      { status: 'done', source, target, ...size, milliseconds: time, restore, notes },
     );
     for (const note of notes) this.#warn(`${source}: ${note}`);
   }

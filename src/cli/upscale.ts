@@ -1,9 +1,10 @@
 // carafe-web [upscale]: pictures -> the same, larger. Plans all files first, then works on two at a time: one is decoded or encoded while
 // the other is computed.
 import { statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { CarafeError, createUpscaler, type Upscaler } from '../index.js';
+import { CarafeError, createUpscaler, type Restore, type Upscaler } from '../index.js';
 import { type Codec, loadCodec } from './codec.js';
 import { decode } from './decode.js';
 import { type Encoding, encode } from './encode.js';
@@ -11,6 +12,7 @@ import { enlarge } from './enlarge.js';
 import { FORMAT_NAMES, type FormatName, formatOfPath } from './formats.js';
 import { invalid, number, UPSCALER_OPTIONS, UPSCALER_USAGE, upscalerOptions } from './options.js';
 import { type Job, plan, refused, STDOUT } from './plan.js';
+import type { Header, Source } from './header.js';
 import { Raster } from './raster.js';
 import { Report } from './report.js';
 import { findSources, STDIN } from './sources.js';
@@ -152,8 +154,9 @@ async function upscaleFile(
     const warnings = await decodeNext(() => decode(codec, source, header, small));
     const from = Raster.open(small);
     const to = from.enlarged(large, scale);
+    let restore: Restore;
     try {
-      await enlarge(upscaler, from, to, pages, advance);
+      restore = await enlarge(upscaler, from, to, pages, { file: await tablesOf(source, header), done: advance });
     } finally {
       from.close();
       to.close();
@@ -177,6 +180,7 @@ async function upscaleFile(
       height: height * pages,
       scale,
       milliseconds: performance.now() - started,
+      restore,
       notes: [...notes, ...warnings],
     });
   } catch (error) {
@@ -184,6 +188,21 @@ async function upscaleFile(
     report.failed(source.name, error instanceof CarafeError ? error : refused(target.name, (error as Error).message));
   } finally {
     await temporary.remove(small, large);
+  }
+}
+
+const HEAD = 2 ** 18; // bytes
+
+/** The first bytes of a JPEG, in which its quantisation tables are. */
+async function tablesOf({ input }: Source, { kind }: Header): Promise<Uint8Array | undefined> {
+  if (kind !== 'jpeg') return undefined;
+  if (typeof input !== 'string') return input.subarray(0, HEAD);
+  const file = await open(input);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD), 0, HEAD, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
   }
 }
 

@@ -3,7 +3,8 @@ import type { RawImage } from '../core/tensor.js';
 
 /** Pixels a side: 4x4 whole blocks of 8x8 at every offset of their grid. */
 export const WINDOW = 39;
-const WINDOWS = { few: 3, many: 4, from: 400 }; // an axis: few in images of fewer pixels
+/** Windows along an axis: one for so many pixels. Soft images need many to show their blocks; 64 in all take 8 ms. */
+const WINDOWS = { for: 150, few: 3, many: 8 };
 
 /** Luma 0..255 of windows spread over the image, WINDOW * WINDOW values each; none of images smaller than one. */
 export function sampleLuma({ data, width, height }: RawImage): Float32Array<ArrayBuffer> {
@@ -25,7 +26,8 @@ export function sampleLuma({ data, width, height }: RawImage): Float32Array<Arra
 /** Where windows begin on an axis: all on multiples of 8. */
 function starts(size: number): number[] {
   const last = Math.floor((size - WINDOW) / 8);
-  const count = Math.min(size < WINDOWS.from ? WINDOWS.few : WINDOWS.many, Math.floor(size / (WINDOW - 7)));
+  const wanted = Math.min(Math.max(Math.round(size / WINDOWS.for), WINDOWS.few), WINDOWS.many);
+  const count = Math.min(wanted, Math.floor(size / (WINDOW - 7)));
   if (last < 0) return [];
   return count < 2
     ? [8 * (last >> 1)]

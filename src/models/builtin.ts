@@ -1,15 +1,7 @@
 // The models that ship in the package, by scale and name. Each is a chunk of its own, loaded when it is asked for.
 /** Enlargement without a network: whole pixels, Keys' cubic (a = -0.5), Lanczos of three lobes. */
 export type InterpolationName = 'nearest' | 'bicubic' | 'lanczos';
-export type ModelName =
-  | 'tiny'
-  | 'small'
-  | 'base'
-  | 'large'
-  | 'small-web'
-  | 'base-web'
-  | 'large-web'
-  | InterpolationName;
+export type ModelName = 'tiny' | 'small' | 'base' | 'large' | InterpolationName;
 
 type Weights = Uint8Array<ArrayBuffer>;
 const read = async (file: Promise<{ default: Weights }>): Promise<Weights> => (await file).default;
@@ -26,9 +18,6 @@ export const BUILTIN_MODELS: Readonly<Record<number, Readonly<Partial<Record<Mod
     small: () => read(import('../../models/small-x2.safetensors')),
     base: () => read(import('../../models/base-x2.safetensors')),
     large: () => read(import('../../models/large-x2.safetensors')),
-    'small-web': () => read(import('../../models/small-web-x2.safetensors')),
-    'base-web': () => read(import('../../models/base-web-x2.safetensors')),
-    'large-web': () => read(import('../../models/large-web-x2.safetensors')),
     ...interpolations(2),
   },
   3: {

@@ -127,6 +127,9 @@ add('a scale no model has', 'InvalidOption', () => createUpscaler({ scale: any(5
 add("scale '2'", 'InvalidOption', () => createUpscaler({ scale: any('2') }));
 add("scale '2' of a module", 'InvalidOption', () => createCarafe({ encode }, { scale: any('2') }));
 add('model', 'InvalidOption', () => createUpscaler({ model: any('huge') }));
+add('the name of a model that became one with two ends', 'InvalidOption', () =>
+  createUpscaler({ model: any('base-web') }),
+);
 add('model null', 'InvalidOption', () => createUpscaler({ model: any(null) }));
 add('a relative URL where there is no page', 'InvalidOption', () =>
   createUpscaler({ model: 'models/base-x2.safetensors' }),
@@ -222,4 +225,10 @@ test.each([
   [Promise.resolve(), 'await it'],
 ])('the message for %s says what to do', async (value, hint) => {
   expect((await rejection(upscale(any(value)))).message).toContain(hint);
+});
+
+test('a -web name says which option has taken its place', async () => {
+  expect((await rejection(createUpscaler({ model: any('large-web') }))).message).toBe(
+    'Expected "large", whose option "restore" is for JPEGs and noise, for "model", got "large-web"',
+  );
 });

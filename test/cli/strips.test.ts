@@ -30,7 +30,10 @@ async function inStrips(image: RgbaPixels, bands: number, pages: number, model: 
     return read(y, count);
   };
   let done = 0;
-  await enlarge(upscalers.get(model)!, from, to, pages, (pixels) => (done += pixels), rows * image.width);
+  await enlarge(upscalers.get(model)!, from, to, pages, {
+    done: (pixels) => (done += pixels),
+    stripPixels: rows * image.width,
+  });
   const values = to.read(0, to.height) as Uint8Array;
   from.close();
   to.close();

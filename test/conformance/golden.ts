@@ -14,6 +14,7 @@ import {
 import type { Activation, Normalizer, Padding, ResizeMode } from '../../src/core/shapes.js';
 import type { RawImage, Shape, Tensor } from '../../src/core/tensor.js';
 import { type CarafeLuma, loadCarafeLuma, upscaleLuma } from '../../src/engine/networks/carafe-luma.js';
+import { readDial } from '../../src/models/dial.js';
 import { type ModelTensor, parseSafetensors } from '../../src/models/safetensors.js';
 import { ARITHMETIC, type Arithmetic, bound, boundConv, boundPixels } from './bounds.js';
 import { assertWithin, poison, type Runner } from './suite.js';
@@ -305,6 +306,8 @@ export interface NetworkParams {
   readonly halo: number;
   readonly scale: number;
   readonly model: string;
+  /** The position on its dial. */
+  readonly restore: number;
 }
 
 /**
@@ -324,11 +327,11 @@ export function goldenNetworks(
   let opened: Promise<Backend> | undefined;
   for (const {
     name,
-    params: { halo, scale, model },
+    params: { halo, scale, model, restore },
   } of goldenCases<NetworkParams>(bytes)) {
     test(name, async () => {
       const backend = await (opened ??= open());
-      const file = parseSafetensors(readModel(model));
+      const file = readDial(parseSafetensors(readModel(model))).at(restore);
       const [y, wanted] = ['y_in', 'y'].map((key) => tensors.get(`${name}/${key}`)!);
       const padded = replicated(y, halo);
       const program =
