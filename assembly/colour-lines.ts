@@ -82,7 +82,8 @@ export function colourLines(
     storeSome(low + (<usize>x << 2), i8x16.sub_sat_u(v128.bitselect(min5, min3, colours), bytes), lanes);
     storeSome(high + (<usize>x << 2), i8x16.add_sat_u(v128.bitselect(max5, max3, colours), bytes), lanes);
     storeSome(slopes + (<usize>x << 3), v128.shuffle<f32>(slopeB, slopeR, 0, 4, 1, 5), lanes * 2);
-    if (lanes > 2) storeSome(slopes + (<usize>x << 3) + 16, v128.shuffle<f32>(slopeB, slopeR, 2, 6, 3, 7), lanes * 2 - 4);
+    if (lanes > 2)
+      storeSome(slopes + (<usize>x << 3) + 16, v128.shuffle<f32>(slopeB, slopeR, 2, 6, 3, 7), lanes * 2 - 4);
   }
 }
 

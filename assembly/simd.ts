@@ -69,7 +69,9 @@ export function leaky(v: v128, slope: v128): v128 {
   return f32x4.pmax(v, f32x4.mul(v, slope));
 }
 
-/** Stores the first `lanes` (1..4) lanes as they are, also bytes that look like a NaN. A call: for where rows are few. */
+/**
+ * Stores the first `lanes` (1..4) lanes as they are, also bytes that look like a NaN. A call: for where rows are few.
+ */
 export function storeSome(target: usize, value: v128, lanes: i32): void {
   if (lanes >= 4) { v128.store(target, value); return; }
   v128.store32_lane(target, value, 0);
