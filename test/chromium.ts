@@ -17,6 +17,8 @@ const ARGS = [
   '--disable-sync',
 ];
 const WEBGPU_ARG = '--enable-unsafe-webgpu'; // without it navigator.gpu has no adapter here
+/** Without these the GPU process dies of a WebGPU canvas here. */
+const CANVAS_ARGS = ['--enable-features=Vulkan', '--use-vulkan=swiftshader', '--use-angle=vulkan'];
 
 export interface Site {
   readonly origin: string;
@@ -66,12 +68,14 @@ export interface Browser {
   close(): Promise<void>;
 }
 
-/** Debian's chromium, headless; `CHROMIUM` names another. `extension`: the folder of one to load. */
+/** Debian's chromium, headless; `CHROMIUM` names another. `extension`: the folder of one to load. `canvas`: WebGPU may draw on one. */
 export async function launchChromium({
   webgpu = true,
+  canvas = false,
   extension,
 }: {
   webgpu?: boolean;
+  canvas?: boolean;
   extension?: string;
 } = {}): Promise<Browser> {
   const profile = await mkdtemp(join(tmpdir(), 'carafe-web-chromium-'));
@@ -80,6 +84,7 @@ export async function launchChromium({
     args: [
       ...ARGS,
       ...(webgpu ? [WEBGPU_ARG] : []),
+      ...(canvas ? CANVAS_ARGS : []),
       // Playwright's own headless mode has no extensions, Chromium's has
       ...(extension
         ? ['--headless=new', `--disable-extensions-except=${extension}`, `--load-extension=${extension}`]

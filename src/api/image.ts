@@ -27,6 +27,9 @@ export type ImageInput =
   | Global<'HTMLVideoElement'>
   | Global<'VideoFrame'>;
 
+/** A canvas to draw on. */
+export type CanvasTarget = Global<'HTMLCanvasElement'> | Global<'OffscreenCanvas'>;
+
 /** What a canvas draws: the names of its size, and what it has to be to have one. */
 const DRAWABLE: Readonly<Record<string, readonly [width: string, height: string, alive: string]>> = {
   ImageBitmap: ['width', 'height', 'an ImageBitmap that is not closed'],
@@ -134,9 +137,7 @@ async function decode(file: Blob, scale: number): Promise<RawImage> {
 async function read(source: CanvasImageSource, tag: string, scale: number): Promise<RawImage> {
   if (typeof OffscreenCanvas !== 'function')
     throw expected('UnsupportedImage', 'image', 'RGBA pixels (this runtime has no canvas)', source);
-  const [widthName, heightName, alive] = DRAWABLE[tag];
-  const { [widthName]: width, [heightName]: height } = source as unknown as Record<string, number>;
-  if (!width || !height || !isReady(source, tag)) throw expected('UnsupportedImage', 'image', alive, source);
+  const { width, height } = shownSize(source, tag);
   checkImageSize(width, height, scale); // before anything is allocated
   if (tag === 'ImageBitmap') return readPixels(source, width, height);
   // What the source shows now: a video plays on, and a canvas is drawn on, while strips are read. An SVG without a size refuses; it does not change.
@@ -146,6 +147,19 @@ async function read(source: CanvasImageSource, tag: string, scale: number): Prom
   } finally {
     shown?.close();
   }
+}
+
+function shownSize(source: unknown, tag: string): { width: number; height: number } {
+  const [widthName, heightName, alive] = DRAWABLE[tag];
+  const { [widthName]: width, [heightName]: height } = source as Record<string, number>;
+  if (!width || !height || !isReady(source, tag)) throw expected('UnsupportedImage', 'image', alive, source);
+  return { width, height };
+}
+
+/** The size of what a browser draws as it is; undefined for files and pixels. @throws {CarafeError} UnsupportedImage if it has none yet */
+export function drawableSize(input: ImageInput): { width: number; height: number } | undefined {
+  const tag = tagOf(input);
+  return Object.hasOwn(DRAWABLE, tag) ? shownSize(input, tag) : undefined;
 }
 
 /** An element may know its size before it has pixels, and draws nothing then. */

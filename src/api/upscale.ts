@@ -2,6 +2,7 @@
 import type { BackendName } from '../backends/backend.js';
 import { unlessAborted } from '../core/abort.js';
 import { expected } from '../core/errors.js';
+import type { Global } from '../core/platform.js';
 import type { RawImage } from '../core/tensor.js';
 import { inSlices } from '../core/turn.js';
 import type { PixelExplanation } from '../engine/explain-pixel.js';
@@ -17,8 +18,9 @@ import {
 } from '../engine/upscale-image.js';
 import type { UpscalerFacts } from '../engine/upscaler.js';
 import { openPool, type Pool, type PoolInfo } from '../worker/pool.js';
-import { allocateImage, headOf, type ImageInput, toRawImage } from './image.js';
+import { allocateImage, type CanvasTarget, headOf, type ImageInput, toRawImage } from './image.js';
 import { type FileSource, loadModel } from './load.js';
+import type { Painter } from './to-canvas.js';
 import {
   checkPoint,
   checkRestore,
@@ -65,6 +67,18 @@ export interface Upscaler extends AsyncDisposable {
     y: number,
     options?: Pick<RunOptions, 'restore' | 'file'>,
   ): Promise<PixelExplanation>;
+  /**
+   * Draws the enlargement on the canvas, which gets its size: for videos, frame by frame. On webgpu the frame stays on the GPU, on this thread,
+   * and nothing is read back; on wasm it goes through the workers. Resolves once it is drawn; await it before the next. The canvas must have no
+   * context of another kind. Transparency is not kept on webgpu. With restore 'auto' the first frame on a canvas decides for those that follow.
+   * @throws {CarafeError} UnsupportedImage, ImageTooLarge, InvalidOption, BackendUnavailable, OutOfMemory, DeviceLost, Disposed; the signal's reason
+   */
+  toCanvas(image: ImageInput, canvas: CanvasTarget, options?: RunOptions): Promise<void>;
+  /**
+   * A TransformStream of VideoFrames: enlarged ones come out, one at a time, as fast as they are read. Those that go in are closed.
+   * @throws as toCanvas, through the stream
+   */
+  frames(options?: RunOptions): Promise<Global<'TransformStream'>>;
   /** Frees workers and memory; pending calls reject with Disposed. */
   dispose(): void;
 }
@@ -102,7 +116,7 @@ async function open(options: CoreUpscalerOptions): Promise<Upscaler> {
     pool.dispose();
     throw error;
   }
-  return new PoolUpscaler(pool, model, tile, restore);
+  return new PoolUpscaler(pool, model, tile, restore, request.device);
 }
 
 /**
@@ -123,8 +137,17 @@ class PoolUpscaler implements Upscaler {
   readonly #model: Uint8Array;
   readonly #tile: number;
   readonly #restore: number | 'auto';
+  readonly #device: GPUDevice | undefined;
+  #painter: Promise<Painter> | undefined;
 
-  constructor(pool: Pool<UpscalerFacts>, model: Uint8Array, tile: number, restore: number | 'auto') {
+  constructor(
+    pool: Pool<UpscalerFacts>,
+    model: Uint8Array,
+    tile: number,
+    restore: number | 'auto',
+    device: GPUDevice | undefined,
+  ) {
+    this.#device = device;
     this.#pool = pool;
     this.#model = model;
     this.#tile = tile;
@@ -164,8 +187,32 @@ class PoolUpscaler implements Upscaler {
       yield { ...tile, image: inColorSpace(tile.image, input) };
   }
 
+  async toCanvas(image: ImageInput, canvas: CanvasTarget, options: RunOptions = {}): Promise<void> {
+    checkRun(options).signal?.throwIfAborted();
+    const restore = checkRestore(options) ?? this.#restore;
+    this.#pool.queue.assertOpen();
+    const judge = async (): Promise<number> => (await this.#begin(image, options)).restore.value;
+    this.#painter ??= import('./to-canvas.js').then(({ openPainter }) =>
+      openPainter(this, this.#model, judge, this.#device),
+    );
+    const painter = await this.#painter.catch((error: unknown) => {
+      this.#painter = undefined;
+      throw error;
+    });
+    await painter.paint(image, canvas, { ...options, restore });
+  }
+
+  async frames(options: RunOptions = {}): Promise<Global<'TransformStream'>> {
+    const { enlargingFrames } = await import('./to-canvas.js');
+    return enlargingFrames(this, options);
+  }
+
   dispose(): void {
     this.#pool.dispose();
+    this.#painter?.then(
+      (painter) => painter.dispose(),
+      () => {},
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -6,6 +6,9 @@ import { type CarafeLuma, convsOf, loadCarafeLuma } from './networks/carafe-luma
 /** Positions whose weights are kept: what most folders of pictures have, clean ones and JPEGs of a few qualities. */
 const KEPT = 4;
 
+/** What holds weights. */
+type Weights = Pick<Backend, 'conv' | 'release'>;
+
 interface Kept {
   readonly net: CarafeLuma;
   /** Runs that read it. */
@@ -15,11 +18,11 @@ interface Kept {
 export class Positions {
   /** At 0: what all of them are like. */
   readonly clean: CarafeLuma;
-  readonly #backend: Backend;
+  readonly #backend: Weights;
   readonly #dial: Dial;
   readonly #kept = new Map<number, Kept>(); // the longest unused first
 
-  constructor(backend: Backend, dial: Dial) {
+  constructor(backend: Weights, dial: Dial) {
     this.#backend = backend;
     this.#dial = dial;
     this.clean = this.#open(0).net;

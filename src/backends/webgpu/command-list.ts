@@ -145,7 +145,7 @@ export class CommandList {
   }
 
   /** Everything, then the copies of the results, one after the other, as command buffers to submit one by one: most programs are one. All pipelines must be compiled. */
-  encode(results: readonly Resident[], readback: GPUBuffer, maxFlops = MAX_FLOPS): GPUCommandBuffer[] {
+  encode(results: readonly Resident[] = [], readback?: GPUBuffer, maxFlops = MAX_FLOPS): GPUCommandBuffer[] {
     const batches: Command[][] = [[]];
     let flops = 0;
     for (const command of this.commands) {
@@ -165,7 +165,7 @@ export class CommandList {
       if (i === batches.length - 1) {
         let offset = 0;
         for (const { buffer, bytes } of results) {
-          encoder.copyBufferToBuffer(buffer.gpu, 0, readback, offset, bytes);
+          encoder.copyBufferToBuffer(buffer.gpu, 0, readback!, offset, bytes);
           offset += bytes;
         }
       }

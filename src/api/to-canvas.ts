@@ -1,0 +1,185 @@
+// upscaler.toCanvas() and upscaler.frames(): pictures and the frames of videos, enlarged onto a canvas. On webgpu they stay on the GPU, on
+// this thread, where the canvas is; on wasm they go through the workers as all pictures do. A chunk of its own.
+import type { BackendName, Ops } from '../backends/backend.js';
+import { openDevice } from '../backends/webgpu/adapter.js';
+import { type Frame, FramePainter } from '../backends/webgpu/frame-painter.js';
+import type { GpuPixels } from '../backends/webgpu/command-list.js';
+import type { GpuOps } from '../backends/webgpu/webgpu-backend.js';
+import { type CarafeError, expected } from '../core/errors.js';
+import type { RawImage } from '../core/tensor.js';
+import { tagOf } from '../core/tag.js';
+import { Positions } from '../engine/positions.js';
+import { readDial } from '../models/dial.js';
+import { parseSafetensors } from '../models/safetensors.js';
+import { tileHalo, tileProgram } from '../engine/upscaler.js';
+import { type CanvasTarget, type ImageInput, drawableSize, toRawImage } from './image.js';
+import { checkImageSize } from './options.js';
+import type { RunOptions } from '../engine/upscale-image.js';
+
+/** What it takes of an upscaler. */
+interface Enlarging {
+  readonly info: { readonly backend: BackendName };
+  upscale(image: ImageInput, options: RunOptions): Promise<RawImage>;
+}
+
+/** Draws enlargements of one upscaler. */
+export interface Painter {
+  paint(image: ImageInput, canvas: CanvasTarget, options: RunOptions): Promise<void>;
+  dispose(): void;
+}
+
+/** The place on the dial for a picture. */
+export type Judge = (image: ImageInput, options: RunOptions) => Promise<number>;
+
+/** @throws {CarafeError} BackendUnavailable if this thread has no GPU where the upscaler's has one */
+export async function openPainter(
+  upscaler: Enlarging,
+  model: Uint8Array,
+  judge: Judge,
+  device?: GPUDevice,
+): Promise<Painter> {
+  if (upscaler.info.backend !== 'webgpu') return new PixelPainter(upscaler);
+  return new GpuPainter(model, judge, device ?? (await openDevice(false)), !device);
+}
+
+class PixelPainter implements Painter {
+  readonly #upscaler: Enlarging;
+
+  constructor(upscaler: Enlarging) {
+    this.#upscaler = upscaler;
+  }
+
+  async paint(image: ImageInput, canvas: CanvasTarget, options: RunOptions): Promise<void> {
+    const context = canvas.getContext('2d') as OffscreenCanvasRenderingContext2D | null;
+    if (!context) throw unusable('2d');
+    const { data, width, height } = await this.#upscaler.upscale(image, options);
+    resizeTo(canvas, width, height);
+    context.putImageData(new ImageData(data as Uint8ClampedArray<ArrayBuffer>, width, height), 0, 0);
+  }
+
+  dispose(): void {}
+}
+
+interface Target {
+  readonly context: GPUCanvasContext;
+  /** On the dial, where 'auto' chose it: the first frame decides for all that follow. */
+  position?: number;
+}
+
+class GpuPainter implements Painter {
+  readonly #painter: FramePainter;
+  readonly #judge: Judge;
+  readonly #device: GPUDevice;
+  readonly #own: boolean;
+  readonly #positions: Positions;
+  #copies = false; // Firefox's GPU takes bitmaps and canvases only
+  readonly #targets = new WeakMap<CanvasTarget, Target>();
+
+  constructor(model: Uint8Array, judge: Judge, device: GPUDevice, own: boolean) {
+    this.#painter = new FramePainter(device, true);
+    this.#judge = judge;
+    [this.#device, this.#own] = [device, own];
+    this.#positions = new Positions(this.#painter, readDial(parseSafetensors(model)));
+  }
+
+  async paint(image: ImageInput, canvas: CanvasTarget, options: RunOptions): Promise<void> {
+    const target = this.#targetOf(canvas);
+    const position =
+      typeof options.restore === 'number' ? options.restore : (target.position ??= await this.#judge(image, options));
+    const { scale } = this.#positions.clean;
+    const { source, width, height } = await frameOf(image, scale);
+    options.signal?.throwIfAborted();
+    resizeTo(canvas, width * scale, height * scale);
+    await this.#positions.use(position, (net) => {
+      const { border } = tileHalo(net, false);
+      const core = { x: border, y: border, width, height };
+      const program = (ops: GpuOps, padded: GpuPixels): GpuPixels => {
+        const onGpu = { ...ops, inputPixels: () => padded };
+        const size = { width: padded.width, height: padded.height, data: new Uint8ClampedArray(0) };
+        return tileProgram(onGpu as Ops, net, { image: size, core, alpha: false }) as GpuPixels;
+      };
+      const paint = (frame: Frame): Promise<void> =>
+        this.#painter.paint(frame, { width, height }, border, program, target.context);
+      return this.#copies ? this.#throughBitmap(source, paint) : this.#directly(source, paint);
+    });
+  }
+
+  async #directly(source: Frame, paint: (frame: Frame) => Promise<void>): Promise<void> {
+    try {
+      await paint(source);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      this.#copies = true;
+      await this.#throughBitmap(source, paint);
+    }
+  }
+
+  async #throughBitmap(source: Frame, paint: (frame: Frame) => Promise<void>): Promise<void> {
+    const bitmap = await createImageBitmap(source);
+    try {
+      await paint(bitmap);
+    } finally {
+      bitmap.close();
+    }
+  }
+
+  dispose(): void {
+    this.#painter.dispose();
+    if (this.#own) this.#device.destroy();
+  }
+
+  #targetOf(canvas: CanvasTarget): Target {
+    let target = this.#targets.get(canvas);
+    if (!target) {
+      const context = canvas.getContext('webgpu') as unknown as GPUCanvasContext | null;
+      if (!context) throw unusable('webgpu');
+      this.#painter.configure(context);
+      this.#targets.set(canvas, (target = { context }));
+    }
+    return target;
+  }
+}
+
+/** What a GPU copies from, and its size. */
+async function frameOf(image: ImageInput, scale: number): Promise<{ source: Frame; width: number; height: number }> {
+  const drawable = drawableSize(image);
+  if (drawable) {
+    checkImageSize(drawable.width, drawable.height, scale);
+    return { source: image as Frame, ...drawable };
+  }
+  const { data, width, height } = (await toRawImage(image, scale)).image;
+  return { source: new ImageData(data as Uint8ClampedArray<ArrayBuffer>, width, height), width, height };
+}
+
+function resizeTo(canvas: CanvasTarget, width: number, height: number): void {
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
+}
+
+function unusable(kind: string): CarafeError {
+  return expected('InvalidOption', 'canvas', `a canvas that gives a "${kind}" context`, 'one that has another already');
+}
+
+/** Frames in, enlarged frames out, one at a time: whoever reads slowly slows down who writes. Each frame in is closed. */
+export function enlargingFrames(
+  upscaler: { toCanvas(image: ImageInput, canvas: CanvasTarget, options: RunOptions): Promise<void> },
+  options: RunOptions,
+): TransformStream<VideoFrame, VideoFrame> {
+  const canvas = new OffscreenCanvas(1, 1);
+  return new TransformStream<VideoFrame, VideoFrame>(
+    {
+      async transform(frame, controller) {
+        const { timestamp, duration } = frame;
+        try {
+          if (tagOf(frame) !== 'VideoFrame') throw expected('UnsupportedImage', 'frame', 'a VideoFrame', frame);
+          await upscaler.toCanvas(frame, canvas, options);
+        } finally {
+          frame.close?.();
+        }
+        controller.enqueue(new VideoFrame(canvas, { timestamp, ...(duration !== null && { duration }) }));
+      },
+    },
+    { highWaterMark: 1 },
+    { highWaterMark: 0 },
+  );
+}
