@@ -50,8 +50,8 @@ export const viteAssets = {
   },
 };
 
-/** Of whole networks and of gradients: their texts are where their ops are, in chunks of their own. */
-const APART = /^(arithmetic|average-pool|concat|grid-sample|slice|.*-gradient)$/;
+/** Of whole networks, of gradients and of frames: their texts are where their ops are, in chunks of their own. */
+const APART = /^(arithmetic|average-pool|concat|grid-sample|pad-pixels|slice|.*-gradient)$/;
 
 /** A file of shaders/ as a JavaScript module. */
 function shaderModule(path) {

@@ -5,6 +5,7 @@ import { openDevice } from '../backends/webgpu/adapter.js';
 import { type Frame, FramePainter } from '../backends/webgpu/frame-painter.js';
 import type { GpuPixels } from '../backends/webgpu/command-list.js';
 import type { GpuOps } from '../backends/webgpu/webgpu-backend.js';
+import shaders from '../backends/webgpu/shader-texts.js';
 import { type CarafeError, expected } from '../core/errors.js';
 import type { RawImage } from '../core/tensor.js';
 import { tagOf } from '../core/tag.js';
@@ -76,7 +77,7 @@ class GpuPainter implements Painter {
   readonly #targets = new WeakMap<CanvasTarget, Target>();
 
   constructor(model: Uint8Array, judge: Judge, device: GPUDevice, own: boolean) {
-    this.#painter = new FramePainter(device, true);
+    this.#painter = new FramePainter(device, shaders, true);
     this.#judge = judge;
     [this.#device, this.#own] = [device, own];
     this.#positions = new Positions(this.#painter, readDial(parseSafetensors(model)));

@@ -7,7 +7,7 @@ import { isSoftwareAdapter } from './adapter.js';
 import { BufferPool } from './buffer-pool.js';
 import { CommandList, type GpuPixels } from './command-list.js';
 import { asked, type GpuContext, guarded, SharedDevice } from './device.js';
-import { Shader } from './shader.js';
+import { Shader, type ShaderTexts } from './shader.js';
 import { createOps, type GpuOps } from './webgpu-backend.js';
 import { GpuConv } from './weights.js';
 
@@ -29,8 +29,8 @@ export class FramePainter {
   #texture: GPUTexture | undefined;
 
   /** The device is borrowed. @param half tensors are f16 where the device has it */
-  constructor(device: GPUDevice, half: boolean) {
-    const shared = SharedDevice.of(device);
+  constructor(device: GPUDevice, shaders: ShaderTexts, half: boolean) {
+    const shared = SharedDevice.of(device, shaders);
     const hardware = !isSoftwareAdapter(device.adapterInfo);
     this.#context = { device, shared, half: half && device.features.has('shader-f16'), hardware };
     this.#pool = new BufferPool(device);
