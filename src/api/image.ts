@@ -156,10 +156,16 @@ function shownSize(source: unknown, tag: string): { width: number; height: numbe
   return { width, height };
 }
 
-/** The size of what a browser draws as it is; undefined for files and pixels. @throws {CarafeError} UnsupportedImage if it has none yet */
-export function drawableSize(input: ImageInput): { width: number; height: number } | undefined {
+/**
+ * The size of what a browser draws as it is, checked to be enlargeable; undefined for files and pixels.
+ * @throws {CarafeError} UnsupportedImage if it has none yet, ImageTooLarge
+ */
+export function drawableSize(input: ImageInput, scale: number): { width: number; height: number } | undefined {
   const tag = tagOf(input);
-  return Object.hasOwn(DRAWABLE, tag) ? shownSize(input, tag) : undefined;
+  if (!Object.hasOwn(DRAWABLE, tag)) return undefined;
+  const size = shownSize(input, tag);
+  checkImageSize(size.width, size.height, scale);
+  return size;
 }
 
 /** An element may know its size before it has pixels, and draws nothing then. */

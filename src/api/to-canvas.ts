@@ -13,8 +13,7 @@ import { Positions } from '../engine/positions.js';
 import { readDial } from '../models/dial.js';
 import { parseSafetensors } from '../models/safetensors.js';
 import { tileHalo, tileProgram } from '../engine/upscaler.js';
-import { type CanvasTarget, type ImageInput, drawableSize, toRawImage } from './image.js';
-import { checkImageSize } from './options.js';
+import type { CanvasTarget, ImageInput } from './image.js';
 import type { RunOptions } from '../engine/upscale-image.js';
 
 /** What it takes of an upscaler. */
@@ -29,18 +28,24 @@ export interface Painter {
   dispose(): void;
 }
 
-/** The place on the dial for a picture. */
-export type Judge = (image: ImageInput, options: RunOptions) => Promise<number>;
+/** How pictures are read: given, so that this chunk and the page's own share no file more. */
+export interface Reading {
+  /** The place on the dial for a picture. */
+  judge(image: ImageInput, options: RunOptions): Promise<number>;
+  /** The size of what a browser draws as it is, checked to be enlargeable; undefined for files and pixels. */
+  sizeOf(image: ImageInput): { width: number; height: number } | undefined;
+  pixels(image: ImageInput): Promise<RawImage>;
+}
 
 /** @throws {CarafeError} BackendUnavailable if this thread has no GPU where the upscaler's has one */
 export async function openPainter(
   upscaler: Enlarging,
   model: Uint8Array,
-  judge: Judge,
+  reading: Reading,
   device?: GPUDevice,
 ): Promise<Painter> {
   if (upscaler.info.backend !== 'webgpu') return new PixelPainter(upscaler);
-  return new GpuPainter(model, judge, device ?? (await openDevice(false)), !device);
+  return new GpuPainter(model, reading, device ?? (await openDevice(false)), !device);
 }
 
 class PixelPainter implements Painter {
@@ -69,16 +74,16 @@ interface Target {
 
 class GpuPainter implements Painter {
   readonly #painter: FramePainter;
-  readonly #judge: Judge;
+  readonly #reading: Reading;
   readonly #device: GPUDevice;
   readonly #own: boolean;
   readonly #positions: Positions;
   #copies = false; // Firefox's GPU takes bitmaps and canvases only
   readonly #targets = new WeakMap<CanvasTarget, Target>();
 
-  constructor(model: Uint8Array, judge: Judge, device: GPUDevice, own: boolean) {
+  constructor(model: Uint8Array, reading: Reading, device: GPUDevice, own: boolean) {
     this.#painter = new FramePainter(device, shaders, true);
-    this.#judge = judge;
+    this.#reading = reading;
     [this.#device, this.#own] = [device, own];
     this.#positions = new Positions(this.#painter, readDial(parseSafetensors(model)));
   }
@@ -86,9 +91,11 @@ class GpuPainter implements Painter {
   async paint(image: ImageInput, canvas: CanvasTarget, options: RunOptions): Promise<void> {
     const target = this.#targetOf(canvas);
     const position =
-      typeof options.restore === 'number' ? options.restore : (target.position ??= await this.#judge(image, options));
+      typeof options.restore === 'number'
+        ? options.restore
+        : (target.position ??= await this.#reading.judge(image, options));
     const { scale } = this.#positions.clean;
-    const { source, width, height } = await frameOf(image, scale);
+    const { source, width, height } = await frameOf(image, this.#reading);
     options.signal?.throwIfAborted();
     resizeTo(canvas, width * scale, height * scale);
     await this.#positions.use(position, (net) => {
@@ -142,13 +149,10 @@ class GpuPainter implements Painter {
 }
 
 /** What a GPU copies from, and its size. */
-async function frameOf(image: ImageInput, scale: number): Promise<{ source: Frame; width: number; height: number }> {
-  const drawable = drawableSize(image);
-  if (drawable) {
-    checkImageSize(drawable.width, drawable.height, scale);
-    return { source: image as Frame, ...drawable };
-  }
-  const { data, width, height } = (await toRawImage(image, scale)).image;
+async function frameOf(image: ImageInput, reading: Reading): Promise<{ source: Frame; width: number; height: number }> {
+  const drawable = reading.sizeOf(image);
+  if (drawable) return { source: image as Frame, ...drawable };
+  const { data, width, height } = await reading.pixels(image);
   return { source: new ImageData(data as Uint8ClampedArray<ArrayBuffer>, width, height), width, height };
 }
 

@@ -18,9 +18,9 @@ import {
 } from '../engine/upscale-image.js';
 import type { UpscalerFacts } from '../engine/upscaler.js';
 import { openPool, type Pool, type PoolInfo } from '../worker/pool.js';
-import { allocateImage, type CanvasTarget, headOf, type ImageInput, toRawImage } from './image.js';
+import { allocateImage, type CanvasTarget, drawableSize, headOf, type ImageInput, toRawImage } from './image.js';
 import { type FileSource, loadModel } from './load.js';
-import type { Painter } from './to-canvas.js';
+import type { Painter, Reading } from './to-canvas.js';
 import {
   checkPoint,
   checkRestore,
@@ -191,15 +191,23 @@ class PoolUpscaler implements Upscaler {
     checkRun(options).signal?.throwIfAborted();
     const restore = checkRestore(options) ?? this.#restore;
     this.#pool.queue.assertOpen();
-    const judge = async (): Promise<number> => (await this.#begin(image, options)).restore.value;
     this.#painter ??= import('./to-canvas.js').then(({ openPainter }) =>
-      openPainter(this, this.#model, judge, this.#device),
+      openPainter(this, this.#model, this.#reading, this.#device),
     );
     const painter = await this.#painter.catch((error: unknown) => {
       this.#painter = undefined;
       throw error;
     });
     await painter.paint(image, canvas, { ...options, restore });
+  }
+
+  get #reading(): Reading {
+    const { scale } = this.info;
+    return {
+      judge: async (image, options) => (await this.#begin(image, options)).restore.value,
+      sizeOf: (image) => drawableSize(image, scale),
+      pixels: async (image) => (await toRawImage(image, scale)).image,
+    };
   }
 
   async frames(options: RunOptions = {}): Promise<Global<'TransformStream'>> {
