@@ -4,7 +4,7 @@
 import { parseArgs } from 'node:util';
 import { createNetwork } from 'carafe-web/networks';
 import { values } from './data.js';
-import { interleave, median, ratio } from './measure.js';
+import { interleave, ratio, summary } from './measure.js';
 import { conv, matmul, slice, smart } from './peers/carafe-onnx.js';
 import { OnnxGraph } from './peers/onnx.js';
 
@@ -184,6 +184,9 @@ for (const [name, { build, size }] of Object.entries(NETWORKS)) {
     thread: 'inline',
   });
   const want = await net.run(inputs);
+  console.log(
+    `${name} ${height}x${width}: ${net.info.details}, peak ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MB`,
+  );
   /** @type {import('./measure.js').Contender[]} */
   const contenders = [{ name: 'carafe-web', run: () => net.run(inputs) }];
   const feeds = Object.fromEntries(inputs.map((x, i) => [`x${i}`, x]));
@@ -220,12 +223,12 @@ for (const [name, { build, size }] of Object.entries(NETWORKS)) {
   const timing = { rounds: Number(options.rounds), minRounds: 1, warmupMs: 0, budgetMs: 60_000 };
   const samples = await interleave(contenders, timing);
   for (const { name: contender } of contenders) {
-    const { wall } = samples[contender];
-    const times =
-      contender === 'carafe-web'
-        ? ''
-        : `, ${ratio(samples['carafe-web'], samples[contender]).cpu?.toFixed(2)} times ours`;
-    console.log(`${name} ${height}x${width}: ${contender} ${median(wall).toFixed(0)} ms${times}`);
+    const { wallMs, cpuMs } = summary(samples[contender]);
+    const { wall, cpu } = ratio(samples['carafe-web'], samples[contender]);
+    const times = contender === 'carafe-web' ? '' : `, ${cpu?.toFixed(2)} times ours (wall ${wall?.toFixed(2)})`;
+    console.log(
+      `${name} ${height}x${width}: ${contender} ${cpuMs?.toFixed(0)} ms of CPU, ${wallMs.toFixed(0)} ms${times}`,
+    );
   }
   net.dispose();
   for (const session of sessions) await session.close();
