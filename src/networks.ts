@@ -7,6 +7,7 @@ export {
   type GlobalLocalOptions,
   type MaskHeadOptions,
   type Network,
+  type NetworkName,
   type NetworkOptions,
   type OptionsOfNetwork,
   type PartialConvOptions,
@@ -19,6 +20,5 @@ export { flops, params, type UpsamplerName, type UpsamplerSizes } from './core/c
 export { CarafeError, type ErrorCode } from './core/errors.js';
 export type { Layout, Normalizer } from './core/shapes.js';
 export type { Shape, Tensor } from './core/tensor.js';
-export type { NetworkName } from './engine/network.js';
 export type { UperNetPlace } from './engine/networks/upernet.js';
 export type { NetworkUpsampler } from './engine/networks/upsampler-names.js';

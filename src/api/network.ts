@@ -4,7 +4,7 @@ import { expected } from '../core/errors.js';
 import type { Global } from '../core/platform.js';
 import type { Layout, Normalizer } from '../core/shapes.js';
 import type { Tensor } from '../core/tensor.js';
-import type { NetworkName, NetworkSettings } from '../engine/network.js';
+import type { NetworkSettings } from '../engine/network.js';
 import type { Tensors } from '../engine/networks/state-dict.js';
 import type { UperNetPlace } from '../engine/networks/upernet.js';
 import { UPSAMPLERS, type NetworkUpsampler } from '../engine/networks/upsampler-names.js';
@@ -89,6 +89,8 @@ export interface OptionsOfNetwork {
   'partial-conv': PartialConvOptions;
 }
 
+export type NetworkName = keyof OptionsOfNetwork;
+
 export interface Network extends AsyncDisposable {
   readonly info: PoolInfo;
   /**
@@ -124,6 +126,8 @@ export async function createNetwork<Name extends NetworkName>(
   const { signal } = checkRun(options);
   signal?.throwIfAborted();
   const request = await resolveBackend(options);
+  if (request.wasm && !WebAssembly.Module.exports(request.wasm).some(({ name: kernel }) => kernel === 'gridSample'))
+    throw expected('InvalidOption', 'wasm', 'carafe-web/networks-simd.wasm', 'a build without the kernels of networks');
   const threads = checkThread(options, request);
   const { workers } = checkTiling(options);
   const opening = async (): Promise<Network> => {

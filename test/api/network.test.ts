@@ -44,6 +44,16 @@ describe('a detector’s checkpoint', () => {
     head.dispose();
   });
 
+  it('runs on a wasm build of the caller’s, if it is that of networks', async () => {
+    const built = (name: string): URL => new URL(`../../dist/${name}`, import.meta.url);
+    const options = { prefix: 'neck', thread: 'inline', backend: 'wasm' } as const;
+    const fpn = await createNetwork('fpn', detector, { ...options, wasm: built('carafe-networks-simd.wasm') });
+    expectOutputs(await fpn.run(drawnInputs(cases.get('fpn carafe')!)), 'fpn carafe');
+    fpn.dispose();
+    const { code } = await rejection(createNetwork('fpn', detector, { ...options, wasm: built('carafe-simd.wasm') }));
+    expect(code).toBe('InvalidOption');
+  });
+
   it('runs on the reference, in NHWC', async () => {
     const params = cases.get('fpn carafe')!;
     const inputs = drawnInputs(params).map(({ data, shape: [n, c, h, w] }) => ({
