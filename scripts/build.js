@@ -98,6 +98,18 @@ await build({
   entryPoints: { inline: 'src/core.ts' },
   plugins: [esbuildAssets, replace(/\/spawn\.js$/, 'src/worker/no-spawn.ts'), ...withoutNetworkOps],
 });
+const edge = await build({
+  ...options,
+  entryPoints: { edge: 'src/edge/index.ts' },
+  minify: true, // edge runtimes limit what is uploaded, and not every tool minifies
+  plugins: [
+    ...withoutNetworkOps,
+    noReference,
+    replace(/\/spawn\.js$/, 'src/worker/no-spawn.ts'),
+    replace(/\/(webgpu-backend|webgpu\/adapter)\.js$|\/wasm-builds\.deflate$/, 'src/edge/left-out.ts'),
+    esbuildAssets,
+  ],
+});
 await build({
   absWorkingDir: root,
   entryPoints: readdirSync(join(root, 'models'))
@@ -111,7 +123,7 @@ await build({
   loader: { '.safetensors': 'binary' },
 });
 await declarations();
-writeFileSync(join(dist, 'third-party-licenses.txt'), licenses(worker, networksWorker, entries));
+writeFileSync(join(dist, 'third-party-licenses.txt'), licenses(worker, networksWorker, entries, edge));
 
 // What an earlier build left, last: a process that runs the old files keeps them while this one works.
 removeOlderThan(dist, started - 1000);
@@ -175,6 +187,7 @@ async function declarations() {
       onnx: join(root, 'src/onnx/index.ts'),
       backward: join(root, 'src/backward.ts'),
       webgpu: join(root, 'src/webgpu.ts'),
+      edge: join(root, 'src/edge/index.ts'),
     },
     plugins: [dts({ tsconfig: join(root, 'scripts/tsconfig.types.json') })],
   });

@@ -54,7 +54,7 @@ describe('imports', () => {
     expect(sources.length).toBeGreaterThan(20);
     expect(imports.filter(({ target }) => target !== undefined).length).toBeGreaterThan(30);
     expect(new Set(sources.map(layer))).toEqual(
-      new Set(['', 'core', 'backends', 'models', 'engine', 'worker', 'api', 'onnx', 'cli']),
+      new Set(['', 'core', 'backends', 'models', 'engine', 'worker', 'api', 'onnx', 'edge', 'cli']),
     );
   });
 
@@ -76,6 +76,7 @@ describe('imports', () => {
     worker: ['core', 'backends', 'models', 'engine'],
     api: ['core', 'backends', 'models', 'engine', 'worker'],
     cli: ['', 'onnx'], // the public API only
+    edge: ['', 'core'],
     '': ['core', 'backends', 'models', 'engine', 'worker', 'api'],
   };
   for (const [name, allowed] of Object.entries(below)) {

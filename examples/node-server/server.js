@@ -1,0 +1,30 @@
+// node server.js: http here, pictures in a worker thread for each core.
+import { createServer } from 'node:http';
+import { availableParallelism } from 'node:os';
+import { Readable } from 'node:stream';
+import Piscina from 'piscina';
+
+const threads = Number(process.env.THREADS ?? availableParallelism());
+const pool = new Piscina({
+  filename: new URL('./worker.js', import.meta.url).href,
+  minThreads: threads,
+  maxThreads: threads,
+  concurrentTasksPerWorker: 64, // the handler in the thread says how many are too many: 429
+});
+
+const server = createServer(async (incoming, outgoing) => {
+  const { method, url, headers } = incoming;
+  const body = method === 'POST' ? Readable.toWeb(incoming) : null;
+  try {
+    const answer = await pool.run(
+      { url: `http://${headers.host ?? 'localhost'}${url}`, method, headers, body },
+      { transferList: body ? [body] : [] },
+    );
+    outgoing.writeHead(answer.status, answer.headers.flat()).end(Buffer.from(answer.body));
+  } catch (error) {
+    console.error(error);
+    outgoing.writeHead(500).end();
+  }
+});
+server.listen(Number(process.env.PORT ?? 8000), () => console.log(`listening on port ${server.address().port}`));
+process.once('SIGTERM', () => server.close(() => pool.destroy()));
