@@ -9,13 +9,13 @@ import * as encodeWebp from '@jsquash/webp/encode.js';
 import encodeWebpWasm from '@jsquash/webp/codec/enc/webp_enc_simd.wasm';
 import { createHandler, jsquash, png } from 'carafe-web/edge';
 import small from 'carafe-web/models/small-x2.safetensors';
-import smallWeb from 'carafe-web/models/small-web-x2.safetensors';
+import tiny from 'carafe-web/models/tiny-x2.safetensors';
 import wasm from 'carafe-web/simd.wasm';
 
 export default {
   fetch: createHandler({
     wasm,
-    models: { 'small-x2': small, 'small-web-x2': smallWeb },
+    models: { 'small-x2': small, 'tiny-x2': tiny },
     codecs: {
       png,
       jpeg: jsquash({
@@ -27,8 +27,8 @@ export default {
         encode: { module: encodeWebp, wasm: encodeWebpWasm, options: { method: 2 } },
       }),
     },
-    // An isolate has 128 MB. At 900x900 in every format and quality, with others waiting, this worker was seen to take 100.
-    limits: { pixels: 900 * 900, bytes: 2 * 2 ** 20, waiting: 4 },
+    // An isolate has 128 MB. At 800x800 in every format and quality, with others waiting, this worker was seen to take 100.
+    limits: { pixels: 800 * 800, bytes: 2 * 2 ** 20, waiting: 4 },
     allow: [], // hosts for GET /upscale?url=..., such as 'images.example.com'
   }),
 };

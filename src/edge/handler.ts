@@ -107,8 +107,12 @@ export function createHandler(options: HandlerOptions): Handler {
       throw new HttpError(429, 'Busy', `Expected at most ${limits.concurrent + limits.waiting} pictures at once`, {
         headers: { 'retry-after': '1' },
       });
+    // AbortSignal.any() of AbortSignal.timeout() may be collected before it fires (Node 20)
+    const ended = new AbortController();
+    const { signal } = ended;
+    const timer = setTimeout(() => ended.abort(new DOMException('', 'TimeoutError')), 1000 * limits.seconds);
+    request.signal.addEventListener('abort', () => ended.abort(request.signal.reason));
     try {
-      const signal = AbortSignal.any([request.signal, AbortSignal.timeout(1000 * limits.seconds)]);
       const file =
         request.method === 'POST'
           ? await readBody(request, limits.bytes, signal)
@@ -158,6 +162,7 @@ export function createHandler(options: HandlerOptions): Handler {
         },
       });
     } finally {
+      clearTimeout(timer);
       ticket.leave();
     }
   };

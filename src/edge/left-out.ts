@@ -1,9 +1,10 @@
-// In the place of the GPU and of the built-in wasm builds in this entry: it runs the build that it is given.
+// In the place of what this entry does without: the GPU, explanations of pixels, the built-in wasm builds.
 export default '';
 export const isSoftwareAdapter = (): boolean => false;
 export const openDevice = refuse;
 export const createWebgpuBackend = refuse;
+export const explainPixel = refuse;
 
 function refuse(): never {
-  throw new Error('carafe-web/edge has no WebGPU');
+  throw new Error('carafe-web/edge enlarges on wasm, and no more');
 }

@@ -1,6 +1,6 @@
 // The examples of servers, from the packed tarball in a fresh folder: the Cloudflare worker, as wrangler bundles it, in workerd.
 import { execFile, execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -9,6 +9,7 @@ import { upscale } from 'carafe-web';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ensurePackages } from '../../scripts/ensure.js';
+import { example } from './example.js';
 import { pack, type Tarball } from './tarball.js';
 
 const root = new URL('../..', import.meta.url).pathname;
@@ -21,21 +22,6 @@ beforeAll(() => {
   tarball = pack();
 }, 600_000);
 afterAll(() => tarball?.remove());
-
-/** An example with its packages beside it. */
-function example(name: string): string {
-  const folder = tarball.app(name);
-  cpSync(join(root, 'examples', name), folder, { recursive: true });
-  const { dependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-  for (const one of Object.keys(dependencies).filter((dependency) => dependency !== 'carafe-web')) {
-    const [place] = [root, tools].filter((parent) =>
-      readdirSync(join(parent, 'node_modules', one, '..')).includes(one.split('/').at(-1)!),
-    );
-    mkdirSync(join(folder, 'node_modules', one, '..'), { recursive: true });
-    symlinkSync(join(place, 'node_modules', one), join(folder, 'node_modules', one));
-  }
-  return folder;
-}
 
 interface Workerd {
   post(body: Uint8Array, query?: string): Promise<Response>;
@@ -52,7 +38,11 @@ async function workerd(modules: readonly { type: string; path: string }[], modul
   const [pid] = children().filter((one) => !before.has(one));
   return {
     post: (body, query = '') =>
-      fetch(`${origin}/upscale${query}`, { method: 'POST', body: body as Uint8Array<ArrayBuffer> }),
+      fetch(`${origin}/upscale${query}`, {
+        method: 'POST',
+        body: body as Uint8Array<ArrayBuffer>,
+        headers: { connection: 'close' },
+      }),
     memory() {
       const status = readFileSync(`/proc/${pid}/status`, 'utf8');
       const of = (name: string): number => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)![1]) / 1024;
@@ -81,7 +71,7 @@ describe('examples/cloudflare-worker', () => {
   let empty: number;
 
   beforeAll(async () => {
-    const folder = example('cloudflare-worker');
+    const folder = example(tarball, 'cloudflare-worker');
     const env = { ...process.env, WRANGLER_SEND_METRICS: 'false', NODE_OPTIONS: '', VITEST: undefined };
     const wrangler = join(tools, 'node_modules/wrangler/bin/wrangler.js');
     await sh(process.execPath, [wrangler, 'deploy', '--dry-run', '--outdir', 'out'], { cwd: folder, env });
@@ -127,7 +117,7 @@ describe('examples/cloudflare-worker', () => {
   test('the largest picture in every format and the best quality, sixteen at once: done or 429, in at most 100 MB', async () => {
     const formats = ['png', 'jpeg', 'webp'] as const;
     const files = await Promise.all(
-      formats.map((format) => noise(450, 450).toFormat(format, { quality: 100 }).toBuffer()),
+      formats.map((format) => noise(400, 400).toFormat(format, { quality: 100 }).toBuffer()),
     );
     for (const file of files)
       for (const format of formats) {
@@ -153,7 +143,7 @@ describe('examples/cloudflare-worker', () => {
 
   test('a larger one is refused with the limit, before it is decoded', async () => {
     const response = await worker.post(
-      await sharp({ create: { width: 451, height: 450, channels: 3, background: '#abc' } })
+      await sharp({ create: { width: 401, height: 400, channels: 3, background: '#abc' } })
         .png()
         .toBuffer(),
     );
@@ -161,8 +151,8 @@ describe('examples/cloudflare-worker', () => {
     expect(await response.json()).toEqual({
       error: {
         code: 'ImageTooLarge',
-        message: 'Expected a result of at most 810000 pixels, got 451x450 at scale 2: 811800',
-        limit: 810_000,
+        message: 'Expected a result of at most 640000 pixels, got 401x400 at scale 2: 641600',
+        limit: 640_000,
       },
     });
   });
