@@ -20,7 +20,8 @@ const server = createServer(async (incoming, outgoing) => {
       { url: `http://${headers.host ?? 'localhost'}${url}`, method, headers, body },
       { transferList: body ? [body] : [] },
     );
-    outgoing.writeHead(answer.status, answer.headers.flat()).end(Buffer.from(answer.body));
+    const bytes = Buffer.from(answer.body);
+    outgoing.writeHead(answer.status, answer.headers.flat()).end(bytes);
   } catch (error) {
     console.error(error);
     outgoing.writeHead(500).end();
