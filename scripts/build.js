@@ -105,7 +105,7 @@ const edge = await build({
   plugins: [
     replace(/\/(explain-pixel|webgpu-backend|webgpu\/adapter)\.js$|\/wasm-builds\.deflate$/, 'src/edge/left-out.ts'),
     replace(/\/spawn\.js$/, 'src/worker/no-spawn.ts'),
-    noReference,
+    notInWorkers,
     ...withoutNetworkOps,
     esbuildAssets,
   ],

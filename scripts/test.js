@@ -1,11 +1,13 @@
 // npm test: installs what is missing, builds, checks types and runs every test. Arguments go to vitest.
 import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { ensureBuild, ensureDebian, ensurePackages, root, run } from './ensure.js';
 
 ensurePackages();
 ensureDebian({
   '/usr/bin/chromium': 'chromium', // also brings SwiftShader, the software GPU that Node's WebGPU tests run on
   '/usr/bin/firefox-esr': 'firefox-esr',
+  '/usr/bin/redis-server': 'redis-server', // for examples/queue
   '/usr/share/vulkan/icd.d/lvp_icd.x86_64.json': 'mesa-vulkan-drivers', // lavapipe, the one that Deno's and Firefox's run on
 });
 if (process.env.CI) {
@@ -18,6 +20,9 @@ if (process.env.CI) {
     '/usr/bin/g++': 'g++',
   });
 }
+// once, before files that need them run side by side
+if (!process.argv[2] || process.argv.slice(2).some((name) => name.includes('dist')))
+  ensurePackages(join(root, 'test/dist/apps'));
 ensureBuild();
 run('npm', ['run', '--silent', 'check']);
 const { status } = spawnSync('npx', ['--no-install', 'vitest', 'run', ...process.argv.slice(2)], {
