@@ -103,7 +103,10 @@ const edge = await build({
   entryPoints: { edge: 'src/edge/index.ts' },
   minify: true, // edge runtimes limit what is uploaded, and not every tool minifies
   plugins: [
-    replace(/\/(explain-pixel|webgpu-backend|webgpu\/adapter)\.js$|\/wasm-builds\.deflate$/, 'src/edge/left-out.ts'),
+    replace(
+      /\/(explain-pixel|to-canvas|webgpu-backend|webgpu\/adapter)\.js$|\/wasm-builds\.deflate$/,
+      'src/edge/left-out.ts',
+    ),
     replace(/\/spawn\.js$/, 'src/worker/no-spawn.ts'),
     notInWorkers,
     ...withoutNetworkOps,

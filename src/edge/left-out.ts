@@ -1,9 +1,11 @@
-// In the place of what this entry does without: the GPU, explanations of pixels, the built-in wasm builds.
+// In the place of what this entry does without: the GPU, canvases, explanations of pixels, the built-in wasm builds.
 export default '';
 export const isSoftwareAdapter = (): boolean => false;
 export const openDevice = refuse;
 export const createWebgpuBackend = refuse;
 export const explainPixel = refuse;
+export const openPainter = refuse;
+export const enlargingFrames = refuse;
 
 function refuse(): never {
   throw new Error('carafe-web/edge enlarges on wasm, and no more');
