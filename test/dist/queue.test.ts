@@ -83,7 +83,10 @@ test('one of two workers is killed in the middle of a picture: every picture is 
       .filter((name) => !name.endsWith('.part'))
       .sort(),
   ).toEqual(Array.from({ length: PICTURES }, (_, i) => `${i}@2x.png`));
-  const upscaler = await createUpscaler({ backend: 'wasm' });
+  const upscaler = await createUpscaler({
+    backend: 'wasm',
+    wasm: new URL('../../dist/carafe-simd.wasm', import.meta.url),
+  }); // as in Node without flags
   for (let i = 0; i < PICTURES; i++) {
     const { data } = await sharp(join(folder, `from/${i}.png`))
       .ensureAlpha()
