@@ -193,6 +193,9 @@ async function declarations() {
       edge: join(root, 'src/edge/index.ts'),
     },
     plugins: [dts({ tsconfig: join(root, 'scripts/tsconfig.types.json') })],
+    onLog(_, { message }) {
+      throw new Error(message); // a type in the public API that is not exported, for one
+    },
   });
   await bundle.write({ dir: dist, format: 'es', entryFileNames: '[name].d.ts', chunkFileNames: 'types.d.ts' });
   await bundle.close();

@@ -13,7 +13,7 @@ export {
   type PartialConvOptions,
   type UperNetOptions,
 } from './api/network.js';
-export type { TensorLike } from './api/options.js';
+export type { BackendOptions, TensorLike, ThreadOptions } from './api/options.js';
 export type { BackendName } from './backends/backend.js';
 export type { Rejection } from './backends/select.js';
 export { flops, params, type UpsamplerName, type UpsamplerSizes } from './core/cost.js';

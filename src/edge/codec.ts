@@ -17,7 +17,7 @@ export interface JsquashPart<Call> {
   readonly options?: object;
 }
 
-interface Pixels {
+export interface Pixels {
   readonly data: Uint8ClampedArray;
   readonly width: number;
   readonly height: number;

@@ -1,5 +1,6 @@
 // The entry `carafe-web/edge`.
-export { type Codec, jsquash, type JsquashPart } from './codec.js';
+export type { WasmModule } from '../core/platform.js';
+export { type Codec, jsquash, type JsquashPart, type Pixels } from './codec.js';
 export { createHandler, type Handler, type HandlerOptions, type Limits } from './handler.js';
 export type { Format } from './header.js';
 export { png } from './png.js';

@@ -5,6 +5,8 @@ import { outputChannels } from '../core/shapes.js';
 import { carafeModule } from './carafe.js';
 import { OnnxGraph } from './graph.js';
 
+export type { Bytes } from '../core/platform.js';
+export type { Window } from '../core/shapes.js';
 export { type FoundCarafe, rewriteCarafe, withOutputs } from './rewrite.js';
 
 /**
