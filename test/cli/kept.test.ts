@@ -1,5 +1,5 @@
 // What a picture keeps: its turn, EXIF, resolution, profile, bits, greyness, transparency, frames. The pixels are those of the API.
-import { statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createUpscaler, type RgbaPixels, type Upscaler } from 'carafe-web';
 import sharp from 'sharp';
@@ -80,7 +80,8 @@ describe('metadata', () => {
       if (format !== 'tiff') expect(after.exif!.toString('latin1')).toContain('me\0'); // libvips writes none into TIFF
       if (['jpeg', 'png', 'tiff'].includes(format)) expect(after.density).toBe(300);
       const source = await sharp(path('p3.jpg')).autoOrient().keepIccProfile().ensureAlpha().raw().toBuffer();
-      const want = await upscaler.upscale({ data: new Uint8ClampedArray(source), width: H, height: W });
+      const pixels = { data: new Uint8ClampedArray(source), width: H, height: W };
+      const want = await upscaler.upscale(pixels, { file: readFileSync(path('p3.jpg')) }); // 'auto' reads the JPEG's tables
       const got = await rgba(file);
       const mean = got.data.reduce((sum, value, i) => sum + Math.abs(value - want.data[i]), 0) / want.data.length;
       expect(mean).toBeLessThan({ jpeg: 1.5, png: 1e-9, webp: 6, avif: 3, tiff: 1e-9 }[format]);
