@@ -20,7 +20,7 @@ describe('photo.jpg -> photo@2x.jpg beside it', () => {
     const { code, stdout } = await run('a.jpg', '-o', 'figures.jpg');
     expect(code).toBe(0);
     expect(stdout).toMatch(
-      /^a\.jpg -> figures\.jpg {2}24x16 -> 48x32 {2}[\d.]+ m?s\n {2}backend +wasm \(.*simd\), \d+ workers?\n {2}model +base-x2\n {2}time +.+, [\d.]+ megapixels\/s \(output\)\n {2}peak memory +\d+ MB\n$/,
+      /^a\.jpg -> figures\.jpg {2}24x16 -> 48x32 {2}[\d.]+ m?s {2}restore 0\.7 \(JPEG, quality 80\)\n {2}backend +wasm \(.*simd\), \d+ workers?\n {2}model +base-x2\n {2}time +.+, [\d.]+ megapixels\/s \(output\)\n {2}peak memory +\d+ MB\n$/,
     );
     expect(await sharp(path('figures.jpg')).metadata()).toMatchObject({ width: 48, height: 32, format: 'jpeg' });
   });
@@ -53,6 +53,7 @@ describe('photo.jpg -> photo@2x.jpg beside it', () => {
         height: 32,
         milliseconds: expect.any(Number),
         notes: [],
+        restore: { value: 0, reason: 'too small to tell' },
       },
     ]);
   });
