@@ -107,6 +107,7 @@ const edge = await build({
       /\/(explain-pixel|to-canvas|webgpu-backend|webgpu\/adapter)\.js$|\/wasm-builds\.deflate$/,
       'src/edge/left-out.ts',
     ),
+    replace(/^\.\/carafe\.js$/, 'src/edge/left-out.ts'), // of engine/specs.ts
     replace(/\/spawn\.js$/, 'src/worker/no-spawn.ts'),
     notInWorkers,
     ...withoutNetworkOps,
