@@ -12,7 +12,7 @@ const WIDTH = 40;
 const upscalers = new Map<string, Upscaler>();
 beforeAll(async () => {
   for (const model of ['small', 'base', 'large'] as const)
-    upscalers.set(model, await createUpscaler({ backend: 'wasm', thread: 'inline', model, tile: 64 }));
+    upscalers.set(model, await createUpscaler({ backend: 'wasm', thread: 'inline', model, restore: 0.5, tile: 64 }));
 });
 afterAll(() => {
   for (const upscaler of upscalers.values()) upscaler.dispose();
