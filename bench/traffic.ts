@@ -45,6 +45,15 @@ export interface ModuleShape {
   groups: number;
 }
 
+/** The module of the paper, its sizes apart. */
+export const MODULE = {
+  activation: 'none',
+  slope: 0,
+  dilation: 1,
+  normalizer: 'softmax',
+  padding: 'zero',
+} as const;
+
 /** The learned module, NCHW in and out. */
 export function moduleTraffic(device: GPUDevice, shape: ModuleShape, mode: Mode): Traffic {
   const { name, c, h, w, scale, kUp, kEnc, cMid, groups } = shape;
@@ -64,12 +73,8 @@ export function moduleTraffic(device: GPUDevice, shape: ModuleShape, mode: Mode)
     groups,
     compress: conv(c, cMid, 1),
     encode: conv(cMid, row, kEnc),
-    activation: 'none',
-    slope: 0,
-    dilation: 1,
-    normalizer: 'softmax',
-    padding: 'zero',
-  } as const;
+    ...MODULE,
+  };
   const dispatches = record(device, pool, mode, (ops) =>
     ops.carafePack(ops.input(new Float32Array(c * h * w), [1, c, h, w]), module, 'NCHW'),
   );

@@ -1,12 +1,13 @@
 // Pictures enlarged, by every method there is, and how long it takes here.
 import { type BackendName, CarafeError, createUpscaler, type Progress, type Restore, type Upscaler } from 'carafe-web';
 import { context2d } from './dom.js';
-import { type Picture, pixelsOf } from './picture.js';
-import { type Filter, resampling } from './resample.js';
+import type { Picture } from './picture.js';
 
 export const MODELS = ['tiny', 'small', 'base', 'large'] as const;
 export type Model = (typeof MODELS)[number];
-export type Method = 'nearest' | Filter | Model;
+/** What the package does by `model`: networks, and two kernels to compare them with. */
+type Kernel = 'bicubic' | 'lanczos';
+export type Method = 'nearest' | Kernel | Model;
 
 export const METHOD_NAMES: Readonly<Record<Method, string>> = {
   nearest: 'Original, nearest',
@@ -62,17 +63,19 @@ export class Enlarger {
     context.imageSmoothingEnabled = method !== 'nearest';
     context.drawImage(picture.bitmap, 0, 0, canvas.width, canvas.height); // seen until the tiles are there
     run.onCanvas(canvas);
-    if (isModel(method)) return this.#byModel(picture, method, settings, run, context);
-    const begun = performance.now();
-    if (method !== 'nearest') {
-      context.putImageData(await inSlices(resampling(pixelsOf(picture), scale, method), run.signal), 0, 0);
-    }
-    return { canvas, seconds: (performance.now() - begun) / 1000, how: METHOD_NAMES[method] };
+    if (method === 'nearest') return { canvas, seconds: 0, how: METHOD_NAMES.nearest };
+    return this.#byPackage(
+      picture,
+      method,
+      isModel(method) ? settings : { ...settings, backend: 'wasm' },
+      run,
+      context,
+    );
   }
 
-  async #byModel(
+  async #byPackage(
     picture: Picture,
-    model: Model,
+    model: Model | Kernel,
     settings: Settings,
     { signal, onProgress }: Run,
     context: OffscreenCanvasRenderingContext2D,
@@ -97,14 +100,19 @@ export class Enlarger {
     const seconds = (performance.now() - begun) / 1000;
     const { backend, details, workers } = session.info;
     const rate = (seconds * Math.min(Math.max(workers, 1), tiles)) / (picture.width * picture.height);
-    if (this.#warm.has(session)) this.times.measured(model, settings.scale, backend, rate);
+    if (isModel(model) && this.#warm.has(session)) this.times.measured(model, settings.scale, backend, rate);
     this.#warm.add(session);
     const team = workers > 1 ? `, ${workers} workers` : '';
-    return { canvas: context.canvas, seconds, how: `${model} on ${backend} (${details}${team})`, restore };
+    return {
+      canvas: context.canvas,
+      seconds,
+      how: `${model} on ${backend} (${details}${team})`,
+      ...(isModel(model) && { restore }),
+    };
   }
 
   /** An upscaler that is kept, with the one before it. */
-  async session(model: Model, { scale, backend }: Settings): Promise<Upscaler> {
+  async session(model: Model | Kernel, { scale, backend }: Settings): Promise<Upscaler> {
     const key = `${model} ${scale} ${backend}`;
     const session = this.#sessions.get(key) ?? createUpscaler({ model, scale, backend, workerUrl });
     this.#sessions.delete(key);
@@ -188,17 +196,4 @@ function openCanvas(width: number, height: number): OffscreenCanvas {
     // no context, or one that refuses: too large too
   }
   throw new CarafeError('ImageTooLarge', `Expected a canvas of ${width}x${height} pixels, got one that stays blank`);
-}
-
-/** A generator run to its end, 8 ms at a time. */
-async function inSlices<T>(work: Generator<void, T, void>, signal: AbortSignal): Promise<T> {
-  let begun = performance.now();
-  for (;;) {
-    const { done, value } = work.next();
-    if (done) return value;
-    if (performance.now() - begun < 8) continue;
-    await new Promise((resolve) => setTimeout(resolve));
-    signal.throwIfAborted();
-    begun = performance.now();
-  }
 }

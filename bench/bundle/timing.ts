@@ -4,7 +4,7 @@ import { createCarafe, createUpscaler, type RawImage } from 'carafe-web';
 import { greyImage, largestDifference, operatorData, operatorTolerance, testImage } from '../data.js';
 import { lumaGraphs, operatorGraphs } from '../peers/carafe-onnx.js';
 import { operators, quickOperators } from '../shapes.js';
-import { moduleTraffic, tileTraffic, type Traffic } from '../traffic.js';
+import { MODULE, moduleTraffic, tileTraffic, type Traffic } from '../traffic.js';
 import { openVariant, type Variant, variantName } from './correctness.js';
 import { install, openGpu, type Timed, type Watched } from './gpu.js';
 import {
@@ -146,12 +146,8 @@ function moduleProgram(backend: Backend, shape: (typeof operators)[number]): (op
     ...window(shape),
     compress: conv(weights.compress, 1),
     encode: conv(weights.encode, kEnc),
-    activation: 'none',
-    slope: 0,
-    dilation: 1,
-    normalizer: 'softmax',
-    padding: 'zero',
-  } as const;
+    ...MODULE,
+  };
   return (ops) => ops.carafePack(ops.input(x.data, [1, c, h, w]), module, 'NCHW');
 }
 

@@ -32,7 +32,8 @@ export function axisTaps(size: number, outSize: number, mode: ResizeMode, cubicA
   return { taps, index, weight };
 }
 
-function cubic(t: number, a: number): number {
+/** Keys' cubic convolution at the distance t >= 0. */
+export function cubic(t: number, a: number): number {
   if (t <= 1) return ((a + 2) * t - (a + 3)) * t * t + 1;
   if (t < 2) return ((a * t - 5 * a) * t + 8 * a) * t - 4 * a;
   return 0;

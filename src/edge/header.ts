@@ -11,7 +11,7 @@ export interface Header {
 }
 
 /** Of a progressive JPEG; encoders write about ten. Each is another pass over all of the picture, for a few bytes. */
-const MOST_SCANS = 100;
+const MAX_SCANS = 100;
 
 /** @throws {HttpError} 415 none of the formats, or an animation; 422 a broken header */
 export function readHeader(file: Uint8Array): Header {
@@ -54,7 +54,7 @@ function readJpeg(view: DataView): Header | undefined {
     }
     if (marker === 0xda) {
       if (!size) throw broken('jpeg', 'a scan before its frame');
-      if (scans(view, at) > MOST_SCANS) throw broken('jpeg', `more than ${MOST_SCANS} scans`);
+      if (scans(view, at) > MAX_SCANS) throw broken('jpeg', `more than ${MAX_SCANS} scans`);
       return { format: 'jpeg', ...size };
     }
     if (marker >= 0xc0 && marker <= 0xc2) {

@@ -5,7 +5,7 @@ import type { RawImage, Shape } from '../core/tensor.js';
 import type { ModelFile } from '../models/safetensors.js';
 import { type Interpolation, interpolate, loadInterpolation } from './networks/interpolation.js';
 import type { Restore } from './restore.js';
-import type { Halo, TileJob } from './tiles.js';
+import { type Halo, type TileJob, whiteTile } from './tiles.js';
 
 /** @throws {CarafeError} ModelInvalid */
 export function openInterpolation(backend: Backend, file: ModelFile) {
@@ -25,7 +25,7 @@ export function openInterpolation(backend: Backend, file: ModelFile) {
     ends: 1 as const,
   };
   const restore = async (): Promise<Restore> => ({ value: 0, reason: 'the model has one end' });
-  return { facts, programs: { tiles, restore }, probe: (side: number) => tiles([blankTile(side, reach)]) };
+  return { facts, programs: { tiles, restore }, probe: (side: number) => tiles([whiteTile(side, reach)]) };
 }
 
 async function enlargeTile(
@@ -59,13 +59,4 @@ function toPlanes({ data }: RawImage, alpha: boolean): Float32Array {
     if (alpha) planes[3 * size + i] = opacity;
   }
   return planes;
-}
-
-function blankTile(core: number, reach: number): TileJob {
-  const side = core + 2 * reach;
-  return {
-    image: { data: new Uint8ClampedArray(side * side * 4), width: side, height: side },
-    core: { x: reach, y: reach, width: core, height: core },
-    alpha: false,
-  };
 }

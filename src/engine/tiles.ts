@@ -27,6 +27,16 @@ export interface TileJob extends CutTile {
   readonly alpha: boolean;
 }
 
+/** A tile of core x core pixels to measure or warm up with. */
+export function whiteTile(core: number, border: number): TileJob {
+  const side = core + 2 * border;
+  return {
+    image: { data: new Uint8ClampedArray(side * side * 4).fill(255), width: side, height: side },
+    core: { x: border, y: border, width: core, height: core },
+    alpha: false,
+  };
+}
+
 /** Rectangles that cover width x height, row by row, of as equal sizes as possible: at most tile x tile, which is rounded up to BLOCK. */
 export function planTiles(width: number, height: number, tile: number): Rectangle[] {
   const columns = split(width, tile);

@@ -1,6 +1,5 @@
 // The image upscaler: tiles through carafe-luma. RGBA8 -> planes -> luma by the network, with the source's local means;
-// chroma by bicubic,
-// and along the colours' line as far as luma left its own bicubic -> RGBA8 of the core.
+// chroma by bicubic, and along the colours' line as far as luma left its own bicubic -> RGBA8 of the core.
 import { type Backend, BLOCK, type DevicePixels, type Ops } from '../backends/backend.js';
 import type { ClampedBytes } from '../core/platform.js';
 import type { RawImage } from '../core/tensor.js';
@@ -13,7 +12,7 @@ import { INTERPOLATION } from './networks/interpolation.js';
 import { Positions } from './positions.js';
 import { type Evidence, judge, type Restore } from './restore.js';
 import type { Spec } from './session.js';
-import type { Halo, TileJob } from './tiles.js';
+import { type Halo, type TileJob, whiteTile } from './tiles.js';
 
 export interface UpscalerOptions {
   /** The bytes of a .safetensors file. */
@@ -46,7 +45,11 @@ export const upscaler = {
       ends: dial.ends,
     };
     const restore = async (evidence: Evidence): Promise<Restore> => judge(evidence);
-    return { facts, programs: { tiles, restore }, probe: (side: number) => tiles([whiteTile(clean, side)], 0) };
+    return {
+      facts,
+      programs: { tiles, restore },
+      probe: (side: number) => tiles([whiteTile(side, tileHalo(clean, false).border)], 0),
+    };
   },
 } satisfies Spec<UpscalerOptions, UpscalerFacts>;
 
@@ -84,14 +87,4 @@ export const GAINS_REACH = 2;
 export function tileHalo(net: CarafeLuma, alpha: boolean): Halo {
   const onGrid = (pixels: number): number => Math.ceil((pixels + (alpha ? BLEED_RADIUS : 0)) / BLOCK) * BLOCK;
   return { border: onGrid(net.halo + GAINS_REACH), inner: onGrid(net.reach + GAINS_REACH) };
-}
-
-function whiteTile(net: CarafeLuma, core: number): TileJob {
-  const { border } = tileHalo(net, false);
-  const side = core + 2 * border;
-  return {
-    image: { data: new Uint8ClampedArray(side * side * 4).fill(255), width: side, height: side },
-    core: { x: border, y: border, width: core, height: core },
-    alpha: false,
-  };
 }

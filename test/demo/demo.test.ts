@@ -336,6 +336,7 @@ it.each([
     const tab = await tabs.open();
     await tab.goto(server.origin);
     await tab.until(() => document.getElementById('offline')!.textContent, undefined);
+    await finished(tab); // Firefox complains of workers that are still loading when their page goes
     await server.close(); // nothing answers any more
     await tab.goto(server.origin);
     await finished(tab);

@@ -2,7 +2,6 @@
 // the pixels of Node, from a worker, without a warning or a request that fails, and with one copy of the worker.
 import { execFile, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createUpscaler, upscale, type UpscalerInfo } from 'carafe-web';
@@ -12,6 +11,7 @@ import { serve } from '../../scripts/serve.js';
 import { difference } from '../api/support.js';
 import { type Browser, launchChromium } from '../chromium.js';
 import { picture } from './apps/picture.js';
+import { freePort } from './free-port.js';
 import { pack, type Tarball } from './tarball.js';
 
 const tools = new URL('./apps/', import.meta.url).pathname;
@@ -209,14 +209,6 @@ async function open(app: App, folder: string): Promise<{ origin: string; close()
   }
   await close();
   throw new Error(`${app.served.join(' ')} does not answer`);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 interface Seen {

@@ -1,13 +1,13 @@
 // examples/queue on a Redis of its own: two workers, of which one is killed in the middle of a picture.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createUpscaler } from 'carafe-web';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ensurePackages } from '../../scripts/ensure.js';
 import { example } from './example.js';
+import { freePort } from './free-port.js';
 import { pack, type Tarball } from './tarball.js';
 
 const PICTURES = 8;
@@ -104,11 +104,3 @@ test('one of two workers is killed in the middle of a picture: every picture is 
   const again = start(process.execPath, ['add.js', 'from', 'to'], env);
   expect(await said(again, 'all')).toBe('');
 }, 120_000);
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -2,12 +2,12 @@
 // with 429 and then asked again; memory does not grow.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ensurePackages } from '../../scripts/ensure.js';
 import { example } from './example.js';
+import { freePort } from './free-port.js';
 import { pack, type Tarball } from './tarball.js';
 
 const root = new URL('../..', import.meta.url).pathname;
@@ -99,12 +99,4 @@ test.each([
 
 function residentMegabytes(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

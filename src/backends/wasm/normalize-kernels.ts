@@ -4,7 +4,8 @@ import { SIGMOID, SIGMOID_NORMALIZED, SOFTMAX } from './constants.js';
 import type { Program, Values } from './program.js';
 import { produce, type Rows, same } from './rows.js';
 
-const NORMALIZERS: Record<Normalizer, number> = {
+/** As the kernels know them. */
+export const NORMALIZERS: Readonly<Record<Normalizer, number>> = {
   softmax: SOFTMAX,
   sigmoid: SIGMOID,
   'sigmoid-normalized': SIGMOID_NORMALIZED,

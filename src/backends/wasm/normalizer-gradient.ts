@@ -1,10 +1,8 @@
 // normalizerGradient: see assembly/normalizer-gradient.ts.
 import type { Normalizer, Window } from '../../core/shapes.js';
 import type { Tensor } from '../../core/tensor.js';
-import { SIGMOID, SIGMOID_NORMALIZED, SOFTMAX } from './constants.js';
 import type { GradientMachine } from './gradient-machine.js';
-
-const NORMALIZERS = { softmax: SOFTMAX, sigmoid: SIGMOID, 'sigmoid-normalized': SIGMOID_NORMALIZED };
+import { NORMALIZERS } from './normalize-kernels.js';
 
 export function normalizerGradient(
   { kernels: wasm, arena, load, zeros }: GradientMachine,

@@ -5,6 +5,7 @@
 // and alpha as images of their own, the colours multiplied by alpha.
 import { type Backend, type DeviceConv, type DeviceTensor, type Ops, PLAIN } from '../../backends/backend.js';
 import { expected } from '../../core/errors.js';
+import { cubic } from '../../core/resize-taps.js';
 import type { ModelFile } from '../../models/safetensors.js';
 
 /** The `architecture` of its files, which have no tensors. */
@@ -20,10 +21,7 @@ const sinc = (t: number): number => (t === 0 ? 1 : Math.sin(Math.PI * t) / (Math
 
 const KERNELS: Readonly<Record<string, Kernel>> = {
   nearest: { radius: 0, at: () => 1 },
-  bicubic: {
-    radius: 2,
-    at: (t) => (t <= 1 ? (1.5 * t - 2.5) * t * t + 1 : ((-0.5 * t + 2.5) * t - 4) * t + 2),
-  },
+  bicubic: { radius: 2, at: (t) => cubic(t, -0.5) },
   lanczos: { radius: 3, at: (t) => sinc(t) * sinc(t / 3) },
 };
 
