@@ -1,17 +1,13 @@
 // What an image went through before it came here, as far as its pixels show: JPEG compression, also where the picture
-// was cropped or
-// converted since, and noise. Looks at 9 to 64 windows of 39x39 pixels: 1 ms for
-// 256x256 pixels, 8 ms for megapixels.
+// was cropped or converted since, and noise. Looks at 9 to 64 windows of 39x39 pixels, closely at as many blocks in them
+// as it takes.
 //
 // A decoded JPEG keeps the lattice of its quantisation: in the grid of 8x8 blocks that the encoder cut, each DCT
-// coefficient of luma is a
-// multiple of its step, give or take the rounding to 8 bit. The grid is the offset where a high frequency is smallest
-// (most are
-// quantised to zero); the step of a coefficient is the largest q with cos(2 pi c / q) near 1 over the blocks where it
-// is not zero
-// (Fan and de Queiroz 2003 do as much with likelihoods). Noise has no lattice: its strength is what the smoothest
-// blocks keep of high
-// frequencies, if they have no more of middle ones, as texture has.
+// coefficient of luma is a multiple of its step, give or take the rounding to 8 bit. The grid is the offset where a high
+// frequency is smallest (most are quantised to zero); the step of a coefficient is the largest q with cos(2 pi c / q)
+// near 1 over the blocks where it is not zero (Fan and de Queiroz 2003 do as much with likelihoods). Noise has no
+// lattice: its strength is what the smoothest blocks keep of high frequencies, if they have no more of middle ones, as
+// texture has.
 import { type QuantisationStep, qualityOfSteps } from './jpeg-quality.js';
 import { WINDOW } from './luma-windows.js';
 
@@ -40,14 +36,14 @@ export function measureDegradation(samples: Float32Array): Degradation {
   );
   if (windows.length === 0) return { noise: 0 };
   const found = gridOffset(windows);
-  let blocks = coefficientsOfBlocks(windows, found);
-  let steps = quantisationSteps(blocks);
+  let spectra = spectraOfBlocks(windows, found);
+  let steps = quantisationSteps(spectra);
   if (steps.length < STEPS_NEEDED && windows.length >= SOFT && (found.x > 0 || found.y > 0)) {
-    blocks = coefficientsOfBlocks(windows, { x: 0, y: 0 });
-    steps = quantisationSteps(blocks);
+    spectra = spectraOfBlocks(windows, { x: 0, y: 0 });
+    steps = quantisationSteps(spectra);
   }
   const jpeg = steps.length >= STEPS_NEEDED ? qualityOfSteps(steps) : 100;
-  const { high, noise } = highFrequencies(blocks);
+  const { high, noise } = highFrequencies(spectra);
   // High frequencies that a JPEG of this quality would have lost: it is a pattern that fits the lattice by chance.
   const contradicted = jpeg < MAY_BE_NOISY && high > 1;
   return { ...(jpeg < 100 && !contradicted && { jpeg }), noise };
@@ -94,12 +90,23 @@ const HIGH = [4, 5, 6, 7].flatMap((u) => [4, 5, 6, 7].map((v) => u * 8 + v));
 const MIDDLE = [27, 28, 35, 20, 34];
 const NEEDED = [...new Set([...WATCHED, ...HIGH, ...MIDDLE])];
 
-/** The watched coefficients, the 16 highest frequencies and some below them of every block that is not clipped; the others are 0. */
-function coefficientsOfBlocks(windows: readonly Float32Array[], offset: { x: number; y: number }): Float32Array[] {
-  const blocks: Float32Array[] = [];
+/** By a coefficient's index its size in each block. */
+type Spectra = readonly Float32Array[];
+
+/** Blocks of a window, at most. */
+const BLOCKS = 16;
+/** So many blocks say as much as all of them, if so many of their watched coefficients are not zero: a soft image needs more. */
+const ENOUGH = { blocks: 10 * BLOCKS, coefficients: 1500 };
+
+/** Of the blocks that are not clipped, from windows all over the image, until there are enough. */
+function spectraOfBlocks(windows: readonly Float32Array[], offset: { x: number; y: number }): Spectra {
+  const spectra: Float32Array[] = [];
+  for (const index of NEEDED) spectra[index] = new Float32Array(windows.length * BLOCKS);
   const across = new Float32Array(64);
   const folded = new Float32Array(8);
-  for (const luma of windows) {
+  let [blocks, notZero] = [0, 0];
+  for (const luma of spread(windows)) {
+    if (blocks >= ENOUGH.blocks && notZero >= ENOUGH.coefficients) break;
     for (let top = offset.y; top + 8 <= WINDOW; top += 8) {
       for (let left = offset.x; left + 8 <= WINDOW; left += 8) {
         let [low, high] = [255, 0];
@@ -123,55 +130,58 @@ function coefficientsOfBlocks(windows: readonly Float32Array[], offset: { x: num
           }
         }
         if (low < 2 || high > 253) continue;
-        const block = new Float32Array(64);
         for (const index of NEEDED) {
           const basis = BASIS[index >> 3];
           let sum = 0;
           for (let y = 0; y < 8; y++) sum += basis[y] * across[y * 8 + (index & 7)];
-          block[index] = sum;
+          spectra[index][blocks] = Math.abs(sum);
         }
-        blocks.push(block);
+        for (const index of WATCHED) if (spectra[index][blocks] > SMALLEST) notZero++;
+        blocks++;
       }
     }
   }
-  return blocks;
+  return spectra.map((values) => values.subarray(0, blocks));
+}
+
+/** All of them, those first that `ENOUGH` needs, which are from everywhere. */
+function* spread<T>(items: readonly T[]): Generator<T, void, void> {
+  const stride = Math.ceil((items.length * BLOCKS) / ENOUGH.blocks);
+  for (let first = 0; first < stride; first++) for (let i = first; i < items.length; i += stride) yield items[i];
 }
 
 const MAY_BE_NOISY = 92; // from this quality on JPEGs keep a noise of 1 or more
 const STEPS_NEEDED = 3; // of the watched coefficients: one or two may look like a lattice by chance
 const LARGEST_STEP = 40;
+/** A coefficient up to this is zero: half the smallest step. */
+const SMALLEST = 1;
+/** After so many values, steps of a mean below this are not looked at further. */
+const GLANCE = { values: 24, least: 0.15 };
 const COSINE = Float32Array.from({ length: 256 }, (_, i) => Math.cos((2 * Math.PI * i) / 256));
 
 /** The steps that show, of the watched coefficients. */
-function quantisationSteps(blocks: readonly Float32Array[]): QuantisationStep[] {
-  const steps: QuantisationStep[] = [];
-  const values = new Float32Array(blocks.length);
-  for (const index of WATCHED) {
-    blocks.forEach((block, i) => {
-      values[i] = Math.abs(block[index]);
-    });
-    const step = largestStep(values);
-    if (step > 0) steps.push({ index, step });
-  }
-  return steps;
+function quantisationSteps(spectra: Spectra): QuantisationStep[] {
+  return WATCHED.map((index) => ({ index, step: largestStep(spectra[index]) })).filter(({ step }) => step > 0);
 }
 
 /**
  * The largest q of which the values are multiples, or 0. Values that share no step have cosines of mean 0 and variance
- * 1/2, so the
- * mean of n has to be 4 standard deviations over that; rounding to 8 bit leaves 0.55 of a lattice of step 2, 0.8 of 3.
+ * 1/2, so the mean of n has to be 4 standard deviations over that; rounding to 8 bit leaves 0.55 of a lattice of step 2,
+ * 0.8 of 3.
  */
 function largestStep(values: Float32Array): number {
   const means: { q: number; mean: number }[] = [];
+  const notZero = values.filter((value) => value > SMALLEST);
   for (let q = 2; q <= LARGEST_STEP; q++) {
     let [sum, count] = [0, 0];
     const turn = 256 / q;
-    for (const value of values) {
+    for (const value of notZero) {
       if (value <= q / 2) continue;
       sum += COSINE[(value * turn) & 255];
-      count++;
+      if (++count === GLANCE.values && sum < GLANCE.least * count) break;
     }
-    if (count >= 6 && sum > 4 * Math.sqrt(count / 2) && sum > 0.35 * count) means.push({ q, mean: sum / count });
+    if (count < 6) break; // larger steps have fewer
+    if (sum > 4 * Math.sqrt(count / 2) && sum > 0.35 * count) means.push({ q, mean: sum / count });
   }
   const best = Math.max(...means.map(({ mean }) => mean));
   return means.findLast(({ mean }) => mean > 0.8 * best)?.q ?? 0; // its divisors fit as well
@@ -182,18 +192,22 @@ const TEXTURE = 2;
 const WHITE = 1.1;
 
 /** Root mean square of the high frequencies in the smoothest tenth of the blocks, and what of it is noise and not texture. */
-function highFrequencies(blocks: readonly Float32Array[]): { high: number; noise: number } {
-  const energy = (block: Float32Array, indices: readonly number[]): number =>
-    indices.reduce((sum, index) => sum + block[index] ** 2, 0) / indices.length;
-  const smoothest = blocks
-    .map((block) => ({ high: energy(block, HIGH), middle: energy(block, MIDDLE) }))
-    .sort((a, b) => a.high + a.middle - b.high - b.middle)
-    .slice(0, Math.max(6, Math.floor(blocks.length / 10)));
-  const mean = (band: 'high' | 'middle'): number =>
-    smoothest.reduce((sum, block) => sum + block[band], 0) / smoothest.length;
-  const energyHigh = mean('high');
+function highFrequencies(spectra: Spectra): { high: number; noise: number } {
+  const [high, middle] = [meanSquares(spectra, HIGH), meanSquares(spectra, MIDDLE)];
+  const smoothest = [...high.keys()]
+    .sort((a, b) => high[a] + middle[a] - high[b] - middle[b])
+    .slice(0, Math.max(6, Math.floor(high.length / 10)));
+  const mean = (energy: Float32Array): number => smoothest.reduce((sum, i) => sum + energy[i], 0) / smoothest.length;
+  const energyHigh = mean(high);
   if (!(energyHigh > 0)) return { high: 0, noise: 0 }; // no blocks, or flat ones
-  const share = Math.min(1, Math.max(0, (TEXTURE - mean('middle') / energyHigh) / (TEXTURE - WHITE)));
-  const high = Math.sqrt(energyHigh);
-  return { high, noise: high * share };
+  const share = Math.min(1, Math.max(0, (TEXTURE - mean(middle) / energyHigh) / (TEXTURE - WHITE)));
+  const rms = Math.sqrt(energyHigh);
+  return { high: rms, noise: rms * share };
+}
+
+/** Of some coefficients, by block. */
+function meanSquares(spectra: Spectra, indices: readonly number[]): Float32Array {
+  return spectra[indices[0]].map(
+    (_, i) => indices.reduce((sum, index) => sum + spectra[index][i] ** 2, 0) / indices.length,
+  );
 }

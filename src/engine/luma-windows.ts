@@ -3,7 +3,7 @@ import type { RawImage } from '../core/tensor.js';
 
 /** Pixels a side: 4x4 whole blocks of 8x8 at every offset of their grid. */
 export const WINDOW = 39;
-/** Windows along an axis: one for so many pixels. Soft images need many to show their blocks; 64 in all take 8 ms. */
+/** Windows along an axis: one for so many pixels. Soft images need many to show their blocks. */
 const WINDOWS = { for: 150, few: 3, many: 8 };
 
 /** Luma 0..255 of windows spread over the image, WINDOW * WINDOW values each; none of images smaller than one. */

@@ -4,7 +4,7 @@ import { unlessAborted } from '../core/abort.js';
 import type { Global } from '../core/platform.js';
 import type { RawImage } from '../core/tensor.js';
 import { inSlices } from '../core/turn.js';
-import { sampleLuma } from './luma-windows.js';
+import { sampleLuma, WINDOW } from './luma-windows.js';
 import type { Call, Queue } from './queue.js';
 import type { Restore } from './restore.js';
 import type { WorkOf } from './specs.js';
@@ -46,10 +46,9 @@ export async function chooseRestore(
   queue: Queue<UpscalerFacts>,
   signal: RunOptions['signal'],
 ): Promise<Restore> {
-  const sample = (): Float32Array<ArrayBuffer> => sampleLuma({ ...image, data: pixelsOf(image) });
-  if (!file && sample().length === 0) return { value: 0, reason: 'too small to tell' };
+  if (!file && Math.min(image.width, image.height) < WINDOW) return { value: 0, reason: 'too small to tell' };
   const prepare = (): WorkOf<'upscaler'> => {
-    const luma = sample(); // anew each time: it moves to the worker
+    const luma = sampleLuma({ ...image, data: pixelsOf(image) }); // anew each time: it moves to the worker
     return { program: 'restore', args: [{ luma, ...(file && { file }) }], transfer: [luma.buffer] };
   };
   return queue.call(1, prepare, signal);
