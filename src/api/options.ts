@@ -8,6 +8,7 @@ import { ACTIVATIONS, outputChannels, rowLength } from '../core/shapes.js';
 import { bytesOf, type Halves, isFloat32Array, isUrl, tagOf } from '../core/tag.js';
 import { elements, type RawImage, type RgbaPixels, type Shape, type Tensor } from '../core/tensor.js';
 import type { CarafeOptions as ModuleSpec, ConvSpec } from '../engine/carafe.js';
+import { LARGEST_TILE } from '../engine/tiles.js';
 import type { RunOptions } from '../engine/upscale-image.js';
 import type { ModelName } from '../models/builtin.js';
 import { type FileSource, loadWasm, toUrl } from './load.js';
@@ -49,7 +50,10 @@ export interface UpscalerOptions extends BackendOptions, ThreadOptions {
    * it went through. A call may say otherwise.
    */
   restore?: number | 'auto';
-  /** Side of a tile's core in input pixels, 8..2048; default 256, rounded up to a multiple of 4. Any size gives the same pixels. */
+  /**
+   * Side of a tile's core in input pixels, 8..2048; default 256, on a
+   * GPU as many as it takes 0.1 s for. Rounded up to a multiple of 4. Any size gives the same pixels.
+   */
   tile?: number;
 }
 
@@ -174,15 +178,15 @@ export function checkScale(options: UpscalerOptions): number {
   return integer('scale', scale, 1, 8);
 }
 
-export function checkTiling(options: Pick<UpscalerOptions, 'workers' | 'tile'>): { workers: number; tile: number } {
-  const { workers, tile = 256 } = checkOptions(options);
+export function checkTiling(options: Pick<UpscalerOptions, 'workers' | 'tile'>): { workers: number; tile?: number } {
+  const { workers, tile } = checkOptions(options);
   const cores =
     globalThis.navigator?.hardwareConcurrency ??
     globalThis.process?.getBuiltinModule?.('node:os').availableParallelism() ??
     2;
   return {
     workers: integer('workers', workers ?? Math.min(4, Math.max(1, cores - 1)), 1, 64),
-    tile: integer('tile', tile, 8, 2048),
+    ...(tile !== undefined && { tile: integer('tile', tile, 8, LARGEST_TILE) }),
   };
 }
 

@@ -6,7 +6,7 @@ import type { Global } from '../core/platform.js';
 import type { RawImage } from '../core/tensor.js';
 import { inSlices } from '../core/turn.js';
 import type { PixelExplanation } from '../engine/explain-pixel.js';
-import { pasting } from '../engine/tiles.js';
+import { pasting, planTiles } from '../engine/tiles.js';
 import type { Restore } from '../engine/restore.js';
 import {
   chooseRestore,
@@ -135,7 +135,7 @@ export async function upscale(image: ImageInput, options: CoreUpscalerOptions & 
 class PoolUpscaler implements Upscaler {
   readonly #pool: Pool<UpscalerFacts>;
   readonly #model: Uint8Array;
-  readonly #tile: number;
+  readonly #tile: number | undefined;
   readonly #restore: number | 'auto';
   readonly #device: GPUDevice | undefined;
   #painter: Promise<Painter> | undefined;
@@ -143,7 +143,7 @@ class PoolUpscaler implements Upscaler {
   constructor(
     pool: Pool<UpscalerFacts>,
     model: Uint8Array,
-    tile: number,
+    tile: number | undefined,
     restore: number | 'auto',
     device: GPUDevice | undefined,
   ) {
@@ -155,15 +155,14 @@ class PoolUpscaler implements Upscaler {
   }
 
   get info(): UpscalerInfo {
-    const { scale, modelName, ends } = this.#pool.facts;
+    const { scale, modelName, ends, tile } = this.#pool.facts;
     const restore = ends === 1 ? 0 : this.#restore;
-    return { ...this.#pool.info, model: modelName, scale, tile: this.#tile, restore };
+    return { ...this.#pool.info, model: modelName, scale, tile: this.#tile ?? tile, restore };
   }
 
   async upscale(image: ImageInput, options: RunOptions = {}): Promise<UpscaledImage> {
     const { input, restore } = await this.#begin(image, options);
     const { scale } = this.info;
-    const output = inColorSpace(allocateImage(input.width * scale, input.height * scale), input);
     let reported = 0;
     const onProgress = (progress: Progress): void => {
       if (progress.done <= reported) return; // again, on another backend
@@ -172,9 +171,17 @@ class PoolUpscaler implements Upscaler {
     };
     for (;;) {
       try {
-        const tiles = this.#run(input, restore, { ...options, onProgress }, this.info.backend);
-        for await (const { x, y, image: tile } of tiles) await inSlices(pasting(output, tile, x, y));
-        return { ...output, restore };
+        const { backend, tile } = this.info;
+        const tiles = this.#run(input, restore, { ...options, onProgress }, backend);
+        const [width, height] = [input.width * scale, input.height * scale];
+        let output: RawImage | undefined;
+        // One tile is the result as it is.
+        if (planTiles(input.width, input.height, tile).length > 1) output = allocateImage(width, height);
+        for await (const { x, y, image } of tiles) {
+          if (output) await inSlices(pasting(output, image, x, y));
+          else output = image;
+        }
+        return { ...inColorSpace(output!, input), restore };
       } catch (error) {
         if (error !== MOVED) throw error; // else from the start: an image is of one backend
       }
@@ -252,7 +259,7 @@ class PoolUpscaler implements Upscaler {
   }
 
   #run(image: RawImage, restore: Restore, options: RunOptions, only?: BackendName): AsyncGenerator<Tile, void, void> {
-    return upscaleTiles(image, restore, this.#pool.queue, this.#tile, options, only);
+    return upscaleTiles(image, restore, this.#pool.queue, this.info.tile, options, only);
   }
 }
 

@@ -228,6 +228,11 @@ export interface Backend<
   readonly name: BackendName;
   /** Which build or adapter: 'simd', 'relaxed-simd', or the adapter's description. */
   readonly details: string;
+  /**
+   * Values that one tensor may have. Only of a real GPU, where few large programs are quicker than many small ones and
+   * memory is what bounds them.
+   */
+  readonly largestTensor?: number;
   conv(weights: ConvWeights): Conv;
   /** Nothing that runs or will run reads them: their memory may serve others. */
   release(...convs: Conv[]): void;

@@ -5,7 +5,7 @@ import type { RawImage, Shape } from '../core/tensor.js';
 import type { ModelFile } from '../models/safetensors.js';
 import { type Interpolation, interpolate, loadInterpolation } from './networks/interpolation.js';
 import type { Restore } from './restore.js';
-import { type Halo, type TileJob, whiteTile } from './tiles.js';
+import { type Halo, TILE, type TileJob, whiteTile } from './tiles.js';
 
 /** @throws {CarafeError} ModelInvalid */
 export function openInterpolation(backend: Backend, file: ModelFile) {
@@ -21,6 +21,7 @@ export function openInterpolation(backend: Backend, file: ModelFile) {
   const facts = {
     scale,
     halo: { opaque: halo, alpha: halo },
+    tile: TILE,
     modelName: file.metadata.name ?? 'unnamed',
     ends: 1 as const,
   };

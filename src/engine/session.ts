@@ -19,6 +19,8 @@ export interface Network<Facts = unknown> {
   readonly facts: Facts;
   /** What can be run, by name. Arguments and results cross threads. */
   readonly programs: Readonly<Record<string, (...args: never[]) => Promise<unknown>>>;
+  /** The facts where they depend on how quick the backend is: asked for once, of the one that is taken. */
+  measure?(): Promise<Facts>;
   /** Typical work on a map or tile of side x side pixels. The first compiles what all later ones need. */
   probe(side: number): Promise<unknown>;
 }
@@ -177,7 +179,8 @@ export class Session {
     }
     if (this.#disposed) chosen.backend.dispose();
     else this.#loaded = chosen;
-    this.#info = { backend: name, details, rejected: [...this.#rejected], timings, facts: chosen.network.facts };
+    const facts = await measured(chosen.network);
+    this.#info = { backend: name, details, rejected: [...this.#rejected], timings, facts };
   }
 
   /** Whatever fails is why the backend is not taken, unless the options are at fault. */
@@ -223,6 +226,11 @@ export class Session {
     if (!this.#loaded) throw new CarafeError('Disposed', 'Expected a live session, got one that was disposed');
     return this.#loaded;
   }
+}
+
+/** What fails here fails again in the first run, which then goes on elsewhere. */
+async function measured({ facts, measure }: Network): Promise<unknown> {
+  return (await measure?.().catch(() => undefined)) ?? facts;
 }
 
 /** @throws {CarafeError} DeviceLost after so many milliseconds; what comes after that goes to `late`. */

@@ -37,6 +37,11 @@ export function whiteTile(core: number, border: number): TileJob {
   };
 }
 
+/** Side of a tile's core in input pixels, unless a GPU has reasons for more: the quickest on wasm (ARCHITECTURE.md). */
+export const TILE = 256;
+/** Of any tile. */
+export const LARGEST_TILE = 2048;
+
 /** Rectangles that cover width x height, row by row, of as equal sizes as possible: at most tile x tile, which is rounded up to BLOCK. */
 export function planTiles(width: number, height: number, tile: number): Rectangle[] {
   const columns = split(width, tile);
@@ -115,10 +120,9 @@ export function* pasting(image: RawImage, tile: RawImage, x: number, y: number):
 
 /** Whether any pixel is not opaque. @throws {CarafeError} as cutting() */
 export function* findingAlpha(image: RawImage): Generator<void, boolean, void> {
-  const { width, height } = image;
-  for (let start = 0; start < width * height * 4; start += STEP) {
+  for (let start = 0; start < image.width * image.height * 4; start += STEP) {
     if (start > 0) yield;
-    if (!isOpaque({ data: pixelsOf(image).subarray(start, start + STEP), width, height })) return true;
+    if (!isOpaque(pixelsOf(image).subarray(start, start + STEP))) return true;
   }
   return false;
 }

@@ -12,7 +12,7 @@ import { INTERPOLATION } from './networks/interpolation.js';
 import { Positions } from './positions.js';
 import { type Evidence, judge, type Restore } from './restore.js';
 import type { Spec } from './session.js';
-import { type Halo, type TileJob, whiteTile } from './tiles.js';
+import { type Halo, LARGEST_TILE, TILE, type TileJob, whiteTile } from './tiles.js';
 
 export interface UpscalerOptions {
   /** The bytes of a .safetensors file. */
@@ -23,6 +23,8 @@ export interface UpscalerFacts {
   readonly scale: number;
   /** Input pixels a tile needs around its core: of opaque images, and of those with alpha. */
   readonly halo: { readonly opaque: Halo; readonly alpha: Halo };
+  /** Side of a tile's core, in input pixels. */
+  readonly tile: number;
   readonly modelName: string;
   /** 1: its dial has one position, 0. */
   readonly ends: 1 | 2;
@@ -41,17 +43,37 @@ export const upscaler = {
     const facts: UpscalerFacts = {
       scale: clean.scale,
       halo: { opaque: tileHalo(clean, false), alpha: tileHalo(clean, true) },
+      tile: TILE,
       modelName: file.metadata.name ?? 'unnamed',
       ends: dial.ends,
     };
     const restore = async (evidence: Evidence): Promise<Restore> => judge(evidence);
-    return {
-      facts,
-      programs: { tiles, restore },
-      probe: (side: number) => tiles([whiteTile(side, tileHalo(clean, false).border)], 0),
+    const probe = (side: number): Promise<RawImage[]> => tiles([whiteTile(side, facts.halo.opaque.border)], 0);
+    const { largestTensor } = backend;
+    if (largestTensor === undefined) return { facts, programs: { tiles, restore }, probe };
+    const measure = async (): Promise<UpscalerFacts> => {
+      let quickest = Infinity;
+      for (let i = 0; i < 4; i++) {
+        const begun = performance.now();
+        await probe(TILE);
+        quickest = Math.min(quickest, performance.now() - begun);
+      }
+      return { ...facts, tile: tileSide(clean, largestTensor, quickest) };
     };
+    return { facts, programs: { tiles, restore }, probe, measure };
   },
 } satisfies Spec<UpscalerOptions, UpscalerFacts>;
+
+/** Of one tile. Longer ones would hold a slow GPU, and whoever waits for progress or has cancelled. */
+const TILE_MS = 100;
+
+/** Side of the largest tile whose features fit a tensor and which takes TILE_MS, where one of TILE takes `milliseconds`. */
+export function tileSide(net: CarafeLuma, largestTensor: number, milliseconds: number): number {
+  const fits = Math.sqrt(largestTensor / Math.max(net.head.cOut, net.scale ** 2)) - 2 * tileHalo(net, true).inner;
+  const quick = TILE * Math.sqrt(TILE_MS / milliseconds);
+  const side = Math.min(fits, quick, LARGEST_TILE);
+  return Math.max(TILE, Math.floor(side / BLOCK) * BLOCK);
+}
 
 /** All tiles as one program. */
 export async function runTiles(backend: Backend, net: CarafeLuma, jobs: readonly TileJob[]): Promise<RawImage[]> {

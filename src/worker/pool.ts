@@ -81,7 +81,9 @@ async function openInline(
     get info() {
       return poolInfo(session.info, { thread: 'inline', ...(threadReason && { threadReason }), workers: 0 });
     },
-    facts: session.info.facts,
+    get facts() {
+      return session.info.facts;
+    },
     queue,
     async grow() {},
     dispose() {

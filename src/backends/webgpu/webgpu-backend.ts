@@ -19,7 +19,7 @@ import { pixelsToPlanes, planesToPixels } from './pixels.js';
 import { reassembleSum } from './reassemble-sum.js';
 import { reassemble } from './reassemble.js';
 import { resize } from './resize.js';
-import { Run } from './run.js';
+import { Run, touched } from './run.js';
 import type { ShaderTexts } from './shader.js';
 import { GpuConv } from './weights.js';
 
@@ -62,6 +62,7 @@ export async function createWebgpuBackend(
 class WebgpuBackend implements Backend<GpuTensor, GpuPixels, GpuConv> {
   readonly name = 'webgpu';
   readonly details: string;
+  readonly largestTensor?: number;
   readonly #context: GpuContext;
   readonly #destroyDevice: boolean;
   readonly #pool: BufferPool;
@@ -75,6 +76,7 @@ class WebgpuBackend implements Backend<GpuTensor, GpuPixels, GpuConv> {
     this.#destroyDevice = destroyDevice;
     this.#pool = new BufferPool(device);
     this.details = describeAdapter(device.adapterInfo) + (half ? ', f16' : '');
+    if (context.hardware) this.largestTensor = largestTensor(context);
     if (shared.lost) this.#ended = shared.lost;
     else shared.onLost.add(this.#end);
   }
@@ -97,40 +99,22 @@ class WebgpuBackend implements Backend<GpuTensor, GpuPixels, GpuConv> {
     for (const conv of convs) if (this.#convs.delete(conv)) conv.dispose();
   }
 
-  run(program: (ops: GpuOps) => GpuTensor, into?: Float32Array): Promise<Float32Array> {
-    let length = 0;
-    return this.#execute(
-      (list) => {
-        const result = program(createOps(list));
-        length = elements(result.shape);
-        return [result];
-      },
-      (bytes) => this.#values(bytes, 0, into ?? new Float32Array(length)),
-    );
+  async run(program: (ops: GpuOps) => GpuTensor, into?: Float32Array): Promise<Float32Array> {
+    const [values] = await this.#tensors((ops) => [program(ops)], into && [into]);
+    return values;
   }
 
   runAll(program: (ops: GpuOps) => readonly GpuTensor[]): Promise<Float32Array[]> {
-    let results: readonly GpuTensor[] = [];
-    return this.#execute(
-      (list) => (results = program(createOps(list))),
-      (data) => {
-        let end = 0;
-        return results.map(({ shape, bytes }) =>
-          this.#values(data, (end += bytes) - bytes, new Float32Array(elements(shape))),
-        );
-      },
-    );
+    return this.#tensors(program);
   }
 
-  runPixels(program: (ops: GpuOps) => readonly GpuPixels[]): Promise<Uint8ClampedArray[]> {
+  async runPixels(program: (ops: GpuOps) => readonly GpuPixels[]): Promise<Uint8ClampedArray[]> {
     let images: readonly GpuPixels[] = [];
-    return this.#execute(
+    const places = await this.#execute(
       (list) => (images = program(createOps(list))),
-      (bytes) => {
-        let end = 0;
-        return images.map((image) => new Uint8ClampedArray(bytes.slice(end, (end += image.bytes))));
-      },
+      () => images.map(({ bytes }) => touched(new Uint8ClampedArray(bytes))),
     );
+    return [...places];
   }
 
   dispose(): void {
@@ -142,23 +126,36 @@ class WebgpuBackend implements Backend<GpuTensor, GpuPixels, GpuConv> {
     if (this.#destroyDevice) this.#context.device.destroy();
   }
 
-  /** A tensor as it is stored, from byte `offset` on. */
-  #values(stored: ArrayBuffer, offset: number, values: Float32Array): Float32Array {
-    const { length } = values;
-    if (this.#context.half) new Uint16Array(stored, offset, length).forEach((bits, i) => (values[i] = fromHalf(bits)));
-    else values.set(new Float32Array(stored, offset, length));
-    return values;
+  async #tensors(
+    program: (ops: GpuOps) => readonly GpuTensor[],
+    into?: readonly Float32Array[],
+  ): Promise<Float32Array[]> {
+    let tensors: readonly GpuTensor[] = [];
+    const { half } = this.#context;
+    const places = await this.#execute<Float32Array | Uint16Array>(
+      (list) => (tensors = program(createOps(list))),
+      () =>
+        tensors.map(({ shape }, i) =>
+          half ? new Uint16Array(elements(shape)) : (into?.[i] ?? touched(new Float32Array(elements(shape)))),
+        ),
+    );
+    return places.map((values, i) => {
+      if (values instanceof Float32Array) return values;
+      const floats = into?.[i] ?? new Float32Array(values.length);
+      values.forEach((bits, at) => (floats[at] = fromHalf(bits)));
+      return floats;
+    });
   }
 
-  async #execute<Taken>(
+  async #execute<Memory extends ArrayBufferView>(
     program: (list: CommandList) => readonly Resident[],
-    take: (bytes: ArrayBuffer) => Taken,
-  ): Promise<Taken> {
+    allocate: () => readonly Memory[],
+  ): Promise<readonly Memory[]> {
     this.#assertUsable();
     const run = new Run(this.#context, this.#pool);
     this.#runs.add(run);
     try {
-      return await run.execute(program, take);
+      return await run.execute(program, allocate);
     } finally {
       this.#runs.delete(run);
     }
@@ -173,6 +170,11 @@ class WebgpuBackend implements Backend<GpuTensor, GpuPixels, GpuConv> {
   #assertUsable(): void {
     if (this.#ended) throw this.#ended;
   }
+}
+
+/** A program holds several tensors at a time, and a GPU of small limits (128 MiB: a phone's) has little memory. */
+function largestTensor({ device: { limits }, half }: GpuContext): number {
+  return Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize) / 4 / (half ? 2 : 4);
 }
 
 async function loadShaders(): Promise<ShaderTexts> {

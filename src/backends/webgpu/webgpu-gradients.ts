@@ -11,7 +11,7 @@ import { conv2dGradient } from './conv2d-gradient.js';
 import { type GpuContext, SharedDevice } from './device.js';
 import { normalizerGradient } from './normalizer-gradient.js';
 import { reassembleGradient } from './reassemble-gradient.js';
-import { Run } from './run.js';
+import { Run, touched } from './run.js';
 import type { ShaderTexts } from './shader.js';
 import { createOps } from './webgpu-backend.js';
 import { GpuConv } from './weights.js';
@@ -56,16 +56,11 @@ class WebgpuGradients implements GradientBackend<GpuTensor, GpuConv> {
     const run = new Run(this.#context, this.#pool);
     this.#runs.add(run);
     try {
-      return await run.execute(
+      const values = await run.execute(
         (list) => (results = program(gradientOps(list))),
-        (bytes) => {
-          let end = 0;
-          return results.map(({ shape, bytes: length }) => {
-            const data = new Float32Array(bytes.slice(end, (end += length)), 0, elements(shape));
-            return { data, shape };
-          });
-        },
+        () => results.map(({ shape }) => touched(new Float32Array(elements(shape)))),
       );
+      return results.map(({ shape }, i) => ({ data: values[i], shape }));
     } finally {
       this.#runs.delete(run);
     }
