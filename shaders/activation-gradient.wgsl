@@ -16,15 +16,15 @@ const HARDSWISH = 4u;
 override ACTIVATION: u32 = RELU;
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> sums: array<Stored>;
-@group(0) @binding(2) var<storage, read> gradient: array<Stored>;
-@group(0) @binding(3) var<storage, read_write> y: array<Stored>;
+@group(0) @binding(1) var<storage, read> sums: array<f32>;
+@group(0) @binding(2) var<storage, read> gradient: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)
 fn activationGradient(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = invocation(group, groups, local);
   if (i >= params.invocations) { return; }
-  y[i] = Stored(f32(gradient[i]) * derivative(f32(sums[i])));
+  y[i] = gradient[i] * derivative(sums[i]);
 }
 
 fn derivative(v: f32) -> f32 {

@@ -17,9 +17,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<Stored>;
-@group(0) @binding(2) var<storage, read> b: array<Stored>;
-@group(0) @binding(3) var<storage, read_write> y: array<Stored>;
+@group(0) @binding(1) var<storage, read> a: array<Stored1>;
+@group(0) @binding(2) var<storage, read> b: array<Stored2>;
+@group(0) @binding(3) var<storage, read_write> y: array<Stored3>;
 
 @compute @workgroup_size(WORKGROUP)
 fn arithmetic(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -28,7 +28,7 @@ fn arithmetic(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grou
   let left = f32(a[i]);
   var right = params.value;
   if (params.per > 0u) { right = f32(b[i / params.per]); }
-  y[i] = Stored(calculate(left, right));
+  y[i] = Stored3(calculate(left, right));
 }
 
 fn calculate(left: f32, right: f32) -> f32 {

@@ -13,8 +13,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<Stored>;       // (n, h, w, c)
-@group(0) @binding(2) var<storage, read_write> y: array<Stored>; // (n, height, width, c)
+@group(0) @binding(1) var<storage, read> x: array<Stored1>;       // (n, h, w, c)
+@group(0) @binding(2) var<storage, read_write> y: array<Stored2>; // (n, height, width, c)
 
 @compute @workgroup_size(WORKGROUP)
 fn averagePool(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -30,7 +30,7 @@ fn averagePool(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) gro
       sum += f32(x[((row / params.height * params.h + iy) * params.w + ix) * params.c + i % params.c]);
     }
   }
-  y[i] = Stored(sum / f32((vertical.y - vertical.x) * (horizontal.y - horizontal.x)));
+  y[i] = Stored2(sum / f32((vertical.y - vertical.x) * (horizontal.y - horizontal.x)));
 }
 
 // From, and the one after the last.

@@ -17,8 +17,8 @@ struct Params {
   columns: u32, // of a pixel: groups * ceil(s^2 / 4)
 }
 
-@group(0) @binding(3) var<storage, read_write> rows: array<Stored>;      // (n, h, w, groups, K, s*s)
-@group(0) @binding(3) var<storage, read_write> rowsVec4: array<Stored4>; // (n, h, w, groups, K, s*s / 4)
+@group(0) @binding(3) var<storage, read_write> rows: array<Stored3>;      // (n, h, w, groups, K, s*s)
+@group(0) @binding(3) var<storage, read_write> rowsVec4: array<Stored3Vec4>; // (n, h, w, groups, K, s*s / 4)
 
 var<workgroup> logits: array<vec4f, PIXELS * MAX_TAPS>; // [tap][pixel], then their weights
 var<workgroup> sums: array<vec4f, PIXELS>;
@@ -29,7 +29,7 @@ fn packEven(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
   let column = weigh(group, groups, local);
   for (var i = local; i < PIXELS * TAPS; i += WORKGROUP) {
     let pixel = pixelOf(group, groups, i / TAPS);
-    if (pixel >= 0) { rowsVec4[u32(pixel) * params.columns * TAPS + vectorOf(column, i % TAPS)] = Stored4(kernelValue(i)); }
+    if (pixel >= 0) { rowsVec4[u32(pixel) * params.columns * TAPS + vectorOf(column, i % TAPS)] = Stored3Vec4(kernelValue(i)); }
   }
 }
 
@@ -43,11 +43,11 @@ fn packOdd(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
     if (pixel >= 0) {
       let value = kernelValue(i);
       let at = ((u32(pixel) * (params.columns / quadsOf()) + column / quadsOf()) * TAPS + i % TAPS) * subs + sub;
-      rows[at] = Stored(value.x);
+      rows[at] = Stored3(value.x);
       if (sub + 1u < subs) { // s^2 = 1 mod 8: the last vector has one sub-pixel
-        rows[at + 1u] = Stored(value.y);
-        rows[at + 2u] = Stored(value.z);
-        rows[at + 3u] = Stored(value.w);
+        rows[at + 1u] = Stored3(value.y);
+        rows[at + 2u] = Stored3(value.z);
+        rows[at + 3u] = Stored3(value.w);
       }
     }
   }

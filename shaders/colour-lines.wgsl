@@ -18,9 +18,9 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> rgba: array<u32>;               // (h, w)
-@group(0) @binding(2) var<storage, read> luma: array<Stored>;            // (h, w), and alpha, which is not read
-@group(0) @binding(3) var<storage, read> chroma: array<Stored2>;         // (h, w): Cb, Cr
-@group(0) @binding(4) var<storage, read_write> slopesOut: array<Stored2>; // (h, w): of Cb, Cr
+@group(0) @binding(2) var<storage, read> luma: array<f32>;            // (h, w), and alpha, which is not read
+@group(0) @binding(3) var<storage, read> chroma: array<vec2f>;         // (h, w): Cb, Cr
+@group(0) @binding(4) var<storage, read_write> slopesOut: array<vec2f>; // (h, w): of Cb, Cr
 @group(0) @binding(5) var<storage, read_write> lowOut: array<u32>;       // (h, w)
 @group(0) @binding(6) var<storage, read_write> highOut: array<u32>;      // (h, w)
 
@@ -30,7 +30,7 @@ fn colourLines(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) gro
   if (i >= params.pixels) { return; }
   let x = i32(i % params.w);
   let y = i32(i / params.w);
-  let own = vec3f(f32(luma[i]), vec2f(chroma[i]));
+  let own = vec3f(luma[i], chroma[i]);
   var sum = vec3f();
   var sumOfSquares = vec3f();
   var sumOfProducts = vec2f();
@@ -46,7 +46,7 @@ fn colourLines(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) gro
       low = select(low, min(low, bytes), counts);
       high = select(high, max(high, bytes), counts);
       if (near) {
-        let v = vec3f(f32(luma[at]), vec2f(chroma[at])) - own;
+        let v = vec3f(luma[at], chroma[at]) - own;
         sum += v;
         sumOfSquares += v * v;
         sumOfProducts += v.x * v.yz;
@@ -61,7 +61,7 @@ fn colourLines(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) gro
   let doubt = 10.0 * max(0.0, 0.2 - max(abs(slopes.x), abs(slopes.y))) + max(0.0, 0.9 - rho);
   let m = u32(min(255.0, 12.0 + 255.0 * (variances.x / (variances.x + 0.03)) * doubt));
   let margin = vec4u(m, m, m, 4u);
-  slopesOut[i] = Stored2(slopes);
+  slopesOut[i] = slopes;
   lowOut[i] = packed(low - min(low, margin));
   highOut[i] = packed(min(high + margin, vec4u(255u)));
 }

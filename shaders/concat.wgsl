@@ -11,12 +11,12 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<Stored>;       // (n, h, w, c)
-@group(0) @binding(2) var<storage, read_write> y: array<Stored>; // (n, h, w, channels)
+@group(0) @binding(1) var<storage, read> x: array<Stored1>;       // (n, h, w, c)
+@group(0) @binding(2) var<storage, read_write> y: array<Stored2>; // (n, h, w, channels)
 
 @compute @workgroup_size(WORKGROUP)
 fn concat(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = invocation(group, groups, local);
   if (i >= params.invocations) { return; }
-  y[i / params.c * params.channels + params.first + i % params.c] = x[i];
+  y[i / params.c * params.channels + params.first + i % params.c] = Stored2(x[i]);
 }

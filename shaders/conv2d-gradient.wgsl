@@ -17,9 +17,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<Stored>;
-@group(0) @binding(2) var<storage, read> gradient: array<Stored>;
-@group(0) @binding(3) var<storage, read_write> y: array<Stored>;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> gradient: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)
 fn byWeights(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -38,12 +38,12 @@ fn byWeights(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) group
       let row = (image * params.h + oy) * params.w;
       var ofRow = 0.0;
       for (var ox = left; ox < right; ox++) {
-        ofRow += f32(gradient[u32(row + ox) * params.cOut + co]) * f32(x[u32(row + dy * params.w + ox + dx) * params.cIn + ci]);
+        ofRow += gradient[u32(row + ox) * params.cOut + co] * x[u32(row + dy * params.w + ox + dx) * params.cIn + ci];
       }
       sum += ofRow;
     }
   }
-  y[(co * params.cIn + ci) * u32(params.k * params.k) + u32(tap)] = Stored(sum);
+  y[(co * params.cIn + ci) * u32(params.k * params.k) + u32(tap)] = sum;
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -53,8 +53,8 @@ fn byBias(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: 
   var sum = 0.0;
   for (var row = 0; row < params.n * params.h; row++) {
     var ofRow = 0.0;
-    for (var ox = 0; ox < params.w; ox++) { ofRow += f32(gradient[u32(row * params.w + ox) * params.cOut + co]); }
+    for (var ox = 0; ox < params.w; ox++) { ofRow += gradient[u32(row * params.w + ox) * params.cOut + co]; }
     sum += ofRow;
   }
-  y[co] = Stored(sum);
+  y[co] = sum;
 }

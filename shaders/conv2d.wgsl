@@ -23,10 +23,10 @@ struct Params {
   residual: u32,   // 1 if there is one
 }
 
-@group(0) @binding(3) var<storage, read> residual: array<Stored>;       // (n, h, w, cOut)
-@group(0) @binding(3) var<storage, read> residualVec4: array<Stored4>;  // (n, h, w, cOut / 4)
-@group(0) @binding(4) var<storage, read_write> y: array<Stored>;        // (n, h, w, cOut)
-@group(0) @binding(4) var<storage, read_write> yVec4: array<Stored4>;   // (n, h, w, cOut / 4)
+@group(0) @binding(3) var<storage, read> residual: array<Stored3>;       // (n, h, w, cOut)
+@group(0) @binding(3) var<storage, read> residualVec4: array<Stored3Vec4>;  // (n, h, w, cOut / 4)
+@group(0) @binding(4) var<storage, read_write> y: array<Stored4>;        // (n, h, w, cOut)
+@group(0) @binding(4) var<storage, read_write> yVec4: array<Stored4Vec4>;   // (n, h, w, cOut / 4)
 
 @compute @workgroup_size(WORKGROUP)
 fn toVec4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -81,7 +81,7 @@ fn storeAllVec4(tile: Tile, first: u32, s: Sums) {
 }
 
 fn storeVec4(at: u32, value: vec4f, plusResidual: bool) {
-  if (plusResidual) { yVec4[at] = Stored4(value + vec4f(residualVec4[at])); } else { yVec4[at] = Stored4(value); }
+  if (plusResidual) { yVec4[at] = Stored4Vec4(value + vec4f(residualVec4[at])); } else { yVec4[at] = Stored4Vec4(value); }
 }
 
 fn storeAllScalar(tile: Tile, first: u32, s: Sums) {
@@ -102,7 +102,7 @@ fn storeScalar(tile: Tile, pixel: u32, vector: u32, sum: vec4f) {
 }
 
 fn storeOne(at: u32, value: f32) {
-  if (params.residual == 1u) { y[at] = Stored(value + f32(residual[at])); } else { y[at] = Stored(value); }
+  if (params.residual == 1u) { y[at] = Stored4(value + f32(residual[at])); } else { y[at] = Stored4(value); }
 }
 
 // `staged`: 3x3 with dilation 1. All constants, so that the driver knows every address.
@@ -115,7 +115,7 @@ override RESIDUAL: bool = false;
 
 const SIDE = 16u;    // pixels of a workgroup's tile, in each direction
 const HELD = 18u;    // with what its taps reach
-var<workgroup> held: array<Stored4, SECTOR * HELD * HELD>; // [vector of 4 input channels][row][column]; zeros outside x
+var<workgroup> held: array<Stored1Vec4, SECTOR1 * HELD * HELD>; // [vector of 4 input channels][row][column]; zeros outside x
 
 // SIDE * SIDE / PIXELS * PARTS invocations. Those of a part use the same weights at the same time.
 @compute @workgroup_size(WORKGROUP)
@@ -137,22 +137,22 @@ fn staged(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: 
   let b = min(first + 1u, OUTPUTS - 1u);
   var sumA = columnOf(weights[a]);
   var sumB = columnOf(weights[b]);
-  for (var chunk = 0u; chunk < CHANNELS; chunk += SECTOR) {
+  for (var chunk = 0u; chunk < CHANNELS; chunk += SECTOR1) {
     workgroupBarrier(); // the chunk before has been read
     // Neighbouring invocations fetch the neighbouring vectors of a pixel.
-    for (var i = local; i < HELD * HELD * SECTOR; i += WORKGROUP) {
-      let pixel = i / SECTOR;
-      let vector = chunk + i % SECTOR;
+    for (var i = local; i < HELD * HELD * SECTOR1; i += WORKGROUP) {
+      let pixel = i / SECTOR1;
+      let vector = chunk + i % SECTOR1;
       let iy = i32(originY + pixel / HELD) - 1;
       let ix = i32(originX + pixel % HELD) - 1;
-      var value = Stored4();
+      var value = Stored1Vec4();
       if (iy >= 0 && iy < i32(c.h) && ix >= 0 && ix < i32(c.w) && vector < CHANNELS) {
         value = xVec4[((image * c.h + u32(iy)) * c.w + u32(ix)) * CHANNELS + vector];
       }
-      held[i % SECTOR * HELD * HELD + pixel] = value;
+      held[i % SECTOR1 * HELD * HELD + pixel] = value;
     }
     workgroupBarrier();
-    for (var ci = 0u; ci < min(SECTOR, CHANNELS - chunk); ci++) {
+    for (var ci = 0u; ci < min(SECTOR1, CHANNELS - chunk); ci++) {
       for (var kx = 0u; kx < 3u; kx++) {
         let at = (ci * HELD + row) * HELD + column + kx;
         var x0 = vec4f(held[at]);

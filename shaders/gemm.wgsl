@@ -20,8 +20,8 @@ struct Conv {
 }
 
 @group(0) @binding(0) var<uniform> params: Params; // of the op; has `conv: Conv`
-@group(0) @binding(1) var<storage, read> x: array<Stored>;               // (n, h, w, cIn) or (n, cIn, h, w)
-@group(0) @binding(1) var<storage, read> xVec4: array<Stored4>;          // (n, h, w, cIn / 4)
+@group(0) @binding(1) var<storage, read> x: array<Stored1>;               // (n, h, w, cIn) or (n, cIn, h, w)
+@group(0) @binding(1) var<storage, read> xVec4: array<Stored1Vec4>;          // (n, h, w, cIn / 4)
 @group(0) @binding(2) var<storage, read> weights: array<vec4f>;          // (1 + k * k * ceil(cIn / 4) * 4, coVectors)
 
 // 4 pixels of a row.

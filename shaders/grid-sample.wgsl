@@ -15,9 +15,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<Stored>;       // (n, h, w, c)
-@group(0) @binding(2) var<storage, read> offsets: array<Stored>; // (n, height, width, 2 * groups)
-@group(0) @binding(3) var<storage, read_write> y: array<Stored>; // (n, height, width, c)
+@group(0) @binding(1) var<storage, read> x: array<Stored1>;       // (n, h, w, c)
+@group(0) @binding(2) var<storage, read> offsets: array<Stored2>; // (n, height, width, 2 * groups)
+@group(0) @binding(3) var<storage, read_write> y: array<Stored3>; // (n, height, width, c)
 
 @compute @workgroup_size(WORKGROUP)
 fn gridSample(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -33,7 +33,7 @@ fn gridSample(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grou
   let bottom = (row / params.height * params.h + py.second) * params.w;
   let above = mixed(top, px, channel);
   let below = mixed(bottom, px, channel);
-  y[i] = Stored((1.0 - py.share) * above + py.share * below);
+  y[i] = Stored3((1.0 - py.share) * above + py.share * below);
 }
 
 // Two neighbouring rows or columns, and how much there is of the second.

@@ -11,10 +11,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<Stored>;             // (n, rows, columns)
-@group(0) @binding(1) var<storage, read> xVec4: array<Stored4>;       // (n, rows, columns / 4)
-@group(0) @binding(2) var<storage, read_write> y: array<Stored>;       // (n, columns, rows)
-@group(0) @binding(2) var<storage, read_write> yVec4: array<Stored4>; // (n, columns, rows / 4)
+@group(0) @binding(1) var<storage, read> x: array<Stored1>;             // (n, rows, columns)
+@group(0) @binding(1) var<storage, read> xVec4: array<Stored1Vec4>;       // (n, rows, columns / 4)
+@group(0) @binding(2) var<storage, read_write> y: array<Stored2>;       // (n, columns, rows)
+@group(0) @binding(2) var<storage, read_write> yVec4: array<Stored2Vec4>; // (n, columns, rows / 4)
 
 @compute @workgroup_size(WORKGROUP)
 fn transposeVec4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -33,10 +33,10 @@ fn transposeVec4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) g
     vec4f(xVec4[source + 3u * columnBlocks]),
   ));
   let first = (image * params.columns + column * 4u) * rowBlocks + row;
-  yVec4[first] = Stored4(block[0]);
-  yVec4[first + rowBlocks] = Stored4(block[1]);
-  yVec4[first + 2u * rowBlocks] = Stored4(block[2]);
-  yVec4[first + 3u * rowBlocks] = Stored4(block[3]);
+  yVec4[first] = Stored2Vec4(block[0]);
+  yVec4[first + rowBlocks] = Stored2Vec4(block[1]);
+  yVec4[first + 2u * rowBlocks] = Stored2Vec4(block[2]);
+  yVec4[first + 3u * rowBlocks] = Stored2Vec4(block[3]);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -46,5 +46,5 @@ fn transposeScalar(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups)
   let row = i % params.rows;
   let column = (i / params.rows) % params.columns;
   let image = i / params.rows / params.columns;
-  y[i] = x[(image * params.rows + row) * params.columns + column];
+  y[i] = Stored2(x[(image * params.rows + row) * params.columns + column]);
 }

@@ -16,12 +16,12 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> big: array<Stored>;            // (n, h*s, w*s)
-@group(0) @binding(2) var<storage, read_write> meansOut: array<Stored>; // (n, h, w)
+@group(0) @binding(1) var<storage, read> big: array<f32>;            // (n, h*s, w*s)
+@group(0) @binding(2) var<storage, read_write> meansOut: array<f32>; // (n, h, w)
 
-@group(0) @binding(1) var<storage, read> means: array<Stored>;           // (n, h, w)
-@group(0) @binding(2) var<storage, read> small: array<Stored>;           // (n, h, w)
-@group(0) @binding(3) var<storage, read_write> gainsOut: array<Stored2>; // (n, h, w)
+@group(0) @binding(1) var<storage, read> means: array<f32>;           // (n, h, w)
+@group(0) @binding(2) var<storage, read> small: array<f32>;           // (n, h, w)
+@group(0) @binding(3) var<storage, read_write> gainsOut: array<vec2f>; // (n, h, w)
 
 @compute @workgroup_size(WORKGROUP)
 fn cellMeans(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -33,10 +33,10 @@ fn cellMeans(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) group
   var sum = 0.0;
   for (var sy = 0u; sy < s; sy++) {
     for (var sx = 0u; sx < s; sx++) {
-      sum += clamp(f32(big[(row + sy) * params.w * s + column + sx]), 0.0, 1.0);
+      sum += clamp(big[(row + sy) * params.w * s + column + sx], 0.0, 1.0);
     }
   }
-  meansOut[i] = Stored(sum / f32(s * s));
+  meansOut[i] = sum / f32(s * s);
 }
 
 const E = 1e-3;
@@ -56,15 +56,15 @@ fn meanGains(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) group
     var wantedOfRow = 0.0;
     for (var dx = -2; dx <= 2; dx++) {
       let at = row + u32(clamp(x + dx, 0, i32(params.w) - 1));
-      meanOfRow += weight(dx) * f32(means[at]);
-      wantedOfRow += weight(dx) * f32(small[at]);
+      meanOfRow += weight(dx) * means[at];
+      wantedOfRow += weight(dx) * small[at];
     }
     mean += weight(dy) * meanOfRow;
     wanted += weight(dy) * wantedOfRow;
   }
   let darker = mean > wanted;
   let a = select((1.0 - wanted + E) / (1.0 - mean + E), (wanted + E) / (mean + E), darker);
-  gainsOut[i] = Stored2(vec2f(a, select(1.0 - a, 0.0, darker)));
+  gainsOut[i] = vec2f(a, select(1.0 - a, 0.0, darker));
 }
 
 // [1 4 6 4 1] / 16

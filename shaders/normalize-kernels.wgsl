@@ -13,10 +13,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> rows: array<Stored>;          // (n * h * w * groups, taps, subs)
-@group(0) @binding(1) var<storage, read> rowsVec4: array<Stored4>;    // (n * h * w * groups, taps, subs / 4)
-@group(0) @binding(2) var<storage, read_write> y: array<Stored>;       // (n * h * w * groups, taps, subs)
-@group(0) @binding(2) var<storage, read_write> yVec4: array<Stored4>; // (n * h * w * groups, taps, subs / 4)
+@group(0) @binding(1) var<storage, read> rows: array<Stored1>;          // (n * h * w * groups, taps, subs)
+@group(0) @binding(1) var<storage, read> rowsVec4: array<Stored1Vec4>;    // (n * h * w * groups, taps, subs / 4)
+@group(0) @binding(2) var<storage, read_write> y: array<Stored2>;       // (n * h * w * groups, taps, subs)
+@group(0) @binding(2) var<storage, read_write> yVec4: array<Stored2Vec4>; // (n * h * w * groups, taps, subs / 4)
 
 @compute @workgroup_size(WORKGROUP)
 fn normalizeVec4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -31,7 +31,7 @@ fn normalizeVec4(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) g
     for (var tap = 0u; tap < params.taps; tap++) { sum += weight(vec4f(rowsVec4[first + tap * step]), largest); }
   }
   for (var tap = 0u; tap < params.taps; tap++) {
-    yVec4[first + tap * step] = Stored4(normalized(weight(vec4f(rowsVec4[first + tap * step]), largest), sum));
+    yVec4[first + tap * step] = Stored2Vec4(normalized(weight(vec4f(rowsVec4[first + tap * step]), largest), sum));
   }
 }
 
@@ -53,10 +53,10 @@ fn normalizeScalar(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups)
   for (var tap = 0u; tap < params.taps; tap++) {
     let at = first + tap * params.subs;
     let value = normalized(weight(load(at), largest), sum);
-    y[at.x] = Stored(value.x);
-    if (inside.y) { y[at.y] = Stored(value.y); }
-    if (inside.z) { y[at.z] = Stored(value.z); }
-    if (inside.w) { y[at.w] = Stored(value.w); }
+    y[at.x] = Stored2(value.x);
+    if (inside.y) { y[at.y] = Stored2(value.y); }
+    if (inside.z) { y[at.z] = Stored2(value.z); }
+    if (inside.w) { y[at.w] = Stored2(value.w); }
   }
 }
 

@@ -12,10 +12,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> logits: array<Stored>;
-@group(0) @binding(2) var<storage, read> kernels: array<Stored>;
-@group(0) @binding(3) var<storage, read> gradient: array<Stored>;
-@group(0) @binding(4) var<storage, read_write> y: array<Stored>;
+@group(0) @binding(1) var<storage, read> logits: array<f32>;
+@group(0) @binding(2) var<storage, read> kernels: array<f32>;
+@group(0) @binding(3) var<storage, read> gradient: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)
 fn normalizerGradient(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -26,15 +26,15 @@ fn normalizerGradient(@builtin(workgroup_id) group: vec3u, @builtin(num_workgrou
   if (NORMALIZER != SIGMOID) {
     for (var tap = 0u; tap < params.taps; tap++) {
       let at = first + tap * params.subs;
-      sum += f32(gradient[at]) * f32(kernels[at]);
+      sum += gradient[at] * kernels[at];
     }
   }
   for (var tap = 0u; tap < params.taps; tap++) {
     let at = first + tap * params.subs;
-    let k = f32(kernels[at]);
-    var value = k * (f32(gradient[at]) - sum);
+    let k = kernels[at];
+    var value = k * (gradient[at] - sum);
     if (NORMALIZER == SIGMOID) { value *= 1.0 - k; }
-    if (NORMALIZER == SIGMOID_NORMALIZED) { value *= sigmoid(vec4f(-f32(logits[at])), vec4f()).x; }
-    y[at] = Stored(value);
+    if (NORMALIZER == SIGMOID_NORMALIZED) { value *= sigmoid(vec4f(-logits[at]), vec4f()).x; }
+    y[at] = value;
   }
 }

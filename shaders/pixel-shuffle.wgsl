@@ -15,14 +15,14 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<Stored>;       // (n, h, w, c*s*s), inverse: (n, h*s, w*s, c)
-@group(0) @binding(2) var<storage, read_write> y: array<Stored>; // (n, h*s, w*s, c), inverse: (n, h, w, c*s*s)
+@group(0) @binding(1) var<storage, read> x: array<Stored1>;       // (n, h, w, c*s*s), inverse: (n, h*s, w*s, c)
+@group(0) @binding(2) var<storage, read_write> y: array<Stored2>; // (n, h*s, w*s, c), inverse: (n, h, w, c*s*s)
 
 @compute @workgroup_size(WORKGROUP)
 fn shuffle(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = invocation(group, groups, local);
   if (i >= params.invocations) { return; }
-  if (INVERSE) { y[i] = x[pixelOffset(i)]; } else { y[i] = x[rowOffset(i)]; }
+  if (INVERSE) { y[i] = Stored2(x[pixelOffset(i)]); } else { y[i] = Stored2(x[rowOffset(i)]); }
 }
 
 // Offset in rows (n, h, w, c*s*s) of value i of pixels (n, h*s, w*s, c).

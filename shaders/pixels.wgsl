@@ -27,14 +27,14 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> rgba: array<u32>;             // (h, w)
-@group(0) @binding(2) var<storage, read_write> lumaOut: array<Stored>;    // (1 or 2, h, w)
-@group(0) @binding(3) var<storage, read_write> chromaOut: array<Stored2>; // (h, w): Cb, Cr
+@group(0) @binding(2) var<storage, read_write> lumaOut: array<f32>;    // (1 or 2, h, w)
+@group(0) @binding(3) var<storage, read_write> chromaOut: array<vec2f>; // (h, w): Cb, Cr
 
-@group(0) @binding(1) var<storage, read> luma: array<Stored>;             // (1 or 2, h, w)
-@group(0) @binding(2) var<storage, read> base: array<Stored>;             // (1 or 2, h, w)
-@group(0) @binding(3) var<storage, read> gains: array<Stored2>;           // (1 or 2, sourceH, sourceW)
-@group(0) @binding(4) var<storage, read> chroma: array<Stored2>;          // (sourceH, sourceW): Cb, Cr
-@group(0) @binding(5) var<storage, read> slopes: array<Stored2>;          // (sourceH, sourceW): of Cb, Cr
+@group(0) @binding(1) var<storage, read> luma: array<f32>;             // (1 or 2, h, w)
+@group(0) @binding(2) var<storage, read> base: array<f32>;             // (1 or 2, h, w)
+@group(0) @binding(3) var<storage, read> gains: array<vec2f>;           // (1 or 2, sourceH, sourceW)
+@group(0) @binding(4) var<storage, read> chroma: array<vec2f>;          // (sourceH, sourceW): Cb, Cr
+@group(0) @binding(5) var<storage, read> slopes: array<vec2f>;          // (sourceH, sourceW): of Cb, Cr
 @group(0) @binding(6) var<storage, read> low: array<u32>;                 // (sourceH, sourceW)
 @group(0) @binding(7) var<storage, read> high: array<u32>;                // (sourceH, sourceW)
 @group(0) @binding(8) var<storage, read_write> rgbaOut: array<u32>;       // (cropH, cropW)
@@ -45,9 +45,9 @@ fn toPlanes(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
   if (i >= params.pixels) { return; }
   let v = vec4f(unpacked(rgba[i])) / 255.0;
   let luminance = 0.299 * v.r + 0.587 * v.g + 0.114 * v.b;
-  lumaOut[i] = Stored(luminance);
-  chromaOut[i] = Stored2(vec2f((v.b - luminance) / 1.772, (v.r - luminance) / 1.402));
-  if (ALPHA) { lumaOut[params.plane + i] = Stored(v.a); }
+  lumaOut[i] = luminance;
+  chromaOut[i] = vec2f((v.b - luminance) / 1.772, (v.r - luminance) / 1.402);
+  if (ALPHA) { lumaOut[params.plane + i] = v.a; }
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -59,7 +59,7 @@ fn toPixels(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
   let at = oy * params.w + ox;
   let source = oy / params.scale * params.sourceW + ox / params.scale;
   let y = adjusted(at, source);
-  let colour = enlarged(oy, ox) + vec2f(slopes[source]) * (y - f32(base[at]));
+  let colour = enlarged(oy, ox) + slopes[source] * (y - base[at]);
   let r = y + 1.402 * colour.y;
   let b = y + 1.772 * colour.x;
   let g = (y - 0.299 * r - 0.114 * b) / 0.587;
@@ -76,8 +76,8 @@ fn unpacked(pixel: u32) -> vec4u {
 
 // Luma or alpha with the source's local means.
 fn adjusted(at: u32, source: u32) -> f32 {
-  let gain = vec2f(gains[source]);
-  return gain.x * clamp(f32(luma[at]), 0.0, 1.0) + gain.y;
+  let gain = gains[source];
+  return gain.x * clamp(luma[at], 0.0, 1.0) + gain.y;
 }
 
 // Chroma at a pixel of the planes.
@@ -90,7 +90,7 @@ fn enlarged(oy: u32, ox: u32) -> vec2f {
     var line = vec2f();
     for (var kx = 0; kx < 4; kx++) {
       let ix = u32(clamp(horizontal.first + kx, 0, i32(params.sourceW) - 1));
-      line += horizontal.weights[kx] * vec2f(chroma[iy * params.sourceW + ix]);
+      line += horizontal.weights[kx] * chroma[iy * params.sourceW + ix];
     }
     sum += vertical.weights[ky] * line;
   }

@@ -1,4 +1,6 @@
-// What every shader begins with; before it comes stored-f32.wgsl or stored-f16.wgsl.
+// What every shader begins with. Before it come the types of the tensors, since `override` constants choose none (src/backends/webgpu/shader.ts):
+// the values of binding 1 are stored as Stored1, f32 or f16, or in vectors of 4 as Stored1Vec4; SECTOR1 of those are 32 bytes, the least
+// that a GPU fetches. What is computed is f32.
 
 override WORKGROUP: u32 = 64; // invocations in a workgroup, where entry points do not say otherwise
 

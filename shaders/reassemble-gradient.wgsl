@@ -24,9 +24,9 @@ override SCALE: u32 = 2;
 override PADDING: u32 = ZERO;
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> values: array<Stored>;      // rows, or features
-@group(0) @binding(2) var<storage, read> gradient: array<Stored>;    // (n, h*s, w*s, c)
-@group(0) @binding(3) var<storage, read_write> y: array<Stored>;     // gFeatures, or gRows
+@group(0) @binding(1) var<storage, read> values: array<f32>;      // rows, or features
+@group(0) @binding(2) var<storage, read> gradient: array<f32>;    // (n, h*s, w*s, c)
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;     // gFeatures, or gRows
 
 // The source index of a tap at i, possibly outside 0..size-1; -1 where it reads zero.
 fn border(i: i32, size: i32) -> i32 {
@@ -69,13 +69,13 @@ fn byFeatures(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grou
           let tap = (row + (g * params.kUp + ky) * params.kUp + kx) * s * s;
           for (var sub = 0; sub < s * s; sub++) {
             let output = ((image * params.h * s + py * s + sub / s) * params.w * s + px * s + sub % s) * i32(params.c) + i32(c);
-            sum += f32(gradient[output]) * f32(values[tap + sub]);
+            sum += gradient[output] * values[tap + sub];
           }
         }
       }
     }
   }
-  y[i] = Stored(sum);
+  y[i] = sum;
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -99,8 +99,8 @@ fn byRows(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: 
     let source = u32((image * params.h + iy) * params.w + ix) * params.c;
     let output = u32((image * params.h * s + py * s + sub / s) * params.w * s + px * s + sub % s) * params.c;
     for (var c = u32(g) * params.perGroup; c < u32(g + 1) * params.perGroup; c++) {
-      sum += f32(gradient[output + c]) * f32(values[source + c]);
+      sum += gradient[output + c] * values[source + c];
     }
   }
-  y[i] = Stored(sum);
+  y[i] = sum;
 }

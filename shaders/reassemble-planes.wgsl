@@ -2,8 +2,8 @@
 // plane are contiguous.
 // requires: reassemble
 
-@group(0) @binding(1) var<storage, read> features: array<Stored>;  // (n, h, w, C) or (n, C, h, w)
-@group(0) @binding(3) var<storage, read_write> out: array<Stored>; // (n, C, h*s, w*s)
+@group(0) @binding(1) var<storage, read> features: array<Stored1>;  // (n, h, w, C) or (n, C, h, w)
+@group(0) @binding(3) var<storage, read_write> out: array<Stored3>; // (n, C, h*s, w*s)
 
 alias FourPixels = mat4x4f; // a column of 4 channels for each sub-pixel
 
@@ -20,8 +20,8 @@ fn featuresAt(item: Item, iy: i32, ix: i32) -> vec4f {
 fn store(item: Item, sub: u32, sum: vec4f) {
   let plane = params.h * params.w * SCALE * SCALE;
   let at = planeOffset(item, sub, item.channel * 4u, params.c * 4u);
-  out[at] = Stored(sum.x);
-  out[at + plane] = Stored(sum.y);
-  out[at + 2u * plane] = Stored(sum.z);
-  out[at + 3u * plane] = Stored(sum.w);
+  out[at] = Stored3(sum.x);
+  out[at + plane] = Stored3(sum.y);
+  out[at + 2u * plane] = Stored3(sum.z);
+  out[at + 3u * plane] = Stored3(sum.w);
 }

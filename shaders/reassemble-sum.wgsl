@@ -14,9 +14,9 @@ struct Params {
   kUp: u32,    // taps per axis, odd
 }
 
-@group(0) @binding(3) var<storage, read> maps: array<Stored>;      // (n, h, w, groups)
-@group(0) @binding(4) var<storage, read> base: array<Stored>;      // (n, h*s, w*s)
-@group(0) @binding(5) var<storage, read_write> out: array<Stored>; // (n, h*s, w*s)
+@group(0) @binding(3) var<storage, read> maps: array<Stored3>;      // (n, h, w, groups)
+@group(0) @binding(4) var<storage, read> base: array<f32>;      // (n, h*s, w*s)
+@group(0) @binding(5) var<storage, read_write> out: array<f32>; // (n, h*s, w*s)
 
 // Of the 4 pixels: the softmax of a group so far (the largest logit, the sums of e^(logit - largest) and of that times the map), and
 // what the groups before gave. Arrays and one loop over the pixels: four copies of its text took SwiftShader's compiler minutes and 17 GB.
@@ -97,7 +97,7 @@ fn storePixel(tile: Tile, p: u32, sub: u32, total: vec4f) {
   for (var j = 0u; j < 4u && sub + j < SCALE * SCALE; j++) {
     let oy = (tile.image * params.conv.h + tile.oy) * SCALE + (sub + j) / SCALE; // over all images
     let at = oy * params.conv.w * SCALE + (tile.ox + p) * SCALE + (sub + j) % SCALE;
-    out[at] = Stored(f32(base[at]) + total[j]);
+    out[at] = base[at] + total[j];
   }
 }
 

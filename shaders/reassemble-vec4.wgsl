@@ -1,8 +1,8 @@
 // reassemble.wgsl on vectors of 4 channels, NHWC in and out: neighbouring invocations take neighbouring channels and share the kernels.
 // requires: reassemble
 
-@group(0) @binding(1) var<storage, read> featuresVec4: array<Stored4>;  // (n, h, w, C / 4)
-@group(0) @binding(3) var<storage, read_write> outVec4: array<Stored4>; // (n, h*s, w*s, C / 4)
+@group(0) @binding(1) var<storage, read> featuresVec4: array<Stored1Vec4>;  // (n, h, w, C / 4)
+@group(0) @binding(3) var<storage, read_write> outVec4: array<Stored3Vec4>; // (n, h*s, w*s, C / 4)
 
 alias FourPixels = mat4x4f; // a column of 4 channels for each sub-pixel
 
@@ -15,5 +15,5 @@ fn featuresAt(item: Item, iy: i32, ix: i32) -> vec4f {
 }
 
 fn store(item: Item, sub: u32, sum: vec4f) {
-  outVec4[outOffset(item, sub)] = Stored4(sum);
+  outVec4[outOffset(item, sub)] = Stored3Vec4(sum);
 }

@@ -2,4 +2,4 @@
 // requires: resize
 
 alias Value = f32;
-alias StoredValue = Stored;
+alias StoredValue = Stored1; // and that of y, which has as many channels

@@ -2,4 +2,4 @@
 // requires: resize
 
 alias Value = vec4f;
-alias StoredValue = Stored4;
+alias StoredValue = Stored1Vec4; // and that of y, which has as many channels

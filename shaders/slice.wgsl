@@ -16,8 +16,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<Stored>;       // (n, h, w, c)
-@group(0) @binding(2) var<storage, read_write> y: array<Stored>; // (n, height, width, c)
+@group(0) @binding(1) var<storage, read> x: array<Stored1>;       // (n, h, w, c)
+@group(0) @binding(2) var<storage, read_write> y: array<Stored2>; // (n, height, width, c)
 
 @compute @workgroup_size(WORKGROUP)
 fn slice(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -27,5 +27,5 @@ fn slice(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: v
   let row = pixel / params.width;
   let iy = params.top + row % params.height * params.step;
   let ix = params.left + pixel % params.width * params.step;
-  y[i] = x[((row / params.height * params.h + iy) * params.w + ix) * params.c + i % params.c];
+  y[i] = Stored2(x[((row / params.height * params.h + iy) * params.w + ix) * params.c + i % params.c]);
 }

@@ -116,8 +116,19 @@ describe('what src/ knows of a shader', () => {
     const shared = { name: 'shared', requires: [], structs: {}, constants: {} };
     const one = { name: 'one', requires: [shared], structs: {}, constants: {} };
     const apart = { name: 'apart', text: 'APART', requires: [shared], structs: {}, constants: {} };
-    const texts = { 'stored-f32': 'F32', shared: 'SHARED', one: 'ONE' };
-    expect(new Shader('test', one, apart).code(texts, false)).toBe('F32\nSHARED\nONE\nAPART');
+    const code = new Shader('test', one, apart).code({ shared: 'SHARED', one: 'ONE' }, []);
+    expect(code).toMatch(/^alias Stored1 = f32;\n(.*\n)*SHARED\nONE\nAPART$/);
+  });
+
+  test('a binding has the type of its tensor', () => {
+    const code = new Shader('test', { name: 'one', text: '', requires: [], structs: {}, constants: {} }).code({}, [2]);
+    for (const line of [
+      'enable f16;',
+      'alias Stored1Vec4 = vec4f;',
+      'alias Stored2Vec4 = vec4h;',
+      'const SECTOR2 = 4u;',
+    ])
+      expect(code).toContain(line);
   });
 });
 

@@ -31,6 +31,7 @@ export async function install({ f16 }: Features): Promise<Watched[]> {
   const own = await openGpu();
   const opened: Watched[] = [];
   const requestAdapter = async (options?: GPURequestAdapterOptions): Promise<GPUAdapter | null> => {
+    const asked = performance.now();
     const adapter = await own.requestAdapter(options);
     if (!adapter) return null;
     if (f16 && !adapter.features.has('shader-f16')) throw new Error('the adapter has no shader-f16');
@@ -44,7 +45,7 @@ export async function install({ f16 }: Features): Promise<Watched[]> {
             ...rest,
             requiredFeatures: [...wanted].filter((name) => features.has(name)),
           });
-          opened.push(new Watched(device));
+          opened.push(new Watched(device, performance.now() - asked));
           return device;
         },
       },
@@ -74,14 +75,26 @@ export class Watched {
   buffers = 0;
   bytes = 0;
   readonly device: GPUDevice;
+  /** From asking for an adapter to the device. */
+  readonly deviceMs: number;
+  /** Pipelines, from when they were asked for to when they were there. */
+  readonly compiled: { readonly label: string; readonly begin: number; readonly end: number }[] = [];
   #mode: Mode = 'off';
   #timed: { label: string; workgroups: readonly number[] }[] = [];
   #sets: GPUQuerySet[] = [];
   readonly #createBuffer: (descriptor: GPUBufferDescriptor) => GPUBuffer;
   readonly #createCommandEncoder: (descriptor?: GPUCommandEncoderDescriptor) => GPUCommandEncoder;
 
-  constructor(device: GPUDevice) {
+  constructor(device: GPUDevice, deviceMs: number) {
     this.device = device;
+    this.deviceMs = deviceMs;
+    const compile = device.createComputePipelineAsync.bind(device);
+    device.createComputePipelineAsync = async (descriptor) => {
+      const begin = performance.now();
+      const pipeline = await compile(descriptor);
+      this.compiled.push({ label: descriptor.label!, begin, end: performance.now() });
+      return pipeline;
+    };
     this.#createBuffer = device.createBuffer.bind(device);
     this.#createCommandEncoder = device.createCommandEncoder.bind(device);
     device.createBuffer = (descriptor) => {

@@ -2,7 +2,7 @@
 export type { Backend, DeviceConv, DeviceTensor, Ops } from '../../src/backends/backend.js';
 export { describeAdapter, isSoftwareAdapter, openDevice } from '../../src/backends/webgpu/adapter.js';
 export { createWebgpuBackend } from '../../src/backends/webgpu/webgpu-backend.js';
-export { loadCarafeLuma } from '../../src/engine/networks/carafe-luma.js';
+export { loadCarafeLuma, upscaleLuma } from '../../src/engine/networks/carafe-luma.js';
 export { cutTile, type TileJob } from '../../src/engine/tiles.js';
-export { runTiles, tileHalo } from '../../src/engine/upscaler.js';
+export { runTile, tileHalo } from '../../src/engine/upscaler.js';
 export { parseSafetensors } from '../../src/models/safetensors.js';

@@ -159,13 +159,6 @@ export function markdown(report: Report): string {
       ),
     ],
     [
-      'Tiles of one program, ms a tile of `base`',
-      table(
-        ['storage', 'side', 'tiles', 'one program at a time', 'two in flight', 'on the GPU'],
-        of('batches').map((r) => [r.storage, r.side, r.tiles, r.aloneMsPerTile, r.twoMsPerTile, r.gpuMsPerTile]),
-      ),
-    ],
-    [
       'The operator, NCHW to NCHW',
       table(
         ['shape', 'ms', 'into memory that is there', 'on the GPU', 'off wasm'],
@@ -175,8 +168,22 @@ export function markdown(report: Report): string {
     [
       'First result, ms',
       table(
-        ['', 'storage', 'opening Dawn', 'createUpscaler', 'first 256x256', 'second'],
-        of('first').map((r) => [r.what, r.storage, r.dawnMs, r.createMs, r.firstMs, r.secondMs]),
+        [
+          '',
+          'storage',
+          'Dawn',
+          'createUpscaler',
+          'of it the device',
+          'pipelines',
+          'in',
+          'slowest',
+          'first 256x256',
+          'second',
+        ],
+        of('first').map((r) => [
+          ...[r.what, r.storage, r.dawnMs, r.createMs, r.deviceMs, r.pipelines, r.compileMs, r.slowest],
+          ...[r.firstMs, r.secondMs],
+        ]),
       ),
     ],
     [
@@ -250,15 +257,11 @@ export function summary(report: Report): string {
       `image ${r.image} ${r.model} ${r.storage} tile ${r.tile}: ${number(r.wallMs)} ms, best ${number(r.bestMs)}, computed ${number(r.computedMs)}, GPU ${number(r.gpuMs)}, span ${number(r.spanMs)}`,
     );
   for (const r of of('host')) lines.push(`host ${r.what}: ${JSON.stringify(r.ms).replace(/"/g, '').slice(0, 230)}`);
-  for (const r of of('batches'))
-    lines.push(
-      `batch ${r.storage} ${r.tiles}: ${number(r.aloneMsPerTile)} ms a tile, two in flight ${number(r.twoMsPerTile)}, GPU ${number(r.gpuMsPerTile)}`,
-    );
   for (const r of of('operator'))
     lines.push(`operator ${r.shape}: ${number(r.wallMs)} ms, into ${number(r.intoMs)}, GPU ${number(r.gpuMs)}`);
   for (const r of of('first'))
     lines.push(
-      `first, ${r.what}, ${r.storage}: create ${number(r.createMs)}, first ${number(r.firstMs)}, second ${number(r.secondMs)} ms`,
+      `first, ${r.what}, ${r.storage}: create ${number(r.createMs)}, device ${number(r.deviceMs)}, ${r.pipelines} pipelines in ${number(r.compileMs)} (${r.slowest}), first ${number(r.firstMs)}, second ${number(r.secondMs)} ms`,
     );
   for (const r of of('onnxruntime'))
     lines.push(`ort ${r.what} ${r.graph}: ${number(r.theirsMs)} ms, ours ${number(r.oursMs)}: ${number(r.ratio)}x`);

@@ -1,7 +1,7 @@
-// Parts that say how fast: each dispatch beside its bytes and operations, tiles of one program, images and the operator through the
+// Parts that say how fast: each dispatch beside its bytes and operations, images and the operator through the
 // public API, the first result, ONNX Runtime's WebGPU on the same graphs.
 import { createCarafe, createUpscaler, type RawImage } from 'carafe-web';
-import { greyImage, largestDifference, operatorData, operatorTolerance, testImage } from '../data.js';
+import { largestDifference, operatorData, operatorTolerance, testImage } from '../data.js';
 import { lumaGraphs, operatorGraphs } from '../peers/carafe-onnx.js';
 import { operators, quickOperators } from '../shapes.js';
 import { MODULE, moduleTraffic, tileTraffic, type Traffic } from '../traffic.js';
@@ -15,19 +15,19 @@ import {
   loadCarafeLuma,
   type Ops,
   parseSafetensors,
-  runTiles,
+  runTile,
   tileHalo,
   type TileJob,
+  upscaleLuma,
 } from './inside.js';
 import { attempt, type Context, median, type Part, timeCalls } from './parts.js';
 
-/** Tiles of an opaque image, away from its border. */
-function tileJobs(net: ReturnType<typeof loadCarafeLuma>, side: number, count: number): TileJob[] {
+/** A tile of an opaque image, away from its border. */
+function tileJob(net: ReturnType<typeof loadCarafeLuma>, side: number): TileJob {
   const halo = tileHalo(net, false);
   const { inner } = halo;
   const image = testImage(side + 2 * inner, side + 2 * inner);
-  const job = { ...cutTile(image, { x: inner, y: inner, width: side, height: side }, halo), alpha: false };
-  return Array.from({ length: count }, () => job);
+  return { ...cutTile(image, { x: inner, y: inner, width: side, height: side }, halo), alpha: false };
 }
 
 const gpuBusy = (timed: readonly Timed[]): number => timed.reduce((sum, { begin, end }) => sum + end - begin, 0) / 1e6;
@@ -118,8 +118,8 @@ const dispatches: Part = {
       for (const [model, side] of tiles) {
         const file = read(`models/${model}-x2.safetensors`);
         const net = loadCarafeLuma(backend, parseSafetensors(file));
-        const [job] = tileJobs(net, side, 1);
-        const run = (): Promise<unknown> => runTiles(backend, net, [job]);
+        const job = tileJob(net, side);
+        const run = (): Promise<unknown> => runTile(backend, net, job);
         const traffic = (): Traffic => tileTraffic(watched.device, file, model, side, mode);
         await timeProgram(`${model} ${side}x${side}`, name, watched, run, traffic, context);
       }
@@ -231,12 +231,13 @@ async function putHost(what: string, run: () => Promise<unknown>, { put }: Conte
   const { profile } = await session.post('Profiler.stop');
   session.disconnect();
   const own = new Map<string, number>();
-  const nameOf = new Map(
-    profile.nodes.map(({ id, callFrame: { functionName, url, lineNumber } }) => [
-      id,
-      functionName || `${url.split('/').at(-1)}:${lineNumber + 1}`,
-    ]),
-  );
+  const nameOf = new Map<number, string>();
+  for (const { id, callFrame, children = [] } of profile.nodes) {
+    const { functionName, url, lineNumber } = callFrame;
+    const name = functionName || (url ? `${url.split('/').at(-1)}:${lineNumber + 1}` : 'native');
+    nameOf.set(id, url ? name : `${name}${nameOf.get(id) ?? ''}`);
+    for (const child of children) nameOf.set(child, ` in ${name}`); // replaced unless it is native
+  }
   for (const [i, id] of profile.samples!.entries()) {
     const name = nameOf.get(id)!;
     own.set(name, (own.get(name) ?? 0) + profile.timeDeltas![i] / 1e3 / images);
@@ -260,50 +261,6 @@ async function openUpscaler(
     return undefined;
   }
 }
-
-/** Tiles that are one program, one submit and one readback; one program at a time, and two in flight as an image has them. */
-const batches: Part = {
-  name: 'batches',
-  limit: 40,
-  async run(context) {
-    const { small, brief, read } = context;
-    for (const f16 of brief ? [false] : [false, true]) {
-      const opened = await openVariant({ f16, staged: true }, context);
-      if (!opened) continue;
-      const { backend, watched } = opened;
-      const net = loadCarafeLuma(backend, parseSafetensors(read('models/base-x2.safetensors')));
-      const side = small ? 12 : 256;
-      for (const tiles of small ? [1, 2] : [1, 2, 4, 8, 16]) {
-        await attempt(context, `${tiles} tiles`, async () => {
-          const jobs = tileJobs(net, side, tiles);
-          const options = small ? { ms: 1, minCalls: 1 } : { ms: context.brief ? 200 : 500, minCalls: 5 };
-          const programs = small ? 2 : 8;
-          const alone = median(await timeCalls(() => runTiles(backend, net, jobs), options));
-          const inFlight = await timeCalls(async () => {
-            let running = runTiles(backend, net, jobs);
-            for (let i = 1; i < programs; i++) {
-              const next = runTiles(backend, net, jobs);
-              await running;
-              running = next;
-            }
-            await running;
-          }, options);
-          const timed = await watched.time('pass', () => runTiles(backend, net, jobs));
-          context.put('batches', {
-            storage: f16 ? 'f16' : 'f32',
-            side,
-            tiles,
-            aloneMsPerTile: alone / tiles,
-            twoMsPerTile: median(inFlight) / programs / tiles,
-            gpuMsPerTile: gpuBusy(timed) / tiles,
-          });
-        });
-      }
-      backend.dispose();
-      watched.device.destroy();
-    }
-  },
-};
 
 /** The module through the public API, NCHW tensors in and out; the first result checked against wasm's. */
 const operator: Part = {
@@ -361,7 +318,18 @@ async function firstResult(what: string, context: Context): Promise<void> {
     await opened.upscaler.upscale(image);
     mark('secondMs');
     const steps = marks.slice(1).map(([name, at], i) => [name, at - marks[i][1]]);
-    context.put('first', { what, storage: f16 ? 'f16' : 'f32', ...Object.fromEntries(steps) });
+    const { deviceMs, compiled } = opened.watched;
+    const compileMs = Math.max(...compiled.map(({ end }) => end)) - Math.min(...compiled.map(({ begin }) => begin));
+    const slowest = compiled.reduce((a, b) => (b.end - b.begin > a.end - a.begin ? b : a));
+    context.put('first', {
+      what,
+      storage: f16 ? 'f16' : 'f32',
+      ...Object.fromEntries(steps),
+      deviceMs,
+      compileMs,
+      pipelines: compiled.length,
+      slowest: `${slowest.label.split(' ')[0]} ${(slowest.end - slowest.begin).toFixed(0)} ms`,
+    });
     opened.upscaler.dispose();
   }
 }
@@ -382,7 +350,7 @@ const again: Part = {
 
 const ORT: string = 'onnxruntime-web/webgpu'; // installed for the bundle alone, with bench/peers
 
-/** ONNX Runtime's WebGPU provider on graphs of the same operator and network (luma alone, floats in and out), beside ours in the same process. */
+/** ONNX Runtime's WebGPU provider on graphs of the same operator and network, floats in and out, beside ours in the same process. */
 const onnxruntime: Part = {
   name: 'onnxruntime',
   limit: 90,
@@ -441,22 +409,28 @@ const onnxruntime: Part = {
     if (small) return; // a software adapter takes minutes
     const path = new URL('../models/base-x2.safetensors', import.meta.url);
     for (const [width, height] of [[256, 256], ...(brief ? [] : [[1920, 1080]])]) {
-      const image = greyImage(width, height);
-      const luma = Float32Array.from({ length: width * height }, (_, i) => image.data[4 * i] / 255);
-      const upscaler = await createUpscaler({ backend: 'webgpu', thread: 'inline' });
-      const want = await upscaler.upscale(image);
-      const ours = median(await timeCalls(() => upscaler.upscale(image), timing));
-      upscaler.dispose();
+      const luma = Float32Array.from(
+        testImage(width, height).data.filter((_, i) => i % 4 === 0),
+        (v) => v / 255,
+      );
+      const opened = await openVariant({ f16: false, staged: true }, context);
+      const net = loadCarafeLuma(opened!.backend, parseSafetensors(read('models/base-x2.safetensors')));
+      const enlarge = (): Promise<Float32Array> =>
+        opened!.backend.run((ops) => upscaleLuma(ops, net, ops.input(luma, [1, height, width, 1])).luma);
+      const want = await enlarge();
+      const ours = median(await timeCalls(enlarge, timing));
+      opened!.backend.dispose();
+      opened!.watched.device.destroy();
       for (const [graph, bytes] of Object.entries(lumaGraphs(path, height, width))) {
         try {
           const session = await open(bytes);
           const shape = [1, 1, height, width];
           const got = await session.run(luma, shape);
-          const difference = middleDifference(got, want);
-          if (!(difference <= 1.5)) note(`onnxruntime on ${width}x${height}, ${graph}: ${difference} of 255 off ours`);
+          const difference = largestDifference(got, want);
+          if (!(difference <= 1e-3)) note(`onnxruntime on ${width}x${height}, ${graph}: ${difference} off ours`);
           const theirs = median(await timeCalls(() => session.run(luma, shape), timing));
           put('onnxruntime', {
-            what: `base ${width}x${height}`,
+            what: `base ${width}x${height}, luma`,
             graph,
             theirsMs: theirs,
             oursMs: ours,
@@ -473,18 +447,4 @@ const onnxruntime: Part = {
   },
 };
 
-/** Of 255, away from the border, where ONNX's zeros differ from our replicated edge. */
-function middleDifference(luma: Float32Array, { data, width, height }: RawImage): number {
-  const margin = Math.min(20, height >> 1);
-  let max = 0;
-  for (let y = margin; y < height - margin; y++) {
-    for (let x = margin; x < width - margin; x++) {
-      const got = 255 * Math.min(1, Math.max(0, luma[y * width + x]));
-      const difference = Math.abs(got - data[4 * (y * width + x)]);
-      if (!(difference <= max)) max = difference;
-    }
-  }
-  return max;
-}
-
-export const timing: readonly Part[] = [dispatches, images, batches, operator, first, again, onnxruntime];
+export const timing: readonly Part[] = [dispatches, images, operator, first, again, onnxruntime];

@@ -13,11 +13,7 @@ export function openInterpolation(backend: Backend, file: ModelFile) {
   const { scale } = interpolation;
   const reach = Math.ceil(interpolation.halo / BLOCK) * BLOCK;
   const halo: Halo = { border: reach, inner: reach };
-  const tiles = async (jobs: readonly TileJob[]): Promise<RawImage[]> => {
-    const results: RawImage[] = [];
-    for (const job of jobs) results.push(await enlargeTile(backend, interpolation, job));
-    return results;
-  };
+  const tile = (job: TileJob): Promise<RawImage> => enlargeTile(backend, interpolation, job);
   const facts = {
     scale,
     halo: { opaque: halo, alpha: halo },
@@ -26,7 +22,7 @@ export function openInterpolation(backend: Backend, file: ModelFile) {
     ends: 1 as const,
   };
   const restore = async (): Promise<Restore> => ({ value: 0, reason: 'the model has one end' });
-  return { facts, programs: { tiles, restore }, probe: (side: number) => tiles([whiteTile(side, reach)]) };
+  return { facts, programs: { tile, restore }, probe: (side: number) => tile(whiteTile(side, reach)) };
 }
 
 async function enlargeTile(

@@ -85,11 +85,10 @@ export async function* upscaleTiles(
           }
           const halo = alpha ? facts.halo.alpha : facts.halo.opaque;
           const job: TileJob = { ...(await inSlices(cutting(image, core, halo))), alpha };
-          return { program: 'tiles', args: [[job], restore.value], transfer: [job.image.data.buffer as ArrayBuffer] };
+          return { program: 'tile', args: [job, restore.value], transfer: [job.image.data.buffer as ArrayBuffer] };
         },
         done: (value) => {
-          const [result] = value as RawImage[];
-          finished.push({ x: core.x * scale, y: core.y * scale, image: result, restore });
+          finished.push({ x: core.x * scale, y: core.y * scale, image: value as RawImage, restore });
           notify();
         },
       };

@@ -38,8 +38,8 @@ export const upscaler = {
     const dial = readDial(file);
     const positions = new Positions(backend, dial);
     const { clean } = positions; // sizes and the like: its weights may be freed
-    const tiles = (jobs: readonly TileJob[], position: number): Promise<RawImage[]> =>
-      positions.use(position, (net) => runTiles(backend, net, jobs));
+    const tile = (job: TileJob, position: number): Promise<RawImage> =>
+      positions.use(position, (net) => runTile(backend, net, job));
     const facts: UpscalerFacts = {
       scale: clean.scale,
       halo: { opaque: tileHalo(clean, false), alpha: tileHalo(clean, true) },
@@ -48,9 +48,9 @@ export const upscaler = {
       ends: dial.ends,
     };
     const restore = async (evidence: Evidence): Promise<Restore> => judge(evidence);
-    const probe = (side: number): Promise<RawImage[]> => tiles([whiteTile(side, facts.halo.opaque.border)], 0);
+    const probe = (side: number): Promise<RawImage> => tile(whiteTile(side, facts.halo.opaque.border), 0);
     const { largestTensor } = backend;
-    if (largestTensor === undefined) return { facts, programs: { tiles, restore }, probe };
+    if (largestTensor === undefined) return { facts, programs: { tile, restore }, probe };
     const measure = async (): Promise<UpscalerFacts> => {
       let quickest = Infinity;
       for (let i = 0; i < 4; i++) {
@@ -60,7 +60,7 @@ export const upscaler = {
       }
       return { ...facts, tile: tileSide(clean, largestTensor, quickest) };
     };
-    return { facts, programs: { tiles, restore }, probe, measure };
+    return { facts, programs: { tile, restore }, probe, measure };
   },
 } satisfies Spec<UpscalerOptions, UpscalerFacts>;
 
@@ -75,15 +75,12 @@ export function tileSide(net: CarafeLuma, largestTensor: number, milliseconds: n
   return Math.max(TILE, Math.floor(side / BLOCK) * BLOCK);
 }
 
-/** All tiles as one program. */
-export async function runTiles(backend: Backend, net: CarafeLuma, jobs: readonly TileJob[]): Promise<RawImage[]> {
-  const ready = jobs.map((job) => (job.alpha ? { ...job, image: bleedColours(job.image) } : job));
-  const results = await backend.runPixels((ops) => ready.map((job) => tileProgram(ops, net, job)));
-  return results.map((data, i) => ({
-    data: data as ClampedBytes,
-    width: jobs[i].core.width * net.scale,
-    height: jobs[i].core.height * net.scale,
-  }));
+/** A tile is a program. */
+export async function runTile(backend: Backend, net: CarafeLuma, job: TileJob): Promise<RawImage> {
+  const ready = job.alpha ? { ...job, image: bleedColours(job.image) } : job;
+  const [data] = await backend.runPixels((ops) => [tileProgram(ops, net, ready)]);
+  const { width, height } = job.core;
+  return { data: data as ClampedBytes, width: width * net.scale, height: height * net.scale };
 }
 
 /** RGBA8 of the tile -> RGBA8 of its core, enlarged. */

@@ -15,6 +15,8 @@ export interface PooledBuffer {
 export interface Storage {
   readonly buffer: { readonly gpu: GPUBuffer };
   readonly bytes: number;
+  /** Its values are f16. */
+  readonly half?: boolean;
 }
 
 export type BufferKind = 'storage' | 'readback';

@@ -7,7 +7,7 @@ import type { Shader, ShaderTexts } from './shader.js';
 export interface GpuContext {
   readonly device: GPUDevice;
   readonly shared: SharedDevice;
-  /** Tensors are stored as f16; weights stay f32: they are a thousandth of what a tile moves, and sums are f32. */
+  /** Features are stored as f16 (CommandList.tensor); weights stay f32: they are a thousandth of what a tile moves, and sums are f32. */
   readonly half: boolean;
   /** A real GPU: loads are vectors and workgroups share what they fetch. On software adapters barriers cost ten times what they save. */
   readonly hardware: boolean;
@@ -19,7 +19,8 @@ export interface Kernel {
   readonly entryPoint: string;
   /** `override` constants. */
   readonly constants: Readonly<Record<string, number>>;
-  readonly half: boolean;
+  /** Bindings of tensors that are stored as f16. */
+  readonly halves: readonly number[];
 }
 
 /** `value` is set once compiled, so that a run whose pipelines are all there need not wait. */
@@ -96,14 +97,14 @@ export class SharedDevice {
     return layout;
   }
 
-  pipeline({ shader, entryPoint, constants, half }: Kernel, layout: GPUBindGroupLayout): Pipeline {
-    const key = `${shader.name}.${entryPoint} ${JSON.stringify(constants)}${half ? ' f16' : ''}`;
+  pipeline({ shader, entryPoint, constants, halves }: Kernel, layout: GPUBindGroupLayout): Pipeline {
+    const key = `${shader.name}.${entryPoint} ${JSON.stringify(constants)}${storage(halves)}`;
     const cached = this.#pipelines.get(key);
     if (cached) return cached;
     const ready = this.#device.createComputePipelineAsync({
       label: key,
       layout: this.#device.createPipelineLayout({ label: key, bindGroupLayouts: [layout] }),
-      compute: { module: this.#module(shader, half), entryPoint, constants },
+      compute: { module: this.#module(shader, halves), entryPoint, constants },
     });
     const pipeline: Pipeline = { ready };
     this.#pipelines.set(key, pipeline);
@@ -119,15 +120,20 @@ export class SharedDevice {
     return pipeline;
   }
 
-  #module(shader: Shader, half: boolean): GPUShaderModule {
-    const label = half ? `${shader.name} f16` : shader.name;
+  #module(shader: Shader, halves: readonly number[]): GPUShaderModule {
+    const label = shader.name + storage(halves);
     let module = this.#modules.get(label);
     if (!module) {
-      module = this.#device.createShaderModule({ label, code: shader.code(this.#texts, half) });
+      module = this.#device.createShaderModule({ label, code: shader.code(this.#texts, halves) });
       this.#modules.set(label, module);
     }
     return module;
   }
+}
+
+/** For the name of what was compiled. */
+function storage(halves: readonly number[]): string {
+  return halves.length > 0 ? ` f16 ${halves}` : '';
 }
 
 /**

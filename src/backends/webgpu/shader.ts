@@ -1,7 +1,5 @@
 // Shaders as src/ sees them: their text put together, their parameters by name, their constants. What the files say is read by
 // scripts/assets.js, so that no order, number or size of a shader is written down a second time here.
-import storedF16 from '../../../shaders/stored-f16.wgsl';
-import storedF32 from '../../../shaders/stored-f32.wgsl';
 
 /** What is compiled: texts of files of shaders/, by name. */
 export type ShaderTexts = Readonly<Record<string, string>>;
@@ -23,6 +21,9 @@ export interface Params {
   readonly [member: string]: number | readonly number[] | Params;
 }
 
+/** Bindings that may be of either type, from 1 on. */
+const TENSORS = 4;
+
 /** Files that are one module. Bindings of every entry point: 0 its parameters, then what it reads, then what it writes. */
 export class Shader {
   readonly name: string;
@@ -39,9 +40,10 @@ export class Shader {
     this.#files = [...all];
   }
 
-  /** The module's text, for tensors stored as f16 or f32. */
-  code(texts: ShaderTexts, half: boolean): string {
-    return [half ? storedF16 : storedF32, ...this.#files].map(({ name, text }) => text ?? texts[name]).join('\n');
+  /** The module's text. @param halves the bindings stored as f16; those of other tensors are f32 */
+  code(texts: ShaderTexts, halves: readonly number[]): string {
+    const files = this.#files.map(({ name, text }) => text ?? texts[name]);
+    return [storedTypes(halves), ...files].join('\n');
   }
 
   /** The value of a constant; 'leaky-relu' is LEAKY_RELU. */
@@ -78,6 +80,20 @@ export class Shader {
     }
     throw new Error(`Expected "${name}" among the ${kind} of ${this.name}`);
   }
+}
+
+/** The types that the text before prelude.wgsl has to declare. */
+function storedTypes(halves: readonly number[]): string {
+  const lines = halves.length > 0 ? ['enable f16;'] : [];
+  for (let binding = 1; binding <= TENSORS; binding++) {
+    const half = halves.includes(binding);
+    lines.push(
+      `alias Stored${binding} = ${half ? 'f16' : 'f32'};`,
+      `alias Stored${binding}Vec4 = ${half ? 'vec4h' : 'vec4f'};`,
+      `const SECTOR${binding} = ${half ? 4 : 2}u;`,
+    );
+  }
+  return lines.join('\n');
 }
 
 /** WGSL puts a vec2u on a multiple of 8 bytes; what Shader.bytes writes has no gaps. */

@@ -30,7 +30,7 @@ export interface WebgpuBackendOptions {
    */
   readonly destroyDevice?: boolean;
   /**
-   * Tensors are stored as f16 where the device has `shader-f16`; sums are f32. For programs whose results are bytes.
+   * Features are stored as f16 where the device has `shader-f16`; planes and sums are f32. For programs whose results are bytes.
    * Default false.
    */
   readonly half?: boolean;
@@ -131,11 +131,10 @@ class WebgpuBackend implements Backend<GpuTensor, GpuPixels, GpuConv> {
     into?: readonly Float32Array[],
   ): Promise<Float32Array[]> {
     let tensors: readonly GpuTensor[] = [];
-    const { half } = this.#context;
     const places = await this.#execute<Float32Array | Uint16Array>(
       (list) => (tensors = program(createOps(list))),
       () =>
-        tensors.map(({ shape }, i) =>
+        tensors.map(({ shape, half }, i) =>
           half ? new Uint16Array(elements(shape)) : (into?.[i] ?? touched(new Float32Array(elements(shape)))),
         ),
     );
