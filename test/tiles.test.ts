@@ -1,6 +1,6 @@
 // What decides the size of tiles, and whether an image is opaque.
 import { readFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { isOpaque } from '../src/engine/alpha.js';
 import { loadCarafeLuma } from '../src/engine/networks/carafe-luma.js';
 import { LARGEST_TILE, TILE } from '../src/engine/tiles.js';
@@ -33,10 +33,18 @@ describe('the side of a tile', () => {
 
   test('is measured where a backend says how large tensors may be, and nowhere else', async () => {
     expect(upscaler.open(backend, { model })).not.toHaveProperty('measure');
-    const roomy = upscaler.open(Object.assign(await wasmSimd.open(), { largestTensor: 2 ** 27 }), { model });
-    const { tile } = await (roomy as { measure(): Promise<{ tile: number }> }).measure();
-    expect(tile).toBeGreaterThan(TILE);
-    expect(tile % 4).toBe(0);
+    const roomy = Object.assign(await wasmSimd.open(), { largestTensor: 2 ** 27 });
+    expect(upscaler.open(roomy, { model, tile: 100 })).not.toHaveProperty('measure');
+    const { measure } = upscaler.open(roomy, { model }) as { measure(): Promise<{ tile: number }> };
+    for (const [step, side] of [
+      [10, 808], // ms: a tile of 256 takes as long
+      [30, TILE], // as one of 64: too slow for more
+    ]) {
+      let now = 0;
+      const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += step));
+      expect(await measure()).toMatchObject({ tile: side });
+      clock.mockRestore();
+    }
   });
 });
 

@@ -105,7 +105,10 @@ async function open(options: CoreUpscalerOptions): Promise<Upscaler> {
   const [request, model] = await Promise.all([resolveBackend(options), loadModel(options.model)]);
   const threads = checkThread(options, request);
   const { signal } = options;
-  const pool = await openPool({ ...request, spec: 'upscaler', options: { model } }, { ...threads, workers, signal });
+  const pool = await openPool(
+    { ...request, spec: 'upscaler', options: { model, tile } },
+    { ...threads, workers, signal },
+  );
   try {
     const { scale } = pool.facts;
     if (options.scale !== undefined && options.scale !== scale)
@@ -116,7 +119,7 @@ async function open(options: CoreUpscalerOptions): Promise<Upscaler> {
     pool.dispose();
     throw error;
   }
-  return new PoolUpscaler(pool, model, tile, restore, request.device);
+  return new PoolUpscaler(pool, model, restore, request.device);
 }
 
 /**
@@ -135,29 +138,21 @@ export async function upscale(image: ImageInput, options: CoreUpscalerOptions & 
 class PoolUpscaler implements Upscaler {
   readonly #pool: Pool<UpscalerFacts>;
   readonly #model: Uint8Array;
-  readonly #tile: number | undefined;
   readonly #restore: number | 'auto';
   readonly #device: GPUDevice | undefined;
   #painter: Promise<Painter> | undefined;
 
-  constructor(
-    pool: Pool<UpscalerFacts>,
-    model: Uint8Array,
-    tile: number | undefined,
-    restore: number | 'auto',
-    device: GPUDevice | undefined,
-  ) {
+  constructor(pool: Pool<UpscalerFacts>, model: Uint8Array, restore: number | 'auto', device: GPUDevice | undefined) {
     this.#device = device;
     this.#pool = pool;
     this.#model = model;
-    this.#tile = tile;
     this.#restore = restore;
   }
 
   get info(): UpscalerInfo {
     const { scale, modelName, ends, tile } = this.#pool.facts;
     const restore = ends === 1 ? 0 : this.#restore;
-    return { ...this.#pool.info, model: modelName, scale, tile: this.#tile ?? tile, restore };
+    return { ...this.#pool.info, model: modelName, scale, tile, restore };
   }
 
   async upscale(image: ImageInput, options: RunOptions = {}): Promise<UpscaledImage> {

@@ -8,7 +8,7 @@ import type { Restore } from './restore.js';
 import { type Halo, TILE, type TileJob, whiteTile } from './tiles.js';
 
 /** @throws {CarafeError} ModelInvalid */
-export function openInterpolation(backend: Backend, file: ModelFile) {
+export function openInterpolation(backend: Backend, file: ModelFile, side = TILE) {
   const interpolation = loadInterpolation(backend, file);
   const { scale } = interpolation;
   const reach = Math.ceil(interpolation.halo / BLOCK) * BLOCK;
@@ -17,7 +17,7 @@ export function openInterpolation(backend: Backend, file: ModelFile) {
   const facts = {
     scale,
     halo: { opaque: halo, alpha: halo },
-    tile: TILE,
+    tile: side,
     modelName: file.metadata.name ?? 'unnamed',
     ends: 1 as const,
   };

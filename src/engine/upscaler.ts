@@ -17,6 +17,8 @@ import { type Halo, LARGEST_TILE, TILE, type TileJob, whiteTile } from './tiles.
 export interface UpscalerOptions {
   /** The bytes of a .safetensors file. */
   readonly model: Uint8Array;
+  /** Side of a tile's core, in input pixels; by default what suits the backend. */
+  readonly tile?: number;
 }
 
 export interface UpscalerFacts {
@@ -32,9 +34,9 @@ export interface UpscalerFacts {
 
 export const upscaler = {
   half: true,
-  open(backend: Backend, { model }: UpscalerOptions) {
+  open(backend: Backend, { model, tile: asked }: UpscalerOptions) {
     const file = parseSafetensors(model);
-    if (file.metadata.architecture === INTERPOLATION) return openInterpolation(backend, file);
+    if (file.metadata.architecture === INTERPOLATION) return openInterpolation(backend, file, asked);
     const dial = readDial(file);
     const positions = new Positions(backend, dial);
     const { clean } = positions; // sizes and the like: its weights may be freed
@@ -43,21 +45,23 @@ export const upscaler = {
     const facts: UpscalerFacts = {
       scale: clean.scale,
       halo: { opaque: tileHalo(clean, false), alpha: tileHalo(clean, true) },
-      tile: TILE,
+      tile: asked ?? TILE,
       modelName: file.metadata.name ?? 'unnamed',
       ends: dial.ends,
     };
     const restore = async (evidence: Evidence): Promise<Restore> => judge(evidence);
     const probe = (side: number): Promise<RawImage> => tile(whiteTile(side, facts.halo.opaque.border), 0);
     const { largestTensor } = backend;
-    if (largestTensor === undefined) return { facts, programs: { tile, restore }, probe };
+    if (asked !== undefined || largestTensor === undefined) return { facts, programs: { tile, restore }, probe };
     const measure = async (): Promise<UpscalerFacts> => {
-      let quickest = Infinity;
-      for (let i = 0; i < 4; i++) {
+      const timed = async (side: number): Promise<number> => {
         const begun = performance.now();
-        await probe(TILE);
-        quickest = Math.min(quickest, performance.now() - begun);
-      }
+        await probe(side);
+        return performance.now() - begun;
+      };
+      if ((await timed(TILE / 4)) > TILE_MS / 4) return facts; // too slow to try more
+      let quickest = Infinity;
+      for (let i = 0; i < 4; i++) quickest = Math.min(quickest, await timed(TILE));
       return { ...facts, tile: tileSide(clean, largestTensor, quickest) };
     };
     return { facts, programs: { tile, restore }, probe, measure };
