@@ -6,7 +6,6 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { esbuildAssets } from '../scripts/assets.js';
 import { ensureBuild, ensureDebian, ensurePackages, root } from '../scripts/ensure.js';
 import { ensurePeers } from './peers/ensure.js';
 
@@ -29,7 +28,7 @@ const { serve } = await import('../scripts/serve.js');
 const { operatorData } = await import('./data.js');
 const { describeRun } = await import('./machine.js');
 const { mergeJson, table, writeTables } = await import('./report.js');
-const { browserImages, browserOperators, operators, quickImages, quickOperators } = await import('./shapes.js');
+const { browserImages, browserOperators, quickImages, quickOperators } = await import('./shapes.js');
 
 // Debian's Chromium as the tests launch it; WebGPU has an adapter only with the last flag.
 const ARGS = [
@@ -85,15 +84,13 @@ try {
         ...(options.peers && image.peers ? await networkPeers(image) : []),
       ]),
     );
-  const { traffic } = await moved();
   const all = options.write ? merged(rows) : rows;
   const text = `${[...new Set(all.map(({ run }) => run))].map((run) => `- ${run}`).join('\n')}\n\n${table(['what', 'how', 'first result, ms', 'stall, ms', 'steady, ms', 'steady, times ours', 'first, times ours', 'runs on'], all.flatMap(toRows))}`;
-  const trafficText = trafficTable(traffic);
-  console.log(`all match\n\n${text}\n\n${trafficText}`);
-  if (options.json) mergeJson(options.json, { meta, browser: rows, traffic });
+  console.log(`all match\n\n${text}`);
+  if (options.json) mergeJson(options.json, { meta, browser: rows });
   if (options.write) {
-    mergeJson(join(root, 'bench/results/browser.json'), { meta, browser: all, traffic });
-    writeTables(join(root, 'BENCHMARKS.md'), { browser: text, traffic: trafficText });
+    mergeJson(join(root, 'bench/results/browser.json'), { meta, browser: all });
+    writeTables(join(root, 'BENCHMARKS.md'), { browser: text });
   }
 } finally {
   await browser.close();
@@ -180,62 +177,6 @@ async function networkPeers({ width, height }) {
     ...onnx,
     { name: 'tfjs webgpu, the same network', runtime: 'tfjs', backend: 'webgpu', network: { metadata, tensors } },
   ];
-}
-
-/** What bench/traffic.ts counts, in a page: it needs a device. */
-async function moved() {
-  const { build } = await import('esbuild');
-  const {
-    outputFiles: [{ text }],
-  } = await build({
-    entryPoints: [join(root, 'bench/traffic.ts')],
-    bundle: true,
-    write: false,
-    format: 'iife',
-    globalName: 'moved',
-    target: 'es2022',
-    plugins: [esbuildAssets],
-  });
-  const page = await browser.newPage();
-  try {
-    await page.goto(`${site.origin}/bench/page.html`);
-    await page.addScriptTag({ content: `${text}\nglobalThis.moved = moved;` });
-    const model = readFileSync(join(root, 'models/base-x2.safetensors')).toString('base64');
-    return await page.evaluate(
-      async ({ shape, base64 }) => {
-        const device = await (await navigator.gpu.requestAdapter()).requestDevice();
-        const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-        const { moduleTraffic, tileTraffic } = /** @type {any} */ (globalThis).moved;
-        return {
-          traffic: [
-            moduleTraffic(device, shape, { half: false, hardware: true }),
-            tileTraffic(device, bytes, 'base x2, a tile of 256x256', 256, { half: false, hardware: true }),
-          ],
-        };
-      },
-      { shape: operators[0], base64: model },
-    );
-  } finally {
-    await page.close();
-  }
-}
-
-function trafficTable(traffic) {
-  const kB = (bytes) => (bytes / 1e3).toFixed(0);
-  return traffic
-    .map(
-      ({ name, dispatches, bytes, layers, ends }) =>
-        `**${name}**: ${dispatches.length} dispatches, ${(bytes / 1e6).toFixed(1)} MB: ${(bytes / layers).toFixed(2)} times what its layers must move, ${(bytes / ends).toFixed(2)} times its input, parameters and result.\n\n${table(
-          ['dispatch', 'reads, kB', 'writes, kB', 'MFLOP'],
-          dispatches.map(({ what, read, written, mflops }) => [
-            what,
-            kB(read),
-            kB(written),
-            mflops ? mflops.toFixed(0) : '',
-          ]),
-        )}`,
-    )
-    .join('\n\n');
 }
 
 /** With the rows of an earlier --write that this run did not measure. */

@@ -1,5 +1,5 @@
-// `node bench/frame.js`: what a frame of 1920x1080 would take on an integrated GPU, by counting. Each dispatch takes the longer of its bytes and its
-// operations (bench/traffic.ts) at speeds such a GPU has; nothing is measured. --write puts the table into BENCHMARKS.md.
+// `node bench/frame.js`: what programs move on a GPU, and what a frame of 1920x1080 would take on an integrated one, by counting. Each dispatch takes
+// the longer of its bytes and its operations (bench/traffic.ts) at speeds such a GPU has; nothing is measured. --write puts both into BENCHMARKS.md.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { create, globals } from 'webgpu';
 import { esbuildAssets } from '../scripts/assets.js';
 import { root } from '../scripts/ensure.js';
 import { table, writeTables } from './report.js';
+import { operators } from './shapes.js';
 
 const [SIDE, TILES] = [720, 4]; // squares that together have the pixels of 1920x1080
 const GPU = { gbs: 50, tfs: { f32: 1, f16: 2 } };
@@ -22,7 +23,7 @@ await build({
   format: 'esm',
   plugins: [esbuildAssets],
 });
-const { tileTraffic } = await import(outfile);
+const { moduleTraffic, tileTraffic } = await import(outfile);
 rmSync(folder, { recursive: true });
 
 Object.assign(globalThis, globals);
@@ -72,6 +73,30 @@ const text = table(
   ],
   rows,
 );
-console.log(text);
-if (process.argv.includes('--write')) writeTables(join(root, 'BENCHMARKS.md'), { frame: text });
+const full = { half: false, hardware: true };
+const base = new Uint8Array(readFileSync(join(root, 'models/base-x2.safetensors')));
+const traffic = trafficTable([
+  moduleTraffic(device, operators[0], full),
+  tileTraffic(device, base, 'base x2, a tile of 256x256', 256, full),
+]);
+console.log(`${text}\n\n${traffic}`);
+if (process.argv.includes('--write')) writeTables(join(root, 'BENCHMARKS.md'), { frame: text, traffic });
 device.destroy();
+
+function trafficTable(traffic) {
+  const kB = (bytes) => (bytes / 1e3).toFixed(0);
+  return traffic
+    .map(
+      ({ name, dispatches, bytes, layers, ends }) =>
+        `**${name}**: ${dispatches.length} dispatches, ${(bytes / 1e6).toFixed(1)} MB: ${(bytes / layers).toFixed(2)} times what its layers must move, ${(bytes / ends).toFixed(2)} times its input, parameters and result.\n\n${table(
+          ['dispatch', 'reads, kB', 'writes, kB', 'MFLOP'],
+          dispatches.map(({ what, read, written, mflops }) => [
+            what,
+            kB(read),
+            kB(written),
+            mflops ? mflops.toFixed(0) : '',
+          ]),
+        )}`,
+    )
+    .join('\n\n');
+}

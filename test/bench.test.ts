@@ -37,7 +37,7 @@ test(
 test(
   'npm run bench:browser -- --quick: wasm and webgpu match, and have first and steady times',
   async () => {
-    const { browser, traffic } = await quick('bench/browser.js');
+    const { browser } = await quick('bench/browser.js');
     expect(
       browser.value.map(({ contenders }: { contenders: { name: string }[] }) => contenders.map(({ name }) => name)),
     ).toEqual([
@@ -48,7 +48,6 @@ test(
       for (const { firstMs, wallMs } of contenders)
         for (const value of [firstMs, wallMs]) expect(value).toBeGreaterThan(0);
     }
-    expect(traffic.value.map(({ dispatches }: { dispatches: unknown[] }) => dispatches.length)).toEqual([3, 15]);
   },
   TIMEOUT,
 );

@@ -59,7 +59,9 @@ describe('a tile of 256x256', () => {
 
 test('a frame by counting (bench/frame.js): every model has a row, and base x2 is its multiply-adds and halos', () => {
   const script = fileURLToPath(new URL('../bench/frame.js', import.meta.url));
-  const rows = execFileSync(process.execPath, [script], { encoding: 'utf8' }).split('\n').slice(2, -1);
+  const [frame, ...programs] = execFileSync(process.execPath, [script], { encoding: 'utf8' }).split('\n\n');
+  expect(programs.join().match(/\d+ dispatches/g)).toEqual(['3 dispatches', '15 dispatches']);
+  const rows = frame.split('\n').slice(2);
   expect(rows.length).toBe(
     readdirSync(new URL('../models/', import.meta.url)).filter((name) => name.endsWith('.safetensors')).length,
   );
