@@ -5,6 +5,7 @@ export {
   createNetwork,
   type FpnOptions,
   type GlobalLocalOptions,
+  type InpaintingUNetOptions,
   type MaskHeadOptions,
   type Network,
   type NetworkName,

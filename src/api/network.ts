@@ -81,12 +81,19 @@ export interface PartialConvOptions extends NetworkOptions {
   deepest?: number;
 }
 
+/**
+ * The package's own (training/trial.py): fills holes. Input (n, 4, h, w), h and w multiples of 8: red, green and blue - 0.5,
+ * all 0 in the hole, and 1 in the hole; output (n, 3, h, w): red, green and blue - 0.5.
+ */
+export type InpaintingUNetOptions = NetworkOptions;
+
 export interface OptionsOfNetwork {
   fpn: FpnOptions;
   'mask-head': MaskHeadOptions;
   upernet: UperNetOptions;
   'global-local': GlobalLocalOptions;
   'partial-conv': PartialConvOptions;
+  'inpainting-unet': InpaintingUNetOptions;
 }
 
 export type NetworkName = keyof OptionsOfNetwork;
@@ -218,6 +225,7 @@ const SETTINGS: { readonly [Name in NetworkName]: (options: OptionsOfNetwork[Nam
     if (deepest !== undefined) integer('deepest', deepest, 1, 65536);
     return { ...upsamplerOf(options), slope: number('slope', slope), ...(deepest && { deepest }) };
   },
+  'inpainting-unet': upsamplerOf,
 };
 
 function number(name: string, value: unknown): number {

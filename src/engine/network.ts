@@ -12,6 +12,7 @@ import {
   loadPartialConv,
   type PartialConvSettings,
 } from './networks/inpainting.js';
+import { type InpaintingUNetSettings, loadInpaintingUNet } from './networks/inpainting-unet.js';
 import type { LoadedNetwork } from './networks/loaded-network.js';
 import { loadMaskHead, type MaskHeadSettings } from './networks/mask-head.js';
 import { StateDict, type Tensors } from './networks/state-dict.js';
@@ -24,6 +25,7 @@ export interface NetworkSettings {
   upernet: UperNetSettings;
   'global-local': GlobalLocalSettings;
   'partial-conv': PartialConvSettings;
+  'inpainting-unet': InpaintingUNetSettings;
 }
 export type NetworkName = keyof NetworkSettings;
 
@@ -35,6 +37,7 @@ const LOADERS: {
   upernet: loadUperNet,
   'global-local': loadGlobalLocal,
   'partial-conv': loadPartialConv,
+  'inpainting-unet': loadInpaintingUNet,
 };
 
 /** @throws {CarafeError} ModelInvalid that names the tensor */
@@ -72,7 +75,8 @@ export const network = {
       const most = Math.max(4, Math.min(side, Math.floor(Math.sqrt(PROBED_VALUES / widest))));
       const maps = net.inputs.filter((c, i) => c !== 1 || i === 0).length; // masks are as large as their maps
       const sizes = net.inputs.map((c, i): Shape => {
-        const size = Math.ceil(most / 2 ** (i % maps));
+        const { multiple = 1 } = net;
+        const size = Math.ceil(most / 2 ** (i % maps) / multiple) * multiple;
         return layout === 'NCHW' ? [1, c ?? 1, size, size] : [1, size, size, c ?? 1];
       });
       return programs.run(sizes.map(zeros));
@@ -93,6 +97,11 @@ async function run(backend: Backend, net: LoadedNetwork, inputs: readonly Tensor
   net.inputs.forEach((c, i) => {
     if (c !== undefined && shapes[i][3] !== c)
       throw expected('ShapeMismatch', `inputs[${i}]`, `${c} channels`, shapes[i][3]);
+  });
+  const { multiple = 1 } = net;
+  shapes.forEach(([, h, w], i) => {
+    if (h % multiple !== 0 || w % multiple !== 0)
+      throw expected('ShapeMismatch', `inputs[${i}]`, `height and width that ${multiple} divides`, [h, w]);
   });
   net.check(shapes);
   let results: readonly Shape[] = [];

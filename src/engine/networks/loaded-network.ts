@@ -5,6 +5,8 @@ import type { Shape } from '../../core/tensor.js';
 export interface LoadedNetwork {
   /** Channels of each input; undefined: not read. */
   readonly inputs: readonly (number | undefined)[];
+  /** Height and width of the inputs are multiples of it; default 1. */
+  readonly multiple?: number;
   /** Whether sizes [n, h, w, c] fit each other. @throws {CarafeError} ShapeMismatch */
   check(shapes: readonly Shape[]): void;
   /** Tensors in NHWC; the inputs are still there afterwards. */
