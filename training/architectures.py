@@ -300,12 +300,13 @@ class PartialConv(nn.Module):
 
 
 class InpaintingUNet(nn.Module):
-    """[[n, 4, h, w]], h and w multiples of 8: colours - 0.5, 0 in the hole, and 1 in the hole -> [colours - 0.5 [n, 3, h, w]]."""
+    """[colours - 0.5 [n, 3, h, w], known [n, 1, h, w]], both 0 in the hole and known 1 elsewhere, h and w multiples of 8 -> [colours - 0.5],
+    by adding to a coarse filling."""
 
     def __init__(self, kind, widths=(32, 48, 64), finest=16):
         super().__init__()
         self.downs, self.encoders, self.ups, self.decoders = (nn.ModuleList() for _ in range(4))
-        c = 4
+        c = 7
         for i, width in enumerate(widths):
             self.downs.append(nn.Conv2d(4 * c, width, 1 if i else 3, padding=0 if i else 1))
             self.encoders.append(nn.Conv2d(width, width, 3, padding=1))
@@ -314,9 +315,18 @@ class InpaintingUNet(nn.Module):
             c = width
         self.middle = nn.Conv2d(c, c, 3, padding=2, dilation=2)
         self.out = nn.Conv2d(finest, 3, 3, padding=1)
+        tent = torch.tensor([1, 2, 3, 2, 1]) / 9
+        self.register_buffer('tent', torch.outer(tent, tent).expand(4, 1, 5, 5), persistent=False)
+
+    def coarse(self, x):
+        """The mean of known colours around each pixel: of cells of 8x8 pixels, smoothed over 5x5 of them, enlarged by bilinear."""
+        sums = F.conv2d(F.avg_pool2d(x, 8), self.tent, padding=2, groups=4)
+        return F.interpolate(sums[:, :3] / (sums[:, 3:] + 1e-6), scale_factor=8, mode='bilinear', align_corners=False)
 
     def forward(self, inputs):
-        x, maps = inputs[0], []
+        x = torch.cat(inputs, 1)
+        filling = self.coarse(x)
+        x, maps = torch.cat([x, filling], 1), []
         for down, encoder in zip(self.downs, self.encoders):
             maps.append(x)
             x = F.leaky_relu(down(F.pixel_unshuffle(x, 2)), 0.2)
@@ -324,7 +334,7 @@ class InpaintingUNet(nn.Module):
         x = F.leaky_relu(self.middle(x), 0.2) + x
         for up, decoder, skip in reversed(list(zip(self.ups, self.decoders, maps))):
             x = F.leaky_relu(decoder(torch.cat([up(x), skip], 1)), 0.2)
-        return [self.out(x)]
+        return [self.out(x) + filling]
 
 
 class ForegroundFpn(nn.Module):

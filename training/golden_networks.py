@@ -106,7 +106,7 @@ def cases():
             add(f'partial-conv {kind}{", biases" if bias else ""}', 'partial-conv', PartialConv(channels, kind, bias=bias), shapes,
                 masks=[[n, 1, h, w] for n, _, h, w in shapes], upsampler=kind, slope=0.2)
     for kind in ('carafe', 'deconv', 'bilinear-conv'):
-        add(f'inpainting-unet {kind}', 'inpainting-unet', InpaintingUNet(kind, (4, 8), 4), [[1, 4, 12, 8]], upsampler=kind)
+        add(f'inpainting-unet {kind}', 'inpainting-unet', InpaintingUNet(kind, (4, 8), 4), [[1, 3, 24, 16]], masks=[[1, 1, 24, 16]], upsampler=kind)
     return out
 
 

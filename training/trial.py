@@ -223,7 +223,7 @@ class Lane:
         rgb = picture / 255 - 0.5
         if self.task == 'inpainting':
             hole = others[0]
-            return torch.cat([rgb * (1 - hole), hole], 1).contiguous(memory_format=torch.channels_last), rgb, hole
+            return torch.cat([rgb * (1 - hole), 1 - hole], 1).contiguous(memory_format=torch.channels_last), rgb, hole
         covered = torch.zeros_like(rgb[:, :1])
         for i, piece in enumerate(others):
             alpha = piece[:, 3:] / 255 * (self.second[rows].view(-1, 1, 1, 1) if i else 1)
@@ -254,7 +254,7 @@ def begin(module, seed):
             fan = p[:, 0].numel() / 4 if transposed else p[0].numel()
             linear = transposed or '.ups.' in f'.{name}' or 'upsample' in name or name.split('.')[0] in ('up', 'out', 'logits')
             p.normal_(0, math.sqrt((1 if linear else 2 / 1.04) / fan), generator=generator)
-            if 'content_encoder' in name or 'offset' in name or 'guidance.4' in name:  # as mmcv and DySample: at first hardly any difference between pixels
+            if 'content_encoder' in name or 'offset' in name or 'guidance.4' in name or name == 'out.weight':  # as mmcv and DySample: at first hardly any difference between pixels
                 p.normal_(0, 0.001, generator=generator)
 
 

@@ -82,8 +82,9 @@ export interface PartialConvOptions extends NetworkOptions {
 }
 
 /**
- * The package's own (training/trial.py): fills holes. Input (n, 4, h, w), h and w multiples of 8: red, green and blue - 0.5,
- * all 0 in the hole, and 1 in the hole; output (n, 3, h, w): red, green and blue - 0.5.
+ * The package's own (training/trial.py), which fills holes. Inputs: red, green and
+ * blue - 0.5 (n, 3, h, w), h and w multiples of 8, and a mask (n, 1, h, w) of what is known; both are 0 in the hole. Output:
+ * red, green and blue - 0.5 (n, 3, h, w).
  */
 export type InpaintingUNetOptions = NetworkOptions;
 
