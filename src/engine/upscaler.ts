@@ -59,10 +59,14 @@ export const upscaler = {
         await probe(side);
         return performance.now() - begun;
       };
-      if ((await timed(TILE / 4)) > TILE_MS / 4) return facts; // too slow to try more
-      let quickest = Infinity;
-      for (let i = 0; i < 4; i++) quickest = Math.min(quickest, await timed(TILE));
-      return { ...facts, tile: tileSide(clean, largestTensor, quickest) };
+      let small = await timed(TILE / 4);
+      if (small > TILE_MS / 4) return facts; // too slow to try more
+      let large = Infinity;
+      for (let i = 0; i < 4; i++) {
+        large = Math.min(large, await timed(TILE));
+        small = Math.min(small, await timed(TILE / 4));
+      }
+      return { ...facts, tile: tileSide(clean, largestTensor, large - small) }; // the rest any tile costs once
     };
     return { facts, programs: { tile, restore }, probe, measure };
   },
@@ -71,10 +75,10 @@ export const upscaler = {
 /** Of one tile. Longer ones would hold a slow GPU, and whoever waits for progress or has cancelled. */
 const TILE_MS = 100;
 
-/** Side of the largest tile whose features fit a tensor and which takes TILE_MS, where one of TILE takes `milliseconds`. */
+/** Side of the largest tile whose features fit a tensor and which takes TILE_MS, where the pixels of one of TILE take `milliseconds`. */
 export function tileSide(net: CarafeLuma, largestTensor: number, milliseconds: number): number {
   const fits = Math.sqrt(largestTensor / Math.max(net.head.cOut, net.scale ** 2)) - 2 * tileHalo(net, true).inner;
-  const quick = TILE * Math.sqrt(TILE_MS / milliseconds);
+  const quick = TILE * Math.sqrt(TILE_MS / Math.max(milliseconds, 1e-3));
   const side = Math.min(fits, quick, LARGEST_TILE);
   return Math.max(TILE, Math.floor(side / BLOCK) * BLOCK);
 }
