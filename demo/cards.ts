@@ -13,7 +13,7 @@ export interface Problem {
   readonly actions: readonly ActionName[];
 }
 
-export type ActionName = 'open' | 'sample' | 'again' | 'smaller' | 'wasm';
+export type ActionName = 'open' | 'sample' | 'camera' | 'again' | 'smaller' | 'wasm';
 
 export function showCard(place: HTMLElement, problem: Problem, actions: Readonly<Record<ActionName, Action>>): void {
   const card = document.createElement('section');
@@ -45,9 +45,9 @@ export function showCard(place: HTMLElement, problem: Problem, actions: Readonly
 }
 
 /** A file that the browser cannot decode. */
-export function notAPicture(name: string, file: Blob, cause: unknown): Problem {
+export function notAPicture(file: File, cause: unknown): Problem {
   return {
-    title: `“${name}” is not a picture this browser can open`,
+    title: `“${file.name}” is not a picture this browser can open`,
     advice:
       file.type === 'image/svg+xml'
         ? 'An SVG is lines, not pixels: it is sharp at any size already.'
@@ -56,6 +56,37 @@ export function notAPicture(name: string, file: Blob, cause: unknown): Problem {
     actions: ['open', 'sample'],
   };
 }
+
+/** A clip that does not play, or a camera that is not there. */
+export function videoProblem(error: unknown, kind: 'clip' | 'camera', name: string): Problem {
+  const details = messageOf(error);
+  if (kind === 'clip')
+    return {
+      title: `“${name}” is not a video this browser can play`,
+      advice: 'Save it as MP4 with H.264 or as WebM and open it again.',
+      details,
+      actions: ['open', 'sample'],
+    };
+  const [title, advice] = CAMERA_PROBLEMS[(error as Error).name] ?? CAMERA_PROBLEMS.NotReadableError;
+  return { title, advice, details, actions: ['camera', 'open'] };
+}
+
+/** By the name of the DOMException. */
+const CAMERA_PROBLEMS: Readonly<Record<string, readonly [title: string, advice: string]>> = {
+  NotAllowedError: [
+    'The camera was not allowed',
+    'Allow it for this page, by the sign beside its address or in the settings of the system, and try again. Nothing of it leaves this machine.',
+  ],
+  NotFoundError: ['No camera was found', 'Connect one and try again, or open a video from a file.'],
+  NotReadableError: [
+    'The camera gives no picture',
+    'Another program may be using it: close that and try again, or open a video from a file.',
+  ],
+  SecurityError: [
+    'This page may not use a camera',
+    'Browsers give it to pages of https and of localhost only. Open a video from a file.',
+  ],
+};
 
 /** @param size of the result that was asked for */
 export function problemOf(error: unknown, size: string): Problem {

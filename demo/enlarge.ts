@@ -5,9 +5,8 @@ import type { Picture } from './picture.js';
 
 export const MODELS = ['tiny', 'small', 'base', 'large'] as const;
 export type Model = (typeof MODELS)[number];
-/** What the package does by `model`: networks, and two kernels to compare them with. */
-type Kernel = 'bicubic' | 'lanczos';
-export type Method = 'nearest' | Kernel | Model;
+/** What the package does by `model`: networks, and what they are compared with. */
+export type Method = 'nearest' | 'bicubic' | 'lanczos' | Model;
 
 export const METHOD_NAMES: Readonly<Record<Method, string>> = {
   nearest: 'Original, nearest',
@@ -24,6 +23,11 @@ export interface Settings {
   readonly backend: 'auto' | 'webgpu' | 'wasm';
   /** 0 clean .. 1 heavy JPEG and noise. */
   readonly restore: number | 'auto';
+}
+
+export interface Size {
+  readonly width: number;
+  readonly height: number;
 }
 
 export interface Result {
@@ -64,18 +68,12 @@ export class Enlarger {
     context.drawImage(picture.bitmap, 0, 0, canvas.width, canvas.height); // seen until the tiles are there
     run.onCanvas(canvas);
     if (method === 'nearest') return { canvas, seconds: 0, how: METHOD_NAMES.nearest };
-    return this.#byPackage(
-      picture,
-      method,
-      isModel(method) ? settings : { ...settings, backend: 'wasm' },
-      run,
-      context,
-    );
+    return this.#byPackage(picture, method, settings, run, context);
   }
 
   async #byPackage(
     picture: Picture,
-    model: Model | Kernel,
+    model: Method,
     settings: Settings,
     { signal, onProgress }: Run,
     context: OffscreenCanvasRenderingContext2D,
@@ -112,7 +110,9 @@ export class Enlarger {
   }
 
   /** An upscaler that is kept, with the one before it. */
-  async session(model: Model | Kernel, { scale, backend }: Settings): Promise<Upscaler> {
+  async session(model: Method, settings: Settings): Promise<Upscaler> {
+    const { scale } = settings;
+    const backend = isModel(model) ? settings.backend : 'wasm';
     const key = `${model} ${scale} ${backend}`;
     const session = this.#sessions.get(key) ?? createUpscaler({ model, scale, backend, workerUrl });
     this.#sessions.delete(key);
@@ -127,6 +127,11 @@ export class Enlarger {
       );
     }
     return session;
+  }
+
+  /** Whether models run on the GPU, as far as is known yet. */
+  onGpu({ backend }: Settings): boolean {
+    return (backend === 'auto' ? this.times.auto : backend) === 'webgpu';
   }
 
   /** Times every model on a small picture, where none was timed yet. */
@@ -174,12 +179,12 @@ export class Times {
   }
 
   /** Seconds for a picture, if it is known. */
-  expected(picture: Picture, model: Model, { scale, backend }: Omit<Settings, 'restore'>): number | undefined {
+  expected(size: Size, model: Model, { scale, backend }: Omit<Settings, 'restore'>): number | undefined {
     const rate = this.#rates.get(`${model} ${scale} ${backend === 'auto' ? this.auto : backend}`);
     if (rate === undefined) return undefined;
-    const tiles = Math.ceil(picture.width / 256) * Math.ceil(picture.height / 256);
+    const tiles = Math.ceil(size.width / 256) * Math.ceil(size.height / 256);
     const workers = Math.min(4, Math.max(1, navigator.hardwareConcurrency - 1)); // the upscaler's own default
-    return (rate * picture.width * picture.height) / Math.min(workers, tiles);
+    return (rate * size.width * size.height) / Math.min(workers, tiles);
   }
 }
 

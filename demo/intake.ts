@@ -1,4 +1,4 @@
-// Where files come from: the buttons, drops anywhere on the page, and pastes.
+// Where files come from: the button, drops anywhere on the page, and pastes.
 import { byId } from './dom.js';
 
 /** @param open gets the files of one choice, drop or paste; never none */
@@ -7,13 +7,11 @@ export function addIntake(open: (files: readonly File[]) => void): void {
     const list = [...(files ?? [])];
     if (list.length > 0) open(list);
   };
-  for (const id of ['file', 'shot']) {
-    const input = byId<HTMLInputElement>(id);
-    input.addEventListener('change', () => {
-      offer(input.files);
-      input.value = ''; // so that the same file can be chosen again
-    });
-  }
+  const input = byId<HTMLInputElement>('file');
+  input.addEventListener('change', () => {
+    offer(input.files);
+    input.value = ''; // so that the same file can be chosen again
+  });
   addEventListener('paste', (event) => offer(event.clipboardData?.files));
 
   const highlight = (on: boolean): void => {
@@ -38,4 +36,9 @@ export function addIntake(open: (files: readonly File[]) => void): void {
     highlight(false);
     offer(event.dataTransfer?.files);
   });
+}
+
+/** Some browsers know no type for what they play all the same. */
+export function isVideo({ type, name }: File): boolean {
+  return type ? type.startsWith('video/') : /\.(mp4|m4v|mov|webm|mkv)$/i.test(name);
 }

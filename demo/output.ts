@@ -9,7 +9,7 @@ export function encode(canvas: OffscreenCanvas, type: string): Promise<Blob> {
   return toBlob(context2d(canvas).getImageData(0, 0, canvas.width, canvas.height), type, QUALITY[type]);
 }
 
-/** Whether this browser writes a format: Safari writes no WebP. */
+/** Whether this browser writes a format. */
 export async function writes(type: string): Promise<boolean> {
   const canvas = new OffscreenCanvas(1, 1);
   context2d(canvas);

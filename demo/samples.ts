@@ -1,11 +1,11 @@
 // The sample pictures: a photograph, a part of it as a JPEG of low quality, and two that are drawn here: text in the
 // machine's own fonts, and a logo on nothing.
-import { context2d } from './dom.js';
+import { byId, context2d } from './dom.js';
+import { thumbnailOf } from './picture.js';
 
 export interface Sample {
   readonly label: string;
-  readonly name: string;
-  readonly load: () => Promise<Blob>;
+  readonly load: () => Promise<File>;
 }
 
 let photograph: Promise<Blob> | undefined;
@@ -20,11 +20,49 @@ function photo(): Promise<Blob> {
 }
 
 export const SAMPLES: readonly Sample[] = [
-  { label: 'Photo', name: 'cat.jpg', load: photo },
-  { label: 'JPEG', name: 'cat-quality-40.jpg', load: compressed },
-  { label: 'Text', name: 'text.png', load: () => drawn(360, 250, drawText) },
-  { label: 'Logo', name: 'logo.png', load: () => drawn(200, 200, drawLogo) },
+  { label: 'Photo', load: named('cat.jpg', photo) },
+  { label: 'JPEG', load: named('cat-quality-40.jpg', compressed) },
+  { label: 'Text', load: named('text.png', () => drawn(360, 250, drawText)) },
+  { label: 'Logo', load: named('logo.png', () => drawn(200, 200, drawLogo)) },
 ];
+
+const [WIDTH, HEIGHT] = [104, 78]; // of a thumbnail
+
+/** A button for each. @param open gets its place in SAMPLES */
+export function addSamples(open: (index: number) => void): void {
+  byId('samples').append(
+    ...SAMPLES.map(({ label }, i) => {
+      const button = Object.assign(document.createElement('button'), { type: 'button' });
+      button.append(Object.assign(document.createElement('canvas'), { width: WIDTH, height: HEIGHT }), label);
+      button.addEventListener('click', () => open(i));
+      return button;
+    }),
+  );
+}
+
+/** After the first result: they are small, but it is first. */
+export async function drawSamples(): Promise<void> {
+  for (const [i, { load }] of SAMPLES.entries()) {
+    const bitmap = await load().then(createImageBitmap, () => undefined);
+    if (!bitmap) continue;
+    const canvas = byId('samples').children[i].querySelector('canvas')!;
+    canvas.replaceWith(thumbnailOf(bitmap, WIDTH, HEIGHT));
+    bitmap.close();
+  }
+}
+
+/** The one that is open, if one is. */
+export function markSample(index: number | undefined): void {
+  for (const [i, button] of [...byId('samples').children].entries())
+    button.setAttribute('aria-pressed', `${i === index}`);
+}
+
+function named(name: string, load: () => Promise<Blob>): () => Promise<File> {
+  return async () => {
+    const blob = await load();
+    return new File([blob], name, { type: blob.type });
+  };
+}
 
 type Context = OffscreenCanvasRenderingContext2D;
 

@@ -76,7 +76,7 @@ export class Stage {
   }
 
   clear(): void {
-    this.left = this.right = this.overlay = undefined;
+    this.left = this.right = undefined;
     this.resize(0, 0);
     this.fit();
   }

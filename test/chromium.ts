@@ -17,8 +17,9 @@ const ARGS = [
   '--disable-sync',
 ];
 const WEBGPU_ARG = '--enable-unsafe-webgpu'; // without it navigator.gpu has no adapter here
-/** Without these the GPU process dies of a WebGPU canvas here. */
-const CANVAS_ARGS = ['--enable-features=Vulkan', '--use-vulkan=swiftshader', '--use-angle=vulkan'];
+
+/** With these WebGPU draws on canvases: else the GPU process dies of it here. */
+export const WEBGPU_CANVAS = [WEBGPU_ARG, '--enable-features=Vulkan', '--use-vulkan=swiftshader', '--use-angle=vulkan'];
 
 export interface Site {
   readonly origin: string;
@@ -83,8 +84,8 @@ export async function launchChromium({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
       ...ARGS,
-      ...(webgpu ? [WEBGPU_ARG] : []),
-      ...(canvas ? CANVAS_ARGS : []),
+      ...(webgpu && !canvas ? [WEBGPU_ARG] : []),
+      ...(canvas ? WEBGPU_CANVAS : []),
       // Playwright's own headless mode has no extensions, Chromium's has
       ...(extension
         ? ['--headless=new', `--disable-extensions-except=${extension}`, `--load-extension=${extension}`]

@@ -1,77 +1,16 @@
 // The demo as a person uses it, in Chromium and Firefox, from the folder that `npm run demo:build` writes.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildDemo } from '../../scripts/demo.js';
 import { serve } from '../../scripts/serve.js';
-import { axe, chromiumTabs, firefoxTabs, type Tab, type TabOptions, type Tabs } from './tabs.js';
+import { attribute, choose, click, finished, opened, pixel, serveDemo, type Site, text } from './page.js';
+import { axe, chromiumTabs, firefoxTabs, type Tab, type Tabs } from './tabs.js';
 
-let built: Awaited<ReturnType<typeof buildDemo>>;
-let site: Awaited<ReturnType<typeof serve>>;
+let site: Site;
 
 beforeAll(async () => {
-  built = await buildDemo(join(await mkdtemp(join(tmpdir(), 'carafe-web-demo-')), 'deep'));
-  site = await serve(join(built.folder, '..')); // not at the root of its site: paths are relative
+  site = await serveDemo();
 });
-afterAll(async () => {
-  await site?.close();
-  if (built) await rm(join(built.folder, '..'), { recursive: true });
-});
-
-const text = (tab: Tab, id: string): Promise<string> =>
-  tab.evaluate((name) => document.getElementById(name)!.textContent!.replaceAll('\u00a0', ' ').trim(), id);
-const attribute = (tab: Tab, id: string, name: string): Promise<string | null> =>
-  tab.evaluate(([element, key]) => document.getElementById(element)!.getAttribute(key), [id, name] as const);
-const click = (tab: Tab, selector: string): Promise<void> =>
-  tab.evaluate((css) => document.querySelector<HTMLElement>(css)!.click(), selector);
-/** A result is there, and is a file. */
-const finished = (tab: Tab, name = ''): Promise<unknown> =>
-  tab.until((part) => document.querySelector<HTMLAnchorElement>('#download[href]')?.download.includes(part), name);
-
-async function opened(tabs: Tabs, options?: TabOptions): Promise<Tab> {
-  const tab = await tabs.open(options);
-  await tab.goto(`${site.origin}/deep/`);
-  await finished(tab);
-  return tab;
-}
-
-/** Chooses files that are made in the page: pictures of a size, or something else. */
-function choose(tab: Tab, files: { name: string; width?: number; height?: number; text?: string }[]): Promise<void> {
-  return tab.evaluate(async (wanted) => {
-    const transfer = new DataTransfer();
-    for (const { name, width = 0, height = 0, text: words } of wanted) {
-      if (words !== undefined) transfer.items.add(new File([words], name, { type: 'text/plain' }));
-      else {
-        const canvas = new OffscreenCanvas(width, height);
-        const context = canvas.getContext('2d')!;
-        for (let x = 0; x < width; x += 16) {
-          context.fillStyle = `hsl(${x % 360} 80% 50%)`;
-          context.fillRect(x, 0, 8, height);
-        }
-        transfer.items.add(new File([await canvas.convertToBlob()], name, { type: 'image/png' }));
-      }
-    }
-    const input = document.getElementById('file') as HTMLInputElement;
-    input.files = transfer.files;
-    input.dispatchEvent(new Event('change'));
-  }, files);
-}
-
-/** RGBA of the stage at a share of its width and height. */
-function pixel(tab: Tab, x: number, y: number): Promise<number[]> {
-  return tab.evaluate(
-    async (at) => {
-      await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-      const canvas = document.getElementById('canvas') as HTMLCanvasElement;
-      const copy = new OffscreenCanvas(1, 1).getContext('2d')!; // reading the canvas itself would make the browser warn
-      copy.drawImage(canvas, Math.floor(at.x * canvas.width), Math.floor(at.y * canvas.height), 1, 1, 0, 0, 1, 1);
-      return [...copy.getImageData(0, 0, 1, 1).data];
-    },
-    { x, y },
-  );
-}
+afterAll(() => site?.close());
 
 describe.each([
   ['Chromium', chromiumTabs],
@@ -82,7 +21,7 @@ describe.each([
 
   beforeAll(async () => {
     tabs = await launch();
-    tab = await opened(tabs);
+    tab = await opened(site, tabs);
   });
   afterAll(() => tabs?.close());
 
@@ -257,7 +196,7 @@ describe('the demo in Chromium, further', () => {
     ['on a phone', { width: 390, height: 844 }],
     ['320 pixels wide, light', { width: 320, height: 640, scheme: 'light' }],
   ] as const)('%s: axe finds nothing, nothing is cut off', async (_, options) => {
-    const tab = await opened(tabs, options);
+    const tab = await opened(site, tabs, options);
     expect(await axe(tab)).toEqual([]);
     if ('width' in options) {
       await click(tab, '#sheet');
@@ -275,7 +214,7 @@ describe('the demo in Chromium, further', () => {
   });
 
   it('a result that no canvas holds: says so, and a smaller scale is at hand', async () => {
-    const tab = await opened(tabs);
+    const tab = await opened(site, tabs);
     await click(tab, '[name="effort"][value="tiny"]');
     await click(tab, '[name="scale"][value="4"]');
     await choose(tab, [{ name: 'panorama.png', width: 17_000, height: 4 }]);
@@ -290,7 +229,7 @@ describe('the demo in Chromium, further', () => {
   });
 
   it('dropped files are taken, and where they may be dropped is shown', async () => {
-    const tab = await opened(tabs);
+    const tab = await opened(site, tabs);
     const shown = await tab.evaluate(async () => {
       const transfer = new DataTransfer();
       const canvas = new OffscreenCanvas(20, 20);
@@ -312,7 +251,7 @@ describe('the demo in Chromium, further', () => {
   it('without SIMD: says which browsers have it', async () => {
     const old = await chromiumTabs('--js-flags=--no-enable-avx --no-enable-sse4-1');
     const tab = await old.open();
-    await tab.goto(`${site.origin}/deep/`);
+    await tab.goto(site.url);
     await tab.until(() => document.querySelector('.card'), undefined);
     expect(await text(tab, 'cards')).toMatch(
       /^This browser has no WebAssembly SIMD.*Chrome and Edge .* Firefox .* Safari/,
@@ -322,7 +261,7 @@ describe('the demo in Chromium, further', () => {
   });
 
   it('needs no more than it did for the first picture: 137 kB (gzip) of page, worker and model, over its bar of 120', () => {
-    expect(built.bytes).toBeLessThanOrEqual(137_000);
+    expect(site.built.bytes).toBeLessThanOrEqual(137_000);
   });
 });
 
@@ -330,7 +269,7 @@ it.each([
   ['Chromium', chromiumTabs],
   ['Firefox', firefoxTabs],
 ] as const)('works offline after the first visit, in %s', async (_, launch) => {
-  const server = await serve(built.folder);
+  const server = await serve(site.built.folder);
   const tabs = await launch();
   try {
     const tab = await tabs.open();
