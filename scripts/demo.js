@@ -8,7 +8,6 @@ import { ensureBuild, ensurePackages, root } from './ensure.js';
 import { serve } from './serve.js';
 
 const COPIED = {
-  'style.css': 'demo/style.css',
   'icon.svg': 'demo/icon.svg',
   'manifest.webmanifest': 'demo/manifest.webmanifest',
   'samples/cat.jpg': 'examples/sample.jpg',
@@ -42,6 +41,8 @@ export async function buildDemo(folder = join(root, 'demo/dist')) {
     external: ['node:*'],
     metafile: true,
   });
+
+  await build({ ...options, entryPoints: { style: 'demo/style.css' } });
 
   // What the first picture needs is asked for before the scripts that ask for it have come.
   const pathIn = (path) => relative(folder, resolve(root, path));

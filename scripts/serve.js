@@ -1,8 +1,9 @@
-// A server of static files on this machine: of the demo, and of the browser tests.
+// A server of static files on this machine, compressed as hosts do it: of the demo, and of the browser tests.
 import { createReadStream, statSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
+import { createGzip } from 'node:zlib';
 
 const TYPES = {
   '.html': 'text/html',
@@ -24,11 +25,15 @@ export async function serve(folder, port = 0) {
     const stat = statSync(file, { throwIfNoEntry: false });
     if (stat?.isDirectory()) file = join(file, 'index.html');
     if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return response.writeHead(404).end();
+    const type = TYPES[extname(file)] ?? 'application/octet-stream';
+    const packed = !/^image\/(jpeg|png)/.test(type) && /\bgzip\b/.test(`${request.headers['accept-encoding']}`);
     response.writeHead(200, {
-      'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
+      'content-type': type,
       'cache-control': 'no-store',
+      ...(packed && { 'content-encoding': 'gzip' }),
     });
-    createReadStream(file).pipe(response);
+    const body = createReadStream(file);
+    (packed ? body.pipe(createGzip()) : body).pipe(response);
   });
   server.listen(port, '127.0.0.1');
   await once(server, 'listening'); // or it throws what 'error' brings
