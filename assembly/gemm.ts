@@ -126,6 +126,17 @@ function keep(scratch: usize, y: usize, pixels: i32, channels: i32, yStep: usize
 /** Slope and residual of a row, in place: in the tile itself they cost Node 20 its registers. */
 function finish(y: usize, residual: usize, pixels: i32, cOut: i32, yStep: usize, slope: f32): void {
   const factor = f32x4.splat(slope);
+  if (yStep == <usize>cOut << 2 && (cOut & 3) == 0) { // one run of whole vectors
+    for (const end = y + yStep * pixels; y < end; y += 16) {
+      let v = leaky(v128.load(y), factor);
+      if (residual) {
+        v = f32x4.add(v, v128.load(residual));
+        residual += 16;
+      }
+      v128.store(y, v);
+    }
+    return;
+  }
   for (let p = 0; p < pixels; p++) {
     for (let c = 0; c < cOut; c += 4) {
       const offset: usize = <usize>c << 2;

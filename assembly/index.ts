@@ -3,6 +3,7 @@
 // relaxed-simd.
 export { nchwToNhwc, nhwcToNchw } from './layout';
 export { activate, conv2d, conv2dScratch, copy } from './conv2d';
+export { narrowConv } from './narrow-conv';
 export { winograd, winogradScratch } from './winograd';
 export { pixelShuffle, pixelUnshuffle } from './pixel-shuffle';
 export { normalizeKernels } from './normalize-kernels';

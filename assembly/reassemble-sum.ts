@@ -55,32 +55,26 @@ export function reassembleSum(
   for (let first = 0; first < w; first += SEGMENT) {
     const pixels = min(SEGMENT, w - first);
     gemmWide(x, weights, bias, rows, scratch, pixels, cIn, rowLength, pixelBytes, <usize>rowLength << 2);
-    let row = rows;
-    for (let p = 0; p < pixels; p++) {
-      for (let sub = 0; sub < subs; sub += 4) {
-        v128.store(
-          sums + (<usize>sub << 2),
-          fourSubPixels(row + (<usize>sub << 2), window, table, taps, <usize>subs << 2, groups),
-        );
+    const column: usize = <usize>(first * s) << 2;
+    if (s == 2) {
+      inPairs(rows, window, mapStep, table, taps, groups, base + column, baseRow, out + column, outRow, pixels);
+    } else {
+      let row = rows, map = window;
+      for (let at = column, end = column + (<usize>(pixels * s) << 2); at < end; at += <usize>s << 2) {
+        for (let sub = 0; sub < subs; sub += 4) {
+          v128.store(
+            sums + (<usize>sub << 2),
+            fourSubPixels(row + (<usize>sub << 2), map, table, taps, <usize>subs << 2, groups),
+          );
+        }
+        addRows(base + at, baseRow, out + at, outRow, sums, s);
+        row += <usize>rowLength << 2;
+        map += mapStep;
       }
-      const column: usize = <usize>((first + p) * s) << 2;
-      if (s == 2) addPairs(base + column, baseRow, out + column, outRow, sums);
-      else addRows(base + column, baseRow, out + column, outRow, sums, s);
-      row += <usize>rowLength << 2;
-      window += mapStep;
     }
+    window += mapStep * pixels;
     x += pixelBytes * pixels;
   }
-}
-
-/** A pixel's sums, 2 x 2, onto base. */
-// @ts-ignore: decorator
-@inline
-function addPairs(base: usize, baseRow: usize, out: usize, outRow: usize, sums: usize): void {
-  const both = v128.load64_lane(base + baseRow, v128.load64_zero(base), 1);
-  const y = f32x4.add(both, v128.load(sums));
-  v128.store64_lane(out, y, 0);
-  v128.store64_lane(out + outRow, y, 1);
 }
 
 /** A pixel's sums, s x s, onto base. */
@@ -139,4 +133,42 @@ function fourSubPixels(row: usize, window: usize, table: usize, taps: i32, tapBy
     window += 4;
   }
   return total;
+}
+
+/**
+ * The same for `pixels` pixels side by side that become 2 x 2 each, onto base: without a call for each of them, tiny
+ * takes 3 % less.
+ */
+function inPairs(
+  row: usize, window: usize, windowStep: usize, table: usize, taps: i32, groups: i32, base: usize, baseRow: usize,
+  out: usize, outRow: usize, pixels: i32,
+): void {
+  const eighth = v128.load32_splat(EXP), root = v128.load32_splat(EXP, 8);
+  const p = v128.load32_splat(EXP, 12), q = v128.load32_splat(EXP, 16);
+  const tableEnd = table + (<usize>taps << 2), groupBytes = <usize>taps << 4;
+  for (const end = base + (<usize>pixels << 3); base < end; base += 8) {
+    let total = v128.load64_lane(base + baseRow, v128.load64_zero(base), 1);
+    let map = window;
+    for (const last = window + (<usize>groups << 2); map < last; map += 4) {
+      let max = v128.load(row), max1 = max; // two chains: taps are odd in number
+      const next = row + groupBytes;
+      for (let at = row + 16; at < next; at += 32) {
+        max = f32x4.pmax(max, v128.load(at));
+        max1 = f32x4.pmax(max1, v128.load(at, 16));
+      }
+      const shift = f32x4.sub(v128.load32_splat(EXP, 4), f32x4.mul(f32x4.pmax(max, max1), eighth));
+      let sum = f32x4.splat(0), weighted = sum;
+      for (let tap = table; tap < tableEnd; tap += 4) {
+        const e = term(v128.load(row), eighth, shift, root, p, q);
+        sum = f32x4.add(sum, e);
+        weighted = madd(e, v128.load32_splat(map + load<usize>(tap)), weighted);
+        row += 16;
+      }
+      total = f32x4.add(total, f32x4.div(weighted, sum));
+    }
+    v128.store64_lane(out, total, 0);
+    v128.store64_lane(out + outRow, total, 1);
+    out += 8;
+    window += windowStep;
+  }
 }

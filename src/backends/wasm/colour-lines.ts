@@ -1,7 +1,6 @@
 // colourLines on assembly/colour-lines.ts, a row at a time.
 import { around } from './mean-gains.js';
 import type { Pixels, Program, Values } from './program.js';
-import { imageRows } from './pixels.js';
 import { Producer } from './rows.js';
 
 /** Its outputs: slopes; low and high, whose values are pixels. */
@@ -15,7 +14,7 @@ export function colourLines(
 ): Producer {
   const { machine, wasm } = program;
   const inputs = [
-    around(imageRows(program, image, width, height), 2),
+    around(program.pixelRows(image, width, height), 2),
     around(program.rows(luma), 1),
     around(program.rows(chroma), 1),
   ];

@@ -1,11 +1,11 @@
-// conv2d on assembly/conv2d.ts, and on assembly/winograd.ts where that pays: places their weights, and says which rows
-// they read.
+// conv2d on assembly/conv2d.ts, and on assembly/winograd.ts or narrow-conv.ts where that pays: places their weights, and
+// says which rows they read.
 import type { Activation } from '../../core/shapes.js';
 import { BLOCK, type ConvWeights, type DeviceConv } from '../backend.js';
 import type { Arena } from './arena.js';
 import { ANY_SLOPE, HARDSWISH, SILU, TILE_PIXELS } from './constants.js';
 import type { Kernels } from './kernels.js';
-import { packConv, packWinograd } from './pack.js';
+import { packConv, packNarrow, packWinograd } from './pack.js';
 import type { Program, Values } from './program.js';
 import type { Ring } from './ring.js';
 import { ceilTo, type Input, produce, type Rows, same, type Work } from './rows.js';
@@ -14,9 +14,10 @@ export interface WasmConv extends DeviceConv {
   readonly weights: number;
   readonly bias: number;
   readonly winograd: number;
+  readonly narrow: number;
   /** All that was placed: pointer and bytes. */
   readonly blocks: readonly (readonly [pointer: number, bytes: number])[];
-} // pointers; winograd 0: none
+} // pointers; winograd and narrow 0: none
 
 const MAX_BLOCK_ROWS = 4;
 
@@ -29,7 +30,8 @@ export function placeConv(arena: Arena, conv: ConvWeights): WasmConv {
     return pointer;
   };
   const [weights, bias] = [upload(packed.weights), upload(packed.bias)];
-  const winograd = winogradPays(conv) ? upload(packWinograd(conv)) : 0;
+  const narrow = narrowPays(conv) ? upload(packNarrow(conv)) : 0;
+  const winograd = narrow === 0 && winogradPays(conv) ? upload(packWinograd(conv)) : 0;
   return {
     cOut: conv.cOut,
     cIn: conv.cIn,
@@ -37,6 +39,7 @@ export function placeConv(arena: Arena, conv: ConvWeights): WasmConv {
     weights,
     bias,
     winograd,
+    narrow,
     blocks,
     ...(winograd !== 0 && { reach: BLOCK }),
   };
@@ -49,6 +52,11 @@ export function releaseConv(arena: Arena, { blocks }: WasmConv): void {
 /** Where the transforms cost less than they save. */
 function winogradPays({ k, cIn, cOut, exact = false }: ConvWeights): boolean {
   return !exact && k === 3 && cIn % 4 === 0 && cIn >= 8 && cOut >= 2;
+}
+
+/** To few channels from few: where Winograd's transforms cost more than they save, and tiles of GEMM are half empty. */
+function narrowPays({ k, cIn, cOut }: ConvWeights): boolean {
+  return k === 3 && cIn % 4 === 0 && cIn <= 16 && cOut <= 2;
 }
 
 /**
@@ -78,17 +86,34 @@ export function conv2d(
     curve: activation === 'leaky-relu' && slope > 1 ? ANY_SLOPE : CURVES[activation],
     residual: residual && program.rows(residual),
   };
+  if (conv.narrow !== 0 && dilation === 1 && activation === 'none' && !residual) return narrow(program, x, conv);
   return conv.winograd !== 0 && dilation === 1
     ? winograd(program, x, conv, epilogue)
     : direct(program, x, conv, dilation, epilogue);
 }
 
+/** What is read of an input with p pixels of zeros around it. */
+const padded = (rows: Rows, p: number): Input => ({
+  rows,
+  reads: (y) => [y - p, y + p + 1],
+  columns: ([left, right]) => [left - p, right + p],
+});
+
+function narrow({ machine, wasm }: Program, x: Rows, { narrow: weights, bias, cIn, cOut, k }: WasmConv): Rows {
+  const [n, h, w] = x.shape;
+  const p = (k - 1) / 2;
+  return produce([n, h, w, cOut], { inputs: [padded(x, p)] }, ({ y: row, left, right }, { y, inputs: [from] }) => {
+    for (let i = 0; i < n; i++) {
+      const rows = machine.addresses(k, (ky) => from.at(i, row - p + ky, left - p));
+      wasm.narrowConv(rows, weights, bias, y.at(i, row, left), right - left, cIn, cOut, k);
+    }
+  });
+}
+
 function direct(program: Program, x: Rows, conv: WasmConv, dilation: number, epilogue: Epilogue): Rows {
   const [n, h, w] = x.shape;
   const p = ((conv.k - 1) / 2) * dilation;
-  const inputs: Input[] = [
-    { rows: x, reads: (y) => [y - p, y + p + 1], columns: ([left, right]) => [left - p, right + p] },
-  ];
+  const inputs = [padded(x, p)];
   if (epilogue.residual) inputs.push(same(epilogue.residual));
   const options = { inputs, scratchBytes: program.wasm.conv2dScratch(w, conv.cIn, conv.k, dilation) };
   return produce([n, h, w, conv.cOut], options, ({ y, left, right }, work) => {

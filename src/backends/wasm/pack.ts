@@ -28,6 +28,17 @@ export function packConv({ weights, bias, cOut, cIn, k }: ConvWeights): { weight
   return { weights: packed, bias: packedBias };
 }
 
+/** Weights (1 or 2, cIn, k, k) as narrow-conv.ts reads them: [2][ky][kx][ci]. */
+export function packNarrow({ weights, cOut, cIn, k }: ConvWeights): Float32Array {
+  const taps = k * k;
+  const packed = new Float32Array(2 * taps * cIn);
+  for (let i = 0; i < cOut * taps * cIn; i++) {
+    const [co, ci, tap] = [Math.floor(i / (cIn * taps)), Math.floor(i / taps) % cIn, i % taps];
+    packed[(co * taps + tap) * cIn + ci] = weights[i];
+  }
+  return packed;
+}
+
 /** Points of assembly/winograd.ts; the last one is infinity. */
 const POINTS = [0, WINOGRAD_A, -WINOGRAD_A, WINOGRAD_B, -WINOGRAD_B];
 

@@ -1,20 +1,8 @@
 // pixels on assembly/pixels.ts: RGBA8 rows of the caller's image to planes, and planes to the rows of a new one.
 import type { Pixels, Program, Values } from './program.js';
 import { resize } from './resize.js';
-import { type Input, Producer, produce, Rows } from './rows.js';
+import { type Input, Producer, type Rows, same } from './rows.js';
 import { Result } from './sinks.js';
-
-/** The pixels of an image as rows of values that are no numbers. */
-export function imageRows(program: Program, image: Pixels, width: number, height: number): Rows {
-  if (image instanceof Rows) return image;
-  const { arena } = program.machine;
-  const slot = program.pixels(image);
-  return produce([1, height, width, 1], { inputs: [] }, ({ y: row, left, right }, { y, call }) => {
-    const from = (row * width + left) * 4;
-    const size = (right - left) * 4;
-    arena.u8(y.at(0, row, left), size).set(call.bytes[slot].subarray(from, from + size));
-  });
-}
 
 /** Its outputs: luma, and alpha as the second image where there is alpha; chroma. */
 export function pixelsToPlanes(
@@ -24,21 +12,17 @@ export function pixelsToPlanes(
   height: number,
   alpha: boolean,
 ): Producer {
-  const { machine, wasm } = program;
-  const slot = program.pixels(image);
+  const { wasm } = program;
   return new Producer(
     [
       [alpha ? 2 : 1, height, width, 1],
       [1, height, width, 2],
     ],
     height,
-    { inputs: [], scratchBytes: width * 4 },
-    ({ y, left, right }, { outputs: [luma, chroma], scratch, call }) => {
-      const size = (right - left) * 4;
-      const from = (y * width + left) * 4;
-      machine.arena.u8(scratch, size).set(call.bytes[slot].subarray(from, from + size));
+    { inputs: [same(program.pixelRows(image, width, height))] },
+    ({ y, left, right }, { outputs: [luma, chroma], inputs: [pixels] }) => {
       const alphas = alpha ? luma.at(1, y, left) : 0;
-      wasm.pixelsToPlanes(scratch, luma.at(0, y, left), alphas, chroma.at(0, y, left), right - left);
+      wasm.pixelsToPlanes(pixels.at(0, y, left), luma.at(0, y, left), alphas, chroma.at(0, y, left), right - left);
     },
   );
 }
@@ -62,7 +46,7 @@ export function planesToPixels(
   const [images, h, w] = luma.shape;
   const [, sourceH, sourceW] = chromaValues.shape;
   const s = h / sourceH;
-  const rowsOf = (pixels: Pixels): Rows => imageRows(program, pixels, sourceW, sourceH);
+  const rowsOf = (pixels: Pixels): Rows => program.pixelRows(pixels, sourceW, sourceH);
   const ofResult = (rows: Rows): Input => ({ rows, reads: (y) => [y, y + s], columns: (range) => range, together: s });
   const ofSource = (rows: Rows): Input => ({
     rows,
@@ -77,7 +61,7 @@ export function planesToPixels(
     [top, top + height],
     [left, left + width],
     { block: s, scratchBytes: wasm.planesToPixelsScratch(width, s) },
-    (y, address, { inputs: [lumas, bases, chromas, ...sources], scratch }) => {
+    (y, address, { inputs: [lumas, bases, chromas, ...sources] }, scratch) => {
       const alpha = images === 2;
       const source = Math.floor(left / s);
       const [gain, slope, low, high] = sources.map((rows) => rows.at(0, y / s, source));

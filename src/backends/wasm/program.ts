@@ -10,6 +10,8 @@ import { type Call, produce, type Producer, Rows, same } from './rows.js';
 import { jointSink, type Planes, pixelsSink, planesSink, Result, rowsSink } from './sinks.js';
 
 const MAX_ADDRESSES = 1024;
+/** Read at a time from the caller's image. */
+const IMAGE_ROWS = 4;
 
 /** One instance of a build. */
 export class Machine {
@@ -68,6 +70,7 @@ export class Program {
   readonly #bytes: number[] = [];
   readonly #stored = new Map<Values | Pixels, number>();
   readonly #sources = new Map<number, Rows>();
+  readonly #images = new Map<number, Rows>();
 
   /** @param given how many tensors and images a call brings along */
   constructor(machine: Machine, given: { floats: number; bytes: number }) {
@@ -85,6 +88,15 @@ export class Program {
     const slot = this.values(x);
     let rows = this.#sources.get(slot);
     if (!rows) this.#sources.set(slot, (rows = this.#sourceRows(x.shape, slot)));
+    return rows;
+  }
+
+  /** The image as rows to be pulled, of values that are pixels. */
+  pixelRows(x: Pixels, width: number, height: number): Rows {
+    if (x instanceof Rows) return x;
+    const slot = this.pixels(x);
+    let rows = this.#images.get(slot);
+    if (!rows) this.#images.set(slot, (rows = this.#imageRows([1, height, width, 1], slot)));
     return rows;
   }
 
@@ -161,6 +173,17 @@ export class Program {
     this.#stored.set(x, slot);
     if (length > 0) fill(slot);
     return slot;
+  }
+
+  #imageRows(shape: Shape, slot: number): Rows {
+    const [, , width] = shape;
+    const { arena } = this.machine;
+    const options = { inputs: [], block: IMAGE_ROWS };
+    return produce(shape, options, ({ y: row, height, left, right }, { y, call }) => {
+      const from = (row * width + left) * 4;
+      const size = ((height - 1) * width + right - left) * 4; // nobody reads beside an image: its rows have no margins
+      arena.u8(y.at(0, row, left), size).set(call.bytes[slot].subarray(from, from + size));
+    });
   }
 
   #sourceRows(shape: Shape, slot: number): Rows {

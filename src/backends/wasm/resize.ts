@@ -32,7 +32,8 @@ export function resize(
   };
   const scale = width % w === 0 ? width / w : 0;
   const source = ([left, right]: Range): Range => [across.index[left * taps], across.index[right * taps - 1] + 1];
-  const block = height % h === 0 && height > 0 ? Math.min(height / h, MAX_BLOCK_ROWS) : 1;
+  const perSource = height % h === 0 && height > 0 ? Math.min(height / h, MAX_BLOCK_ROWS) : 1;
+  const block = perSource * (perSource > 1 ? Math.floor(MAX_BLOCK_ROWS / perSource) : 1);
   const end = (y: number): number => Math.min(y + block, height);
   const input: Input = {
     rows,

@@ -117,8 +117,11 @@ class PartViews {
   }
 }
 
-/** Writes the rows y..y+block-1 of an image, one after the other and up to 3 pixels after them, to `address`. */
-export type WriteRows = (y: number, address: number, work: Work) => void;
+/**
+ * Writes the rows y..y+block-1 of an image, one after the other and up to 3 pixels after them, to `address`. `scratch`
+ * is as in Work.
+ */
+export type WriteRows = (y: number, address: number, work: Work, scratch: number) => void;
 
 /** An image that only exists where it is written. */
 export class Result {
@@ -137,17 +140,30 @@ export class Result {
   }
 }
 
+/** Blocks of an image that are written together: what computes their rows does several in a run. */
+const BLOCKS_AT_ONCE = 4;
+
 /** Writes an image, 4 bytes a pixel, to a slot of the call. */
 export function pixelsSink(arena: Arena, { inputs, rows, columns, options, write }: Result, slot: number): Producer {
   const [top, bottom] = rows;
-  const { block, scratchBytes } = options;
+  const unit = options.block;
+  const block = BLOCKS_AT_ONCE * unit;
   const rowBytes = (columns[1] - columns[0]) * 4;
   const written = ceilTo(block * rowBytes + 12, 16);
-  return new Producer([], bottom, { inputs, block, scratchBytes: written + scratchBytes }, ({ y }, work) => {
-    write(y, work.scratch, { ...work, scratch: work.scratch + written });
+  const sources = inputs.map(
+    (input): Input => ({
+      ...input,
+      reads: (y) => [input.reads(y)[0], input.reads(Math.min(y + block, ceilTo(bottom, unit)) - unit)[1]],
+    }),
+  );
+  const scratchBytes = written + options.scratchBytes;
+  return new Producer([], bottom, { inputs: sources, block, scratchBytes }, ({ y }, work) => {
+    const { scratch, call } = work;
+    for (let row = y; row < Math.min(y + block, bottom); row += unit)
+      write(row, scratch + (row - y) * rowBytes, work, scratch + written);
     const [from, to] = [Math.max(y, top), Math.min(y + block, bottom)];
-    const pixels = arena.u8(work.scratch + (from - y) * rowBytes, (to - from) * rowBytes);
-    work.call.bytes[slot].set(pixels, (from - top) * rowBytes);
+    const pixels = arena.u8(scratch + (from - y) * rowBytes, (to - from) * rowBytes);
+    call.bytes[slot].set(pixels, (from - top) * rowBytes);
   });
 }
 
