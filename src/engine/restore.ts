@@ -8,6 +8,8 @@ export interface Restore {
   readonly value: number;
   /** In English, for people: 'JPEG, quality about 60'. */
   readonly reason: string;
+  /** The picture was taken for pixel art, and enlarged by whole pixels instead of the network. */
+  readonly pixelArt?: true;
 }
 
 /** What 'auto' decides by. */
@@ -40,8 +42,9 @@ const BY_NOISE = [
   [2, 0.38],
   [2.8, 0.53],
   [3.8, 0.58],
-  [5.2, 0.87],
-  [6.5, 1],
+  [5.2, 0.85],
+  [6.5, 0.9],
+  [8.5, 1],
 ] as const;
 
 /** Of independent noise in R, G and B of sigma s, 0.57 s is measured. */
