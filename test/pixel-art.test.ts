@@ -1,6 +1,7 @@
-// What is taken for pixel art: sprites, and nothing that was photographed, rendered or dithered.
+// What is taken for pixel art: sprites, and nothing that was photographed, rendered or dithered. What becomes of it.
+import { createUpscaler, type Progress, upscale, type Upscaler } from 'carafe-web';
 import sharp from 'sharp';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import type { RawImage } from '../src/core/tensor.js';
 import { isPixelArt } from '../src/engine/pixel-art.js';
 
@@ -15,7 +16,7 @@ function picture(width: number, height: number, pixel: (x: number, y: number) =>
   return { data, width, height };
 }
 
-async function open(input: Parameters<typeof sharp>[0], crop?: number, width?: number): Promise<RawImage> {
+async function read(input: Parameters<typeof sharp>[0], crop?: number, width?: number): Promise<RawImage> {
   let image = sharp(input).ensureAlpha();
   if (width) image = image.resize(width);
   if (crop) image = image.extract({ left: 40, top: 40, width: crop, height: crop });
@@ -76,14 +77,14 @@ describe('is pixel art', () => {
 
 describe('is no pixel art', () => {
   test('a photograph, whole and small', async () => {
-    expect(isPixelArt(await open(`${root}examples/sample.jpg`, 200))).toBe(false);
-    expect(isPixelArt(await open(`${root}examples/sample.jpg`, undefined, 32))).toBe(false);
+    expect(isPixelArt(await read(`${root}examples/sample.jpg`, 200))).toBe(false);
+    expect(isPixelArt(await read(`${root}examples/sample.jpg`, undefined, 32))).toBe(false);
   });
 
   test('clip art and a page of text', async () => {
     for (const file of ['car.png', 'text.png']) {
-      expect(isPixelArt(await open(`${root}test/images/${file}`, 160))).toBe(false);
-      expect(isPixelArt(await open(`${root}test/images/${file}`, undefined, 64))).toBe(false);
+      expect(isPixelArt(await read(`${root}test/images/${file}`, 160))).toBe(false);
+      expect(isPixelArt(await read(`${root}test/images/${file}`, undefined, 64))).toBe(false);
     }
   });
 
@@ -99,7 +100,7 @@ describe('is no pixel art', () => {
       '<rect width="160" height="64" fill="#fff"/><path d="M0 60L40 20 80 44 160 4" stroke="#080" stroke-width="2" fill="none"/>',
   };
   test.each(Object.entries(RENDERED))('%s, as it is rendered and in 16 colours', async (_, body) => {
-    const image = await open(svg(body));
+    const image = await read(svg(body));
     expect(isPixelArt(image)).toBe(false);
     const coarse = { ...image, data: image.data.map((v) => Math.round(v / 17 / 4) * 68) };
     expect(isPixelArt(coarse)).toBe(false);
@@ -136,9 +137,53 @@ describe('is no pixel art', () => {
     expect(isPixelArt(dithered)).toBe(false);
   });
 
+  test('frames and tables: straight lines without corners', () => {
+    const table = picture(120, 90, (x, y) =>
+      x % 40 === 0 || y % 30 === 0 ? [60, 60, 60] : y < 30 ? [220, 220, 240] : [255, 255, 255],
+    );
+    expect(isPixelArt(table)).toBe(false);
+  });
+
   test('one colour, two colours, a gradient', () => {
     expect(isPixelArt(picture(32, 32, () => [9, 9, 9]))).toBe(false);
     expect(isPixelArt(picture(32, 32, (x) => (x < 16 ? [0, 0, 0] : [255, 255, 255])))).toBe(false);
     expect(isPixelArt(picture(48, 48, (x) => [x * 5, x * 5, x * 5]))).toBe(false);
+  });
+});
+
+describe('the default model leaves pixel art its pixels', () => {
+  const opened: Upscaler[] = [];
+  afterAll(() => {
+    for (const upscaler of opened) upscaler.dispose();
+  });
+  const open = async (options: Parameters<typeof createUpscaler>[0]): Promise<Upscaler> => {
+    const upscaler = await createUpscaler({ backend: 'wasm', thread: 'inline', ...options });
+    opened.push(upscaler);
+    return upscaler;
+  };
+  const restore = { value: 0, reason: 'pixel art', pixelArt: true };
+  const photograph = read(`${root}examples/sample.jpg`, 200);
+  const whole = (scale: number): RawImage =>
+    picture(16 * scale, 16 * scale, (x, y) => PALETTE[FACE[Math.floor(y / scale)][Math.floor(x / scale)]]);
+
+  test.each([2, 3, 4] as const)('x%i, and says so', async (scale) => {
+    const upscaler = await open({ scale });
+    const seen: Progress[] = [];
+    const big = await upscaler.upscale(face, { onProgress: (progress) => seen.push(progress) });
+    expect(big).toEqual({ ...whole(scale), restore });
+    expect(seen).toEqual([{ done: 1, total: 1, restore }]);
+    const tiles = [];
+    for await (const tile of upscaler.tiles(face)) tiles.push(tile);
+    expect(tiles).toEqual([{ x: 0, y: 0, image: whole(scale), restore }]);
+    expect((await upscaler.upscale(await photograph)).restore.pixelArt).toBeUndefined();
+  });
+
+  test('a model or a position that is asked for enlarges it like other pictures', async () => {
+    const named = await (await open({ model: 'base' })).upscale(face);
+    expect(named.restore.pixelArt).toBeUndefined();
+    expect(named.data).not.toEqual(whole(2).data);
+    const asked = await upscale(face, { backend: 'wasm', thread: 'inline', restore: 0 });
+    expect(asked.restore).toEqual({ value: 0, reason: 'as asked' });
+    expect(asked.data).toEqual(named.data);
   });
 });

@@ -16,7 +16,10 @@ import * as core from './upscale.js';
  * upscaler.dispose();
  */
 export async function createUpscaler(options: UpscalerOptions = {}): Promise<core.Upscaler> {
-  return core.createUpscaler({ ...options, model: await find(options) });
+  const model = await find(options);
+  // who names a model wants that one, for pixel art too
+  const pixelArt = options.model === undefined ? () => import('../engine/pixel-art.js') : undefined;
+  return core.openUpscaler({ ...options, model }, pixelArt);
 }
 
 /**
@@ -29,7 +32,7 @@ export async function upscale(
   image: ImageInput,
   options: UpscalerOptions & RunOptions = {},
 ): Promise<core.UpscaledImage> {
-  return core.upscale(image, { ...options, model: await find(options) });
+  return core.upscaleOnce(createUpscaler(options), image, options);
 }
 
 /** A name's bytes; anything else, URLs as strings too, is the caller's own. */

@@ -40,7 +40,8 @@ export interface UpscalerOptions extends BackendOptions, ThreadOptions {
   /** Default 2; the built-in models do 2, 3 and 4. A model of your own has to be of this scale if it is given. */
   scale?: 2 | 3 | 4;
   /**
-   * Default 'base'; 'tiny' costs a tenth of it, 'small' a third, 'large' three times as much;
+   * Default 'base', and whole pixels for pixel art (`isPixelArt`), of which `restore.pixelArt` of the result tells; a model that is named enlarges
+   * pixel art too. 'tiny' costs a tenth of it, 'small' a third, 'large' three times as much;
    * 'nearest' (for pixel art), 'bicubic' and 'lanczos' are no networks. Or a
    * .safetensors file of architecture carafe-luma: a URL (a string with a '/', '.' or ':' is one) or its bytes.
    */

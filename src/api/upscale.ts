@@ -6,7 +6,8 @@ import type { Global } from '../core/platform.js';
 import type { RawImage } from '../core/tensor.js';
 import { inSlices } from '../core/turn.js';
 import type { PixelExplanation } from '../engine/explain-pixel.js';
-import { pasting, planTiles } from '../engine/tiles.js';
+import { hasSizeOfPixelArt } from '../engine/pixel-art-size.js';
+import { pasting, pixelsOf, planTiles } from '../engine/tiles.js';
 import type { Restore } from '../engine/restore.js';
 import {
   chooseRestore,
@@ -88,17 +89,25 @@ export interface CoreUpscalerOptions extends Omit<UpscalerOptions, 'model'> {
   model: FileSource;
 }
 
+/** Finds and enlarges pixel art; loaded when a picture has its size. */
+type PixelArt = () => Promise<typeof import('../engine/pixel-art.js')>;
+
 /**
  * Loads a network once for many images.
  * @throws {CarafeError} InvalidOption, BackendUnavailable, ModelInvalid, WorkerCrashed; the signal's reason
  */
-export async function createUpscaler(options: CoreUpscalerOptions): Promise<Upscaler> {
-  const { signal } = checkRun(options);
-  signal?.throwIfAborted();
-  return unlessAborted(signal, open(options), (late) => late.dispose());
+export function createUpscaler(options: CoreUpscalerOptions): Promise<Upscaler> {
+  return openUpscaler(options);
 }
 
-async function open(options: CoreUpscalerOptions): Promise<Upscaler> {
+/** @param pixelArt unless given, the network enlarges pixel art like other pictures. @throws as createUpscaler() */
+export async function openUpscaler(options: CoreUpscalerOptions, pixelArt?: PixelArt): Promise<Upscaler> {
+  const { signal } = checkRun(options);
+  signal?.throwIfAborted();
+  return unlessAborted(signal, open(options, pixelArt), (late) => late.dispose());
+}
+
+async function open(options: CoreUpscalerOptions, pixelArt: PixelArt | undefined): Promise<Upscaler> {
   const { workers, tile } = checkTiling(options);
   const restore = checkRestore(options) ?? 'auto';
   checkScale(options);
@@ -119,15 +128,24 @@ async function open(options: CoreUpscalerOptions): Promise<Upscaler> {
     pool.dispose();
     throw error;
   }
-  return new PoolUpscaler(pool, model, restore, request.device);
+  return new PoolUpscaler(pool, model, restore, request.device, pixelArt);
 }
 
 /**
  * One image: createUpscaler, upscale, dispose.
  * @throws as both
  */
-export async function upscale(image: ImageInput, options: CoreUpscalerOptions & RunOptions): Promise<UpscaledImage> {
-  const upscaler = await createUpscaler(options);
+export function upscale(image: ImageInput, options: CoreUpscalerOptions & RunOptions): Promise<UpscaledImage> {
+  return upscaleOnce(createUpscaler(options), image, options);
+}
+
+/** By an upscaler for this image only. */
+export async function upscaleOnce(
+  created: Promise<Upscaler>,
+  image: ImageInput,
+  options: RunOptions,
+): Promise<UpscaledImage> {
+  const upscaler = await created;
   try {
     return await upscaler.upscale(image, options);
   } finally {
@@ -140,23 +158,35 @@ class PoolUpscaler implements Upscaler {
   readonly #model: Uint8Array;
   readonly #restore: number | 'auto';
   readonly #device: GPUDevice | undefined;
+  readonly #pixelArt: PixelArt | undefined;
   #painter: Promise<Painter> | undefined;
 
-  constructor(pool: Pool<UpscalerFacts>, model: Uint8Array, restore: number | 'auto', device: GPUDevice | undefined) {
+  constructor(
+    pool: Pool<UpscalerFacts>,
+    model: Uint8Array,
+    restore: number | 'auto',
+    device: GPUDevice | undefined,
+    pixelArt: PixelArt | undefined,
+  ) {
     this.#device = device;
+    this.#pixelArt = pixelArt;
     this.#pool = pool;
     this.#model = model;
     this.#restore = restore;
   }
 
   get info(): UpscalerInfo {
-    const { scale, modelName, ends, tile } = this.#pool.facts;
-    const restore = ends === 1 ? 0 : this.#restore;
+    const { scale, modelName, fixed, tile } = this.#pool.facts;
+    const restore = fixed?.value ?? this.#restore;
     return { ...this.#pool.info, model: modelName, scale, tile, restore };
   }
 
-  async upscale(image: ImageInput, options: RunOptions = {}): Promise<UpscaledImage> {
-    const { input, restore } = await this.#begin(image, options);
+  upscale(image: ImageInput, options: RunOptions = {}): Promise<UpscaledImage> {
+    return this.#upscale(image, options, this.#pixelArt);
+  }
+
+  async #upscale(image: ImageInput, options: RunOptions, pixelArt?: PixelArt): Promise<UpscaledImage> {
+    const { input, restore } = await this.#begin(image, options, pixelArt);
     const { scale } = this.info;
     let reported = 0;
     const onProgress = (progress: Progress): void => {
@@ -184,7 +214,7 @@ class PoolUpscaler implements Upscaler {
   }
 
   async *tiles(image: ImageInput, options: RunOptions = {}): AsyncGenerator<Tile, void, void> {
-    const { input, restore } = await this.#begin(image, options);
+    const { input, restore } = await this.#begin(image, options, this.#pixelArt);
     for await (const tile of this.#run(input, restore, options))
       yield { ...tile, image: inColorSpace(tile.image, input) };
   }
@@ -193,8 +223,9 @@ class PoolUpscaler implements Upscaler {
     checkRun(options).signal?.throwIfAborted();
     const restore = checkRestore(options) ?? this.#restore;
     this.#pool.queue.assertOpen();
+    const enlarging = { info: this.info, upscale: this.#upscale.bind(this) }; // frames: by the network, all of them
     this.#painter ??= import('./to-canvas.js').then(({ openPainter }) =>
-      openPainter(this, this.#model, this.#reading, this.#device),
+      openPainter(enlarging, this.#model, this.#reading, this.#device),
     );
     const painter = await this.#painter.catch((error: unknown) => {
       this.#painter = undefined;
@@ -241,20 +272,41 @@ class PoolUpscaler implements Upscaler {
     return explainPixel(this.#model, restore.value, input, x, y);
   }
 
-  async #begin(image: ImageInput, options: RunOptions): Promise<{ input: RawImage; restore: Restore }> {
+  async #begin(
+    image: ImageInput,
+    options: RunOptions,
+    pixelArt?: PixelArt,
+  ): Promise<{ input: RawImage; restore: Restore }> {
     const { signal, file: given } = checkRun(options);
     const asked = checkRestore(options) ?? this.#restore;
     signal?.throwIfAborted();
     this.#pool.queue.assertOpen();
     const { image: input, file } = await toRawImage(image, this.info.scale);
-    if (this.#pool.facts.ends === 1) return { input, restore: { value: 0, reason: 'the model has one end' } };
+    const { fixed } = this.#pool.facts;
+    if (fixed) return { input, restore: fixed };
     if (asked !== 'auto') return { input, restore: { value: asked, reason: 'as asked' } };
+    if (pixelArt && hasSizeOfPixelArt(input) && (await pixelArt()).isPixelArt({ ...input, data: pixelsOf(input) }))
+      return { input, restore: { value: 0, reason: 'pixel art', pixelArt: true } };
     const head = await headOf(file ?? given);
     return { input, restore: await chooseRestore(input, head, this.#pool.queue, signal) };
   }
 
   #run(image: RawImage, restore: Restore, options: RunOptions, only?: BackendName): AsyncGenerator<Tile, void, void> {
+    if (restore.pixelArt) return this.#wholePixels(image, restore, options);
     return upscaleTiles(image, restore, this.#pool.queue, this.info.tile, options, only);
+  }
+
+  /** Pixel art, as one tile. */
+  async *#wholePixels(
+    image: RawImage,
+    restore: Restore,
+    { signal, onProgress }: RunOptions,
+  ): AsyncGenerator<Tile, void, void> {
+    const { enlargePixels } = await this.#pixelArt!();
+    signal?.throwIfAborted();
+    const big = enlargePixels({ ...image, data: pixelsOf(image) }, this.info.scale);
+    onProgress?.({ done: 1, total: 1, restore });
+    yield { x: 0, y: 0, image: big, restore };
   }
 }
 

@@ -17,7 +17,8 @@ export interface EnlargeOptions {
 }
 
 /**
- * Gives the position on the dial: the first strip decides it for all, so that none differs from its neighbours.
+ * Gives the position on the dial: the first strip decides it for all, so that none differs from its neighbours. Pixel art is
+ * one strip, and each page may be some.
  * @throws as upscaler.tiles(); Error for files that cannot be read or written
  */
 export async function enlarge(
@@ -36,7 +37,7 @@ export async function enlarge(
       const start = Math.max(0, top - MARGIN);
       const end = Math.min(pageHeight, bottom + MARGIN);
       const strip = toStrip(from, page + start, end - start);
-      const options = restore ? { restore: restore.value } : { file };
+      const options = restore && !restore.pixelArt ? { restore: restore.value } : { file };
       const decided = await enlargeStrip(upscaler, strip, to, page, { start, top, bottom }, options, done);
       restore ??= decided;
     }

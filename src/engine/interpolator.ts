@@ -14,14 +14,15 @@ export function openInterpolation(backend: Backend, file: ModelFile, side = TILE
   const reach = Math.ceil(interpolation.halo / BLOCK) * BLOCK;
   const halo: Halo = { border: reach, inner: reach };
   const tile = (job: TileJob): Promise<RawImage> => enlargeTile(backend, interpolation, job);
+  const fixed: Restore = { value: 0, reason: 'no network' };
   const facts = {
     scale,
     halo: { opaque: halo, alpha: halo },
     tile: side,
     modelName: file.metadata.name ?? 'unnamed',
-    ends: 1 as const,
+    fixed,
   };
-  const restore = async (): Promise<Restore> => ({ value: 0, reason: 'the model has one end' });
+  const restore = async (): Promise<Restore> => fixed;
   return { facts, programs: { tile, restore }, probe: (side: number) => tile(whiteTile(side, reach)) };
 }
 

@@ -28,8 +28,8 @@ export interface UpscalerFacts {
   /** Side of a tile's core, in input pixels. */
   readonly tile: number;
   readonly modelName: string;
-  /** 1: its dial has one position, 0. */
-  readonly ends: 1 | 2;
+  /** Where the dial has one position: that, and why. */
+  readonly fixed?: Restore;
 }
 
 export const upscaler = {
@@ -47,7 +47,7 @@ export const upscaler = {
       halo: { opaque: tileHalo(clean, false), alpha: tileHalo(clean, true) },
       tile: asked ?? TILE,
       modelName: file.metadata.name ?? 'unnamed',
-      ends: dial.ends,
+      ...(dial.ends === 1 && { fixed: { value: 0, reason: 'the model has one end' } }),
     };
     const restore = async (evidence: Evidence): Promise<Restore> => judge(evidence);
     const probe = (side: number): Promise<RawImage> => tile(whiteTile(side, facts.halo.opaque.border), 0);

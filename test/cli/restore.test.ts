@@ -38,6 +38,28 @@ describe('--restore', () => {
     expect(JSON.parse(stdout).restore.value).toBeLessThan(0.2);
   });
 
+  test('an interpolation has no dial', async () => {
+    const { stdout } = await run(...common, '--model', 'bicubic', '-o', 'bicubic.png', 'photo.jpg');
+    expect(stdout).toContain('restore 0 (no network)');
+  });
+
+  test('the default model leaves pixel art its pixels, in each picture of an animation', async () => {
+    const frames = [0, 1].map((shift) => {
+      const colour = (x: number, y: number): number[] =>
+        Math.hypot(x - 12 - shift, y - 12) < 7 ? [250, 190, 40] : y > 16 ? [40, 120, 60] : [90, 150, 230];
+      return Buffer.from(Array.from({ length: 24 * 24 }, (_, i) => colour(i % 24, Math.floor(i / 24))).flat());
+    });
+    const raw = { width: 24, height: 48, channels: 3, pageHeight: 24 } as const;
+    await sharp(Buffer.concat(frames), { raw }).gif().toFile(path('art.gif'));
+    const { stdout } = await run('--backend', 'wasm', '--jobs', '1', '-o', 'big.gif', 'art.gif');
+    expect(stdout).toContain('restore 0 (pixel art)');
+    const small = await sharp(path('art.gif'), { pages: -1 }).raw().toBuffer();
+    const big = await sharp(path('big.gif'), { pages: -1 }).resize(24, 48, { kernel: 'nearest' }).raw().toBuffer();
+    expect(big.equals(small)).toBe(true);
+    const colours = new Set(Array.from({ length: big.length / 4 }, (_, i) => big.readUInt32LE(4 * i)));
+    expect(colours.size).toBe(3);
+  });
+
   test.each(['1.5', '-1', 'NaN', 'strong', ''])('"%s" is refused', async (value) => {
     const { code, stderr } = await run(...common, `--restore=${value}`, 'photo.jpg');
     expect([code, stderr]).toEqual([
