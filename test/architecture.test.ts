@@ -207,7 +207,7 @@ describe('an op has one name', () => {
     ...['vec4', 'planes', 'scalar', 'even', 'odd'].map((part) => `reassemble-${part}`),
   ]; // texts that several shaders begin with
   const frames = ['pad-pixels']; // between textures and programs: only where there are textures
-  const notOps = ['index', 'networks', 'gradients', 'simd', 'gemm', 'winograd']; // the exports, and what ops share
+  const notOps = ['index', 'networks', 'gradients', 'simd', 'gemm', 'winograd', 'narrow-conv']; // the exports, and what ops share
 
   it('in the reference', () => {
     expect(reference).toEqual(expect.arrayContaining(['conv2d', 'normalize-kernels', 'reassemble', 'resize']));

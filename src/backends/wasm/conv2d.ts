@@ -1,5 +1,5 @@
-// conv2d on assembly/conv2d.ts, and on assembly/winograd.ts or narrow-conv.ts where that pays: places their weights, and
-// says which rows they read.
+// conv2d on assembly/conv2d.ts, and on assembly/winograd.ts or narrow-conv.ts where that pays: places their weights,
+// and says which rows they read.
 import type { Activation } from '../../core/shapes.js';
 import { BLOCK, type ConvWeights, type DeviceConv } from '../backend.js';
 import type { Arena } from './arena.js';
