@@ -134,11 +134,11 @@ export class Enlarger {
     return (backend === 'auto' ? this.times.auto : backend) === 'webgpu';
   }
 
-  /** Times every model on a small picture, where none was timed yet. */
+  /** Times every model on one whole tile, where none was timed yet: of less, what a call costs by itself would be most. */
   async measure({ scale, backend }: Settings, idle: () => Promise<boolean>): Promise<void> {
     for (const model of MODELS) {
       if (this.times.has(model, scale, backend) || !(await idle())) continue;
-      const side = 96;
+      const side = 256;
       const noise = Uint8ClampedArray.from({ length: 4 * side * side }, (_, i) => (i % 4 === 3 ? 255 : (i * 89) % 251));
       const upscaler = await createUpscaler({ model, scale, backend, workers: 1, workerUrl });
       try {

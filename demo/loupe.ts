@@ -6,6 +6,7 @@ import type { Point, Stage } from './stage.js';
 
 const SIDE = 15; // source pixels
 const CELL = 18; // canvas pixels of one
+const START = 0.7; // of the width: on the side that the network made, beside the grip
 const POSITIVE = [255, 140, 26] as const;
 const NEGATIVE = [64, 156, 255] as const;
 
@@ -18,18 +19,18 @@ export interface LoupeSource {
 }
 
 export class Loupe {
-  /** Undefined while there is nothing to look at. */
-  source: () => LoupeSource | undefined = () => undefined;
+  readonly #source: () => LoupeSource | undefined;
   readonly #stage: Stage;
   readonly #toggle = byId('loupe');
   #point: Point = { x: 0, y: 0 }; // a pixel of the enlargement
   #busy = false;
   #shown: string | undefined; // the point that is explained
+  #found = false;
   #failure = '';
 
-  constructor(view: HTMLElement, stage: Stage) {
-    this.#stage = stage;
-    this.#toggle.addEventListener('click', () => this.turn(!this.on));
+  /** @param source undefined while there is nothing to look at */
+  constructor(view: HTMLElement, stage: Stage, source: () => LoupeSource | undefined) {
+    [this.#stage, this.#source] = [stage, source];
     const look = (event: PointerEvent): void => {
       if (!this.on || (event.type === 'pointermove' && event.buttons !== 0)) return; // a drag moves the picture
       const { left, top } = view.getBoundingClientRect();
@@ -38,7 +39,7 @@ export class Loupe {
     };
     view.addEventListener('pointermove', look);
     view.addEventListener('pointerup', look);
-    view.addEventListener('keydown', (event) => {
+    const move = (event: KeyboardEvent): void => {
       if (!this.on || event.ctrlKey || event.metaKey || event.altKey) return;
       const step = event.shiftKey ? 10 : 1;
       const steps: Record<string, [number, number]> = {
@@ -52,7 +53,8 @@ export class Loupe {
       const [dx, dy] = steps[event.key];
       this.moveTo({ x: this.#point.x + dx, y: this.#point.y + dy });
       stage.reveal(this.#point);
-    });
+    };
+    view.addEventListener('keydown', move, { capture: true }); // before the stage's own arrow keys
   }
 
   get on(): boolean {
@@ -65,9 +67,8 @@ export class Loupe {
     kernels.hidden = !on;
     document.body.toggleAttribute('data-loupe', on);
     this.#stage.overlay = on ? (context) => this.#drawMark(context) : undefined;
-    const source = this.source();
-    if (on && source) this.moveTo(this.#shown ? this.#point : { x: source.width / 2, y: source.height / 2 });
-    if (on) kernels.scrollIntoView({ block: 'end' });
+    const source = this.#source();
+    if (on && source) this.moveTo(this.#shown ? this.#point : { x: source.width * START, y: source.height / 2 });
     this.#stage.draw();
   }
 
@@ -78,7 +79,7 @@ export class Loupe {
   }
 
   moveTo({ x, y }: Point): void {
-    const source = this.source();
+    const source = this.#source();
     if (!source) return;
     const within = (value: number, size: number): number => Math.min(Math.max(Math.floor(value), 0), size - 1);
     this.#point = { x: within(x, source.width), y: within(y, source.height) };
@@ -92,13 +93,15 @@ export class Loupe {
     this.#busy = true;
     try {
       for (;;) {
-        const source = this.source();
+        const source = this.#source();
         const { x, y } = this.#point;
         const key = source && [x, y, source.scale].join();
         if (!source || !this.on || key === this.#shown) return;
         this.#shown = key;
         try {
           this.#show(await source.explain(x, y), x, y, source.scale);
+          if (!this.#found) byId('kernels').scrollIntoView({ block: 'end' }); // now that it has its height
+          this.#found = true;
           this.#failure = '';
         } catch (error) {
           this.#failure = (error as Error).message; // offline for the first time, or the upscaler has gone
@@ -136,7 +139,7 @@ export class Loupe {
   }
 
   #drawMark(context: CanvasRenderingContext2D): void {
-    const source = this.source();
+    const source = this.#source();
     if (!source) return;
     const { scale } = source;
     const { x, y } = this.#point;

@@ -17,7 +17,7 @@ import { Enlarger, isModel, type Method, type Result, type Size } from './enlarg
 import { markPicture, showFilm } from './film.js';
 import { addDivider, addGestures, addZoomButtons, showDivider } from './gestures.js';
 import { addIntake, isVideo } from './intake.js';
-import { Loupe } from './loupe.js';
+import type { Loupe, LoupeSource } from './loupe.js';
 import { encode, inWords, save, secondsInWords, zip } from './output.js';
 import {
   addPanel,
@@ -47,10 +47,10 @@ const progress = byId<HTMLProgressElement>('progress');
 
 const stage = new Stage(byId('canvas'));
 const enlarger = new Enlarger();
-const loupe = new Loupe(view, stage); // before the gestures: while it is on, arrow keys are its own
 const results = new Map<string, Result>();
 let pictures: Picture[] = [];
 let current: Picture | undefined;
+let loupe: Loupe | undefined; // once it was asked for
 let running: AbortController | undefined;
 let video: { player: Player; name: string; methodBefore: Method } | undefined; // over the picture, while it plays
 
@@ -149,7 +149,7 @@ async function enlargePicture(picture: Picture): Promise<void> {
     status.textContent = `${size} in ${secondsInWords(result.seconds)}: ${result.how}`;
     setRunning(false);
     showRestore(result);
-    loupe.refresh();
+    loupe?.refresh();
     await Promise.all([prepare(picture, result, signal), showTimes(enlarger, picture)]);
     void measureOthers(picture, signal);
   } catch (error) {
@@ -217,7 +217,7 @@ function fail(problem: Problem): void {
   setRunning(false);
   closeVideo();
   stage.clear();
-  loupe.turn(false);
+  loupe?.turn(false);
   clearFile();
   document.body.setAttribute('data-empty', '');
   status.textContent = '';
@@ -277,7 +277,7 @@ async function play(
   try {
     const player = await load(await import('./video.js'), signal);
     closeVideo();
-    loupe.turn(false);
+    loupe?.turn(false);
     stage.clear();
     clearFile();
     video = { player, name, methodBefore: methodOf('right') };
@@ -364,20 +364,28 @@ async function saveAll(): Promise<void> {
 
 // ---- Wiring --------------------------------------------------------------------------------------------------------
 
-/** What the loupe looks at: the picture as the chosen model enlarges it. */
-function followPicture(): void {
-  let pixels: { of: Picture; image: ImageData } | undefined;
-  loupe.source = () => {
-    if (!current || video || document.body.hasAttribute('data-empty')) return undefined;
-    const picture = current;
-    const { scale } = settings();
-    const explain = async (x: number, y: number): Promise<PixelExplanation> => {
-      if (pixels?.of !== picture) pixels = { of: picture, image: pixelsOf(picture) };
-      const session = await enlarger.session(chosenModel(), settings());
-      return session.explain(pixels.image, x, y, { restore: dial() });
-    };
-    return { scale, width: picture.width * scale, height: picture.height * scale, explain };
+let pixels: { of: Picture; image: ImageData } | undefined; // of the picture that the loupe looks at
+
+/** The picture, as the chosen model enlarges it. */
+function underLoupe(): LoupeSource | undefined {
+  if (!current || video || document.body.hasAttribute('data-empty')) return undefined;
+  const picture = current;
+  const { scale } = settings();
+  const explain = async (x: number, y: number): Promise<PixelExplanation> => {
+    if (pixels?.of !== picture) pixels = { of: picture, image: pixelsOf(picture) };
+    const session = await enlarger.session(chosenModel(), settings());
+    return session.explain(pixels.image, x, y, { restore: dial() });
   };
+  return { scale, width: picture.width * scale, height: picture.height * scale, explain };
+}
+
+async function toggleLoupe(): Promise<void> {
+  try {
+    loupe ??= new (await import('./loupe.js')).Loupe(view, stage, underLoupe);
+    loupe.turn(!loupe.on);
+  } catch (error) {
+    status.textContent = messageOf(error); // offline, for the first time
+  }
 }
 
 function addButtons(): void {
@@ -385,6 +393,7 @@ function addButtons(): void {
     camera: openTheCamera,
     cancel,
     retry: enlarge,
+    loupe: toggleLoupe,
     zip: saveAll,
     'take-frame': takeFrame,
     'stop-video': stopVideo,
@@ -408,7 +417,6 @@ async function start(): Promise<void> {
   });
   addButtons();
   addSheet(stage);
-  followPicture();
   addGestures(view, stage);
   addZoomButtons(byId('zoom'), byId('percent'), stage);
   addDivider(byId('grip'), byId('divider'), stage, sideNames);

@@ -72,12 +72,12 @@ describe.each([
   it('the loupe: the weights of the pixel that arrow keys or the pointer choose', async () => {
     await click(tab, '#loupe');
     await tab.until(
-      () => /^Pixel 451, 300: luma \d+, of \d+/.test(document.getElementById('loupe-text')!.textContent!),
+      () => /^Pixel 631, 300: luma \d+, of \d+/.test(document.getElementById('loupe-text')!.textContent!),
       undefined,
     );
     await tab.evaluate(() => document.getElementById('view')!.focus(), undefined);
     await tab.press('ArrowLeft');
-    await tab.until(() => /^Pixel 450, 300/.test(document.getElementById('loupe-text')!.textContent!), undefined);
+    await tab.until(() => /^Pixel 630, 300/.test(document.getElementById('loupe-text')!.textContent!), undefined);
     expect(await text(tab, 'loupe-text')).toMatch(/bicubic takes 16\.$/);
     const groups = await tab.evaluate(
       () => [...document.querySelectorAll('#groups canvas')].map((canvas) => canvas.getAttribute('aria-label')!),
@@ -210,6 +210,40 @@ describe('the demo in Chromium, further', () => {
       ).toBe(true);
     }
     expect(tab.complaints).toEqual([]);
+    await tab.close();
+  });
+
+  it('a sheet that was dragged up stays up', async () => {
+    const tab = await opened(site, tabs, { width: 390, height: 844 });
+    const { x, y } = await tab.evaluate(() => {
+      const { left, top, width } = document.getElementById('sheet')!.getBoundingClientRect();
+      return { x: left + width / 2, y: top + 10 };
+    }, undefined);
+    await tab.mouse.move(x, y);
+    await tab.mouse.down();
+    await tab.mouse.move(x, y - 60);
+    await tab.mouse.up();
+    expect(await attribute(tab, 'panel', 'data-open')).toBe('true');
+    await tab.close();
+  });
+
+  it('of two that are opened at once the later is shown; larger models are said to take longer', async () => {
+    const tab = await opened(site, tabs);
+    await tab.evaluate(() => {
+      for (const place of [3, 1]) document.querySelector<HTMLElement>(`#samples button:nth-child(${place})`)!.click();
+    }, undefined);
+    await finished(tab, 'cat');
+    await tab.until(() => document.querySelector('#effort label:last-child small')!.textContent, undefined);
+    expect(await text(tab, 'name')).toBe('cat.jpg');
+    const seconds = await tab.evaluate(
+      () =>
+        [...document.querySelectorAll('#effort small')].map(
+          ({ textContent }) => Number.parseFloat(textContent!) / (textContent!.endsWith('ms') ? 1000 : 1),
+        ),
+      undefined,
+    );
+    expect(seconds).toHaveLength(4);
+    expect(seconds[3]).toBeGreaterThan(seconds[0]);
     await tab.close();
   });
 

@@ -12,6 +12,12 @@ export interface Tab {
   /** A script, whatever the page's own policy says. */
   run(source: string): Promise<unknown>;
   press(key: string): Promise<void>;
+  /** Its places are CSS pixels of the window. */
+  readonly mouse: {
+    move(x: number, y: number): Promise<void>;
+    down(): Promise<void>;
+    up(): Promise<void>;
+  };
   /** Errors and warnings of the console, of scripts, and requests that failed. */
   readonly complaints: string[];
   close(): Promise<void>;
@@ -52,6 +58,7 @@ export async function chromiumTabs(...flags: string[]): Promise<Tabs> {
         until: (run, argument) => page.waitForFunction(run as never, argument, { timeout: TIMEOUT }),
         run: (source) => page.evaluate(source),
         press: (key) => page.keyboard.press(key),
+        mouse: page.mouse,
         complaints,
         close: () => context.close(),
       };
@@ -85,6 +92,7 @@ export async function firefoxTabs(): Promise<Tabs> {
         until: (run, argument) => page.waitForFunction(run as never, { timeout: TIMEOUT }, argument),
         run: (source) => page.evaluate(source),
         press: (key) => page.keyboard.press(key as 'Escape'),
+        mouse: page.mouse,
         complaints,
         close: () => context.close(),
       };
