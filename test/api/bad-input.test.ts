@@ -202,18 +202,19 @@ test('kernels larger than memory', async () => {
 });
 
 test('a result that memory is refused for: OutOfMemory, and the next call works', async () => {
-  const upscaler = await createUpscaler({ backend: 'wasm', thread: 'inline', model: 'small' });
+  const upscaler = await createUpscaler({ backend: 'wasm', thread: 'inline', model: 'small', tile: 8 });
+  const twoTiles = testImage(16, 8); // one tile is the result as it is
   const real = globalThis.Uint8ClampedArray;
   globalThis.Uint8ClampedArray = class {
     constructor() {
       throw new RangeError('Array buffer allocation failed');
     }
   } as unknown as Uint8ClampedArrayConstructor;
-  const error = await rejection(upscaler.upscale(image)).finally(() => {
+  const error = await rejection(upscaler.upscale(twoTiles)).finally(() => {
     globalThis.Uint8ClampedArray = real;
   });
   expect([error.code, error.message]).toEqual(['OutOfMemory', expect.stringContaining('tiles()')]);
-  expect((await upscaler.upscale(image)).width).toBe(16);
+  expect((await upscaler.upscale(twoTiles)).width).toBe(32);
   upscaler.dispose();
 });
 
