@@ -1,7 +1,7 @@
 // Videos: a clip or the camera, enlarged frame by frame. It is always the newest frame that is enlarged; those that come
 // in the meantime are dropped, and counted. A chunk of its own.
 import type { Upscaler } from 'carafe-web';
-import { byId } from './dom.js';
+import { byId, context2d } from './dom.js';
 import type { Stage } from './stage.js';
 
 const CAMERA = { width: { ideal: 640 }, facingMode: 'environment' };
@@ -10,13 +10,13 @@ const RATE_EVERY = 500; // ms
 /** A frame as the browser has it: on the GPU, where it can be. */
 type Frame = VideoFrame | ImageBitmap;
 
-/** @throws TypeError if the browser cannot play it; the signal's reason */
+/** @throws DOMException NotSupportedError if the browser cannot play it; the signal's reason */
 export async function openClip(file: Blob, stage: Stage, signal: AbortSignal): Promise<Player> {
   const url = URL.createObjectURL(file);
   return open({ src: url, loop: true }, () => URL.revokeObjectURL(url), stage, signal);
 }
 
-/** @throws DOMException NotAllowedError, NotFoundError, NotReadableError; TypeError on a page that may have no camera; the signal's reason */
+/** @throws DOMException NotAllowedError, NotFoundError, NotReadableError, SecurityError without https; the signal's reason */
 export async function openCamera(stage: Stage, signal: AbortSignal): Promise<Player> {
   if (!navigator.mediaDevices) throw new DOMException('No camera without https', 'SecurityError');
   const stream = await navigator.mediaDevices.getUserMedia({ video: CAMERA });
@@ -117,7 +117,7 @@ export class Player {
   /** The frame that is shown, as a picture. */
   async still(): Promise<Blob> {
     const canvas = new OffscreenCanvas(this.width, this.height);
-    canvas.getContext('2d')!.drawImage(this.#shown?.frame ?? this.#video, 0, 0);
+    context2d(canvas).drawImage(this.#shown?.frame ?? this.#video, 0, 0);
     return canvas.convertToBlob();
   }
 
@@ -129,7 +129,7 @@ export class Player {
     this.#video.srcObject = null;
     this.#video.remove();
     this.#release();
-    this.#stage.left = this.#stage.right = undefined;
+    if (this.#shown) this.#stage.left = this.#stage.right = undefined; // else something newer may be there already
     this.#drop();
   }
 
