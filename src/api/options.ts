@@ -52,8 +52,8 @@ export interface UpscalerOptions extends BackendOptions, ThreadOptions {
    */
   restore?: number | 'auto';
   /**
-   * Side of a tile's core in input pixels, 8..2048; default 256, on a
-   * GPU as many as it takes 0.1 s for. Rounded up to a multiple of 4. Any size gives the same pixels.
+   * Side of a tile's core in input pixels, 8..2048, rounded up to a multiple of 4. Any size gives the same pixels. Default 256; on a GPU up to
+   * 2048, as large as its buffers hold and as it does in about 0.1 s.
    */
   tile?: number;
 }
