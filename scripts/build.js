@@ -83,6 +83,7 @@ const entries = await build({
     index: 'src/index.ts',
     core: 'src/core.ts',
     networks: 'src/networks.ts',
+    inpaint: 'src/inpaint.ts',
     onnx: 'src/onnx/index.ts',
     backward: 'src/backward.ts',
     webgpu: 'src/webgpu.ts',
@@ -116,9 +117,9 @@ const edge = await build({
 });
 await build({
   absWorkingDir: root,
-  entryPoints: readdirSync(join(root, 'models'))
+  entryPoints: readdirSync(join(root, 'models'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.safetensors'))
-    .map((name) => `models/${name}`),
+    .map((name) => ({ in: `models/${name}`, out: basename(name, '.safetensors') })),
   bundle: true,
   minify: true,
   format: options.format,
@@ -188,6 +189,7 @@ async function declarations() {
       index: join(root, 'src/index.ts'),
       core: join(root, 'src/core.ts'),
       networks: join(root, 'src/networks.ts'),
+      inpaint: join(root, 'src/inpaint.ts'),
       onnx: join(root, 'src/onnx/index.ts'),
       backward: join(root, 'src/backward.ts'),
       webgpu: join(root, 'src/webgpu.ts'),

@@ -82,7 +82,7 @@ export interface PartialConvOptions extends NetworkOptions {
 }
 
 /**
- * The package's own (training/trial.py), which fills holes. Inputs: red, green and
+ * The package's own (training/trial.py), which fills holes: `carafe-web/inpaint` does it for images. Inputs: red, green and
  * blue - 0.5 (n, 3, h, w), h and w multiples of 8, and a mask (n, 1, h, w) of what is known; both are 0 in the hole. Output:
  * red, green and blue - 0.5 (n, 3, h, w).
  */

@@ -18,6 +18,7 @@ import { carafe, CarafeError, createCarafe, createUpscaler, upscale, type Tensor
 import * as core from 'carafe-web/core';
 import * as inline from 'carafe-web/inline';
 import { createNetwork, type NetworkUpsampler } from 'carafe-web/networks';
+import { createInpainter } from 'carafe-web/inpaint';
 import * as backward from 'carafe-web/backward';
 import { carafeToOnnx } from 'carafe-web/onnx';
 import 'carafe-web/networks-worker';
@@ -50,6 +51,10 @@ export async function use(data: Uint8Array, features: Tensor): Promise<number> {
   const [level]: Tensor[] = await fpn.run([features]);
   // @ts-expect-error: an option of another network
   await createNetwork('fpn', data, { poolScales: [level.shape[0]] });
+  await using inpainter = await createInpainter({ thread: 'inline' });
+  const { data: filled }: { data: Uint8ClampedArray } = await inpainter.inpaint(big, new Uint8Array(4));
+  // @ts-expect-error: the mask is missing
+  await inpainter.inpaint({ data: filled, width: 1, height: 1 });
   try {
     // @ts-expect-error: no such name
     await upscale(big, { backend: 'cuda' });
