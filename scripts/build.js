@@ -75,6 +75,10 @@ const options = {
 // Workers are scripts, not modules: see src/worker/spawn.ts.
 const notInWorkers = replace(/\/(reference-backend|shader-texts)\.js$/, 'src/worker/not-in-worker.ts');
 const worker = await buildWorker('carafe-web-worker', 'src/worker/upscaler-worker.ts', withoutNetworkOps);
+const wasmWorker = await buildWorker('carafe-web-wasm-worker', 'src/worker/wasm-worker.ts', [
+  ...withoutNetworkOps,
+  replace(/\/webgpu-backend\.js$/, 'src/worker/no-webgpu.ts'),
+]);
 const networksWorker = await buildWorker('carafe-web-networks-worker', 'src/worker/networks-worker.ts', []);
 
 const entries = await build({
@@ -128,7 +132,7 @@ await build({
   loader: { '.safetensors': 'binary' },
 });
 await declarations();
-writeFileSync(join(dist, 'third-party-licenses.txt'), licenses(worker, networksWorker, entries, edge));
+writeFileSync(join(dist, 'third-party-licenses.txt'), licenses(worker, wasmWorker, networksWorker, entries, edge));
 
 // What an earlier build left, last: a process that runs the old files keeps them while this one works.
 removeOlderThan(dist, started - 1000);

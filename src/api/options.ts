@@ -1,6 +1,7 @@
 // Every default and every check of the public API's arguments. What comes out is complete and valid; nothing behind it checks again.
 import type { BackendName } from '../backends/backend.js';
 import type { BackendRequest } from '../backends/select.js';
+import { unlessAborted } from '../core/abort.js';
 import { expected } from '../core/errors.js';
 import type { Global, WasmModule } from '../core/platform.js';
 import type { Activation, Layout, Normalizer, Padding, Window } from '../core/shapes.js';
@@ -148,9 +149,17 @@ export async function resolveBackend(options: BackendOptions): Promise<BackendRe
   };
 }
 
-/** Where there may be a GPU. Without them it is not taken, for a reason that the backend gives. */
+const PATIENCE = 1000; // ms that an adapter may take
+
+/** Where there may be a GPU. Without them it is not taken, for a reason that the session finds. */
 async function loadShaders(): Promise<BackendRequest['shaders']> {
-  if (!(globalThis.navigator as Navigator | undefined)?.gpu) return undefined;
+  const gpu = (globalThis.navigator as Navigator | undefined)?.gpu;
+  if (!gpu) return undefined;
+  try {
+    if (!(await unlessAborted(AbortSignal.timeout(PATIENCE), gpu.requestAdapter()))) return undefined;
+  } catch {
+    // an error or no answer is the session's to explain
+  }
   return import('../backends/webgpu/shader-texts.js').then(
     (texts) => texts.default,
     () => undefined,

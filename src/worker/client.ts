@@ -23,7 +23,7 @@ export class WorkerSession implements Runner {
     { workerUrl, workerFile }: { readonly workerUrl: URL | undefined; readonly workerFile?: WorkerFile },
     signal?: AbortSignal,
   ): Promise<WorkerSession> {
-    const spawning = spawn(workerUrl, workerFile);
+    const spawning = spawn(request, workerUrl, workerFile);
     const worker = new WorkerSession(await unlessAborted(signal, spawning, (late) => late.terminate()));
     const stop = onAbort(signal, () => worker.dispose());
     try {

@@ -3,6 +3,7 @@
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { CarafeError } from '../core/errors.js';
+import type { OpenRequest } from '../engine/specs.js';
 import { HANDSHAKE } from './handshake.js';
 import type { Host } from './wire.js';
 
@@ -27,7 +28,7 @@ export interface WorkerFile {
   text(): Promise<string>;
 }
 
-/** The upscaler's and the operator's. */
+/** The upscaler and the operator, on wasm and WebGPU. */
 const WORKER: WorkerFile = {
   handshake: HANDSHAKE,
   name: 'carafe-web-worker.js',
@@ -35,6 +36,18 @@ const WORKER: WorkerFile = {
   chunk: () => import.meta.url,
   text: async () => (await import('../../dist/carafe-web-worker.js?text')).default,
 };
+
+/** The upscaler on wasm, three quarters of the size. Where its file is not found, the text of the whole worker does as well. */
+const WASM_WORKER: WorkerFile = {
+  ...WORKER,
+  name: 'carafe-web-wasm-worker.js',
+  url: () => new URL('./carafe-web-wasm-worker.js', import.meta.url),
+};
+
+/** The smallest worker that has all that is asked for. A page without a GPU sends no shaders. */
+function workerFor({ spec, shaders }: OpenRequest): WorkerFile {
+  return spec === 'upscaler' && !shaders ? WASM_WORKER : WORKER;
+}
 
 /** One way to start a worker, and what it is called in an error. */
 type Way = readonly [name: string, start: () => Thread | Promise<Thread>];
@@ -47,7 +60,11 @@ const LAST_PATIENCE = 15_000;
 let proven: string | undefined;
 
 /** @throws {CarafeError} WorkerCrashed with a reason for each way that was tried. */
-export async function spawn(workerUrl: URL | undefined, file: WorkerFile = WORKER): Promise<Thread> {
+export async function spawn(
+  request: OpenRequest,
+  workerUrl: URL | undefined,
+  file: WorkerFile = workerFor(request),
+): Promise<Thread> {
   const reasons: string[] = [];
   const ways = waysHere(workerUrl, file).sort(([a], [b]) => Number(b === proven) - Number(a === proven));
   for (const [i, [name, start]] of ways.entries()) {

@@ -285,8 +285,8 @@ describe.concurrent('an app made with', () => {
       expect(new Set(seen.workers)).toEqual(new Set([app.worker === 'file' ? 'http' : 'blob']));
       expect(seen.complaints).toEqual([]);
       expect(difference(Uint8ClampedArray.from(seen.result.data!), want)).toEqual({ count: 0, max: 0 });
-      // The worker's file, the same inside the package, and what computes on the page's own thread.
-      if (app.emitted) expect(seen.copies).toBe(app.worker === 'file' ? 3 : 2);
+      // The whole worker's file and the one for wasm, the first again inside the package, and what computes on the page's own thread.
+      if (app.emitted) expect(seen.copies).toBe(app.worker === 'file' ? 4 : 2);
     });
 });
 

@@ -217,7 +217,7 @@ test('what a page loads, models apart, is at most 58.7 kB (min + gzip), with a G
     const imports = metafile.outputs[name].imports.filter(({ kind }) => kind === 'import-statement');
     return imports.reduce((sum, { path }) => sum + load(path), gzipSync(contents).length / 1024);
   };
-  const worker = gzipSync(readFileSync(`${root}dist/carafe-web-worker.js`)).length / 1024;
+  const worker = gzipSync(readFileSync(`${root}dist/carafe-web-wasm-worker.js`)).length / 1024;
   expect(load('stdin.js') + worker).toBeLessThanOrEqual(58.7); // the bar is 45; toCanvas() and frames() brought 0.4
   expect(load('shader-texts')).toBeLessThanOrEqual(9);
   const wasm = ['simd', 'relaxed'].reduce(
@@ -249,7 +249,7 @@ describe('examples run', () => {
   }
 });
 
-test.each(['carafe-web-worker.js', 'carafe-web-networks-worker.js'])(
+test.each(['carafe-web-worker.js', 'carafe-web-wasm-worker.js', 'carafe-web-networks-worker.js'])(
   '%s is beside the chunk that looks for it, which is known by its name',
   (worker) => {
     const dist = join(root, 'dist');
