@@ -1,7 +1,7 @@
 // The entries `carafe-web/core` (no models: they are the caller's files) and `carafe-web/inline` (nor workers, nor
 // import()): see scripts/build.js.
-export { carafe, type CarafeModule, createCarafe, listBackends, type UpsampleOptions } from './api/carafe.js';
-export { type CanvasTarget, type ImageInput, toBlob, toImageBitmap } from './api/image.js';
+export { carafe, createCarafe, listBackends } from './api/carafe.js';
+export type { CanvasTarget, ImageInput } from './api/image.js';
 export type { FileSource } from './api/load.js';
 export type {
   CarafeModuleOptions,
@@ -10,7 +10,9 @@ export type {
   ConvParameters,
   HalfTensor,
   TensorLike,
-} from './api/options.js';
+} from './api/module-options.js';
+export type { CarafeModule, UpsampleOptions } from './api/operator.js';
+export { toBlob, toImageBitmap } from './api/results.js';
 export {
   type CoreUpscalerOptions,
   createUpscaler,

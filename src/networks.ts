@@ -1,5 +1,5 @@
 // The entry `carafe-web/networks`: whole architectures with the weights that people have trained.
-export type { CheckpointSource } from './api/checkpoint.js';
+export type { CheckpointSource } from './api/checkpoint-source.js';
 export type { FileSource } from './api/load.js';
 export {
   createNetwork,
@@ -14,7 +14,8 @@ export {
   type PartialConvOptions,
   type UperNetOptions,
 } from './api/network.js';
-export type { BackendOptions, TensorLike, ThreadOptions } from './api/options.js';
+export type { TensorLike } from './api/module-options.js';
+export type { BackendOptions, ThreadOptions } from './api/options.js';
 export type { BackendName } from './backends/backend.js';
 export type { Rejection } from './backends/select.js';
 export { flops, params, type UpsamplerName, type UpsamplerSizes } from './core/cost.js';

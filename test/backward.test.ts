@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { carafe } from 'carafe-web';
 import { carafeBackward, createCarafe } from 'carafe-web/backward';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkModule, type ConvParameters } from '../src/api/options.js';
+import { checkModule, type ConvParameters } from '../src/api/module-options.js';
 import type { GradientBackend } from '../src/backends/gradients.js';
 import { createReferenceGradients } from '../src/backends/reference/reference-gradients.js';
 import type { Padding } from '../src/core/shapes.js';

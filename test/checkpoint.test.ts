@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { createCarafe, type LoadCarafeOptions, listCarafe, loadCarafe } from 'carafe-web';
 import { describe, expect, it } from 'vitest';
-import { checkModule } from '../src/api/options.js';
+import { checkModule } from '../src/api/module-options.js';
 import type { Backend } from '../src/backends/backend.js';
 import type { Shape } from '../src/core/tensor.js';
 import { carafeStages } from '../src/engine/carafe.js';

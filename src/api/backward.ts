@@ -5,9 +5,8 @@ import type { GradientBackend } from '../backends/gradients.js';
 import { CarafeError, expected } from '../core/errors.js';
 import type { Tensor } from '../core/tensor.js';
 import { type CarafeGradients, moduleGradients, reassemblyGradients } from '../engine/backward.js';
-import { type CarafeModule, createCarafe as createModule } from './carafe.js';
+import { type CarafeModule, openModule } from './operator.js';
 import {
-  type BackendOptions,
   type CarafeModuleOptions,
   type CarafeOptions,
   type CarafeWeights,
@@ -17,10 +16,10 @@ import {
   checkReassembly,
   checkTensor,
   checkWindow,
-  resolveBackend,
   type TensorLike,
   upsampledShape,
-} from './options.js';
+} from './module-options.js';
+import { type BackendOptions, resolveBackend } from './options.js';
 
 /**
  * What a loss changes by features and kernels, given what it changes by `carafe(features, kernels, options)`: features (n, c, h, w), kernels
@@ -86,7 +85,7 @@ export async function createCarafe(
   options: CarafeModuleOptions = {},
 ): Promise<TrainableCarafe> {
   const checked = copied(checkModule(weights, options));
-  const module = await createModule(weights, options);
+  const module = await openModule(weights, options);
   return new Trainable(module, checked, options);
 }
 

@@ -1,24 +1,24 @@
-// loadCarafe and listCarafe: CARAFE layers out of people's checkpoints, for createCarafe.
+// CARAFE layers out of people's checkpoints, for createCarafe, behind the calls of load-carafe.ts.
 import { CarafeError, expected } from '../core/errors.js';
-import type { Bytes, Global } from '../core/platform.js';
+import type { Bytes } from '../core/platform.js';
 import { type Activation, ACTIVATIONS } from '../core/shapes.js';
-import { bytesOf, isUrl, tagOf } from '../core/tag.js';
 import type { ConvSpec } from '../engine/carafe.js';
-import type {
-  CarafeFamily,
-  CarafeHints,
-  CarafeLayer,
-  FoldedConv,
-  RefusedLayer,
-  Stage,
+import {
+  type CarafeFamily,
+  type CarafeHints,
+  type CarafeLayer,
+  findCarafeLayers,
+  foldConv,
+  type FoldedConv,
+  type RefusedLayer,
+  type Stage,
 } from '../models/carafe-layers.js';
+import { readCheckpoint } from '../models/checkpoint.js';
 import type { ModelTensor } from '../models/safetensors.js';
 import type { StoredTensor } from '../models/stored-tensor.js';
-import { readUrl } from './load.js';
-import { checkModule } from './options.js';
-
-/** The bytes of a .safetensors, .pth or .pt, or where they are. */
-export type CheckpointSource = Uint8Array | ArrayBuffer | Global<'Blob'> | Global<'URL'>;
+import { writeSafetensors } from '../models/safetensors-writer.js';
+import { type CheckpointSource, readSource } from './checkpoint-source.js';
+import { checkModule } from './module-options.js';
 
 export interface LoadCarafeOptions {
   /** Which layer, as listCarafe names it; needed if the checkpoint has several. */
@@ -50,16 +50,11 @@ export interface LoadedCarafe {
 /** A CARAFE layer found in a checkpoint: its place, family and shapes. */
 export type CarafeLayerInfo = Omit<CarafeLayer, 'stages'>;
 
-/**
- * One CARAFE layer of a checkpoint: `const { weights, options } = await loadCarafe(bytes)`, then `createCarafe(weights,
- * options)`.
- * @throws {CarafeError} ModelInvalid: not a checkpoint, no such layer, several and no prefix, or one that computes
- * something else
- */
-export async function loadCarafe(source: CheckpointSource, options: LoadCarafeOptions = {}): Promise<LoadedCarafe> {
+/** loadCarafe() of load-carafe.ts. */
+export async function loadCarafe(source: CheckpointSource, options: LoadCarafeOptions): Promise<LoadedCarafe> {
   const { prefix, ...hints } = options;
-  const { tensors, saved, find, fold } = await open(source);
-  const { layers, refused } = find(tensors, { ...saved, ...hints });
+  const { tensors, saved } = await open(source);
+  const { layers, refused } = findCarafeLayers(tensors, { ...saved, ...hints });
   const names = (): string => layers.map((layer) => `"${layer.prefix}"`).join(', ');
   const wanted = prefix === undefined || prefix === '' || prefix.endsWith('.') ? prefix : `${prefix}.`;
   const no = refused.find((one) => one.prefix === (wanted ?? one.prefix));
@@ -76,8 +71,8 @@ export async function loadCarafe(source: CheckpointSource, options: LoadCarafeOp
     throw expected('ModelInvalid', 'prefix', `one of the ${layers.length} layers ${names()}`, prefix);
   const layer = layers.find((one) => one.prefix === (wanted ?? one.prefix)) as CarafeLayer;
   const loaded = (stage: Stage): LoadedConv => ({
-    ...fold(tensors, stage, layer.eps),
-    ...(stage.ghost && { ghost: fold(tensors, stage.ghost, layer.eps) }),
+    ...foldConv(tensors, stage, layer.eps),
+    ...(stage.ghost && { ghost: foldConv(tensors, stage.ghost, layer.eps) }),
   });
   const { compress, encode, out } = layer.stages;
   return {
@@ -93,16 +88,11 @@ export async function loadCarafe(source: CheckpointSource, options: LoadCarafeOp
   };
 }
 
-/**
- * The layer as a .safetensors file that loadCarafe reads back, batch norm folded and the options in its metadata. The names are those of
- * mmcv (`channel_compressor`, `content_encoder`), or with a convolution after the reassembly `down`, `encoder` and `out`.
- * @throws {CarafeError} InvalidOption, ShapeMismatch: as createCarafe
- */
+/** saveCarafe() of load-carafe.ts. */
 export async function saveCarafe({ weights, options, family }: LoadedCarafe): Promise<Bytes> {
   const { compress, encode, out } = checkModule(weights, options);
   if (out && !compress)
     throw expected('InvalidOption', 'weights.compress', 'a compressor where there is an out', compress);
-  const { writeSafetensors } = await import('../models/safetensors-writer.js');
   const tensors = new Map<string, ModelTensor>();
   const add = (name: string, { weights: { data, shape }, bias, ghost }: ConvSpec): void => {
     const conv = ghost ? `${name}.cv1.conv` : name;
@@ -118,34 +108,21 @@ export async function saveCarafe({ weights, options, family }: LoadedCarafe): Pr
   return writeSafetensors({ tensors, metadata: { format: SAVED, ...metadata } });
 }
 
-/** Every CARAFE layer of a checkpoint, and what looks like one and is refused. @throws {CarafeError} ModelInvalid */
+/** listCarafe() of load-carafe.ts. */
 export async function listCarafe(
   source: CheckpointSource,
 ): Promise<{ layers: CarafeLayerInfo[]; refused: RefusedLayer[] }> {
-  const { tensors, saved, find } = await open(source);
-  const { layers, refused } = find(tensors, saved);
+  const { tensors, saved } = await open(source);
+  const { layers, refused } = findCarafeLayers(tensors, saved);
   return { layers: layers.map(({ stages, ...info }) => info), refused };
 }
 
-async function open(source: CheckpointSource): Promise<{
-  tensors: ReadonlyMap<string, StoredTensor>;
-  /** What saveCarafe wrote beside them. */
-  saved: CarafeHints;
-  find: typeof import('../models/carafe-layers.js').findCarafeLayers;
-  fold: typeof import('../models/carafe-layers.js').foldConv;
-}> {
-  const [bytes, { readCheckpoint }, { findCarafeLayers, foldConv }] = await Promise.all([
-    readSource(source),
-    import('../models/checkpoint.js'), // a chunk of its own: who only enlarges pictures does not load it
-    import('../models/carafe-layers.js'),
-  ]);
-  const { tensors, metadata } = readCheckpoint(bytes);
-  return {
-    tensors,
-    saved: metadata.format === SAVED ? savedOptions(metadata) : {},
-    find: findCarafeLayers,
-    fold: foldConv,
-  };
+/** The tensors of a checkpoint, and what saveCarafe wrote beside them. */
+async function open(
+  source: CheckpointSource,
+): Promise<{ tensors: ReadonlyMap<string, StoredTensor>; saved: CarafeHints }> {
+  const { tensors, metadata } = readCheckpoint(await readSource(source));
+  return { tensors, saved: metadata.format === SAVED ? savedOptions(metadata) : {} };
 }
 
 const SAVED = 'carafe-web layer'; // the metadata's format
@@ -172,16 +149,4 @@ function savedOptions({ family, scale, groups, activation }: Readonly<Record<str
     scale: size('scale', scale),
     groups: size('groups', groups),
   };
-}
-
-export async function readSource(source: CheckpointSource): Promise<Uint8Array> {
-  const bytes = bytesOf(source);
-  if (bytes) return bytes;
-  if (['Blob', 'File'].includes(tagOf(source))) return new Uint8Array(await (source as Blob).arrayBuffer());
-  if (!isUrl(source)) throw expected('InvalidOption', 'source', 'bytes, a Blob or a URL of a checkpoint', source);
-  try {
-    return await readUrl(source);
-  } catch (error) {
-    throw expected('ModelInvalid', 'source', 'a checkpoint that can be read', (error as Error).message);
-  }
 }

@@ -19,7 +19,7 @@ import {
   type CheckedModule,
   checkModule,
   upsampledShape,
-} from './options.js';
+} from './module-options.js';
 
 /** The options of createCarafe but for where it runs. */
 export type GpuCarafeOptions = Omit<

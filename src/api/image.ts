@@ -50,8 +50,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   Promise: 'an image (await it first)',
 };
 
-const STRIP = 512; // side of the canvas that pixels pass through: 1 MB, 2 ms (Chromium; 1024: 10 ms, and no faster in all)
-const FORMAT_LIMITS: Readonly<Record<string, number>> = { 'image/webp': 16383, 'image/jpeg': 65500 }; // WebP's, libjpeg's: Chromium crops beyond them
+export const STRIP = 512; // side of the canvas that pixels pass through: 1 MB, 2 ms (Chromium; 1024: 10 ms, and no faster in all)
 
 /**
  * Any input as RGBA8, checked to be enlargeable by `scale`, and the file that it was in.
@@ -91,7 +90,7 @@ export function allocateImage(width: number, height: number): RawImage {
 }
 
 /** Floats of 0..1 become bytes; bytes stay where they are, which may be shared memory: they are only read. */
-async function toBytes({ data, width, height, colorSpace }: Required<RgbaPixels>): Promise<RawImage> {
+export async function toBytes({ data, width, height, colorSpace }: Required<RgbaPixels>): Promise<RawImage> {
   const space = colorSpace === 'srgb' ? {} : { colorSpace };
   if (tagOf(data) === 'Uint8ClampedArray') return { data: data as ClampedBytes, width, height, ...space };
   if (tagOf(data) === 'Uint8Array') {
@@ -215,7 +214,11 @@ function drawAndRead(
 }
 
 /** A canvas that has been seen to hold a pixel in its last corner. @throws {CarafeError} ImageTooLarge */
-function openCanvas(width: number, height: number, colorSpace: ColorSpace = 'srgb'): OffscreenCanvasRenderingContext2D {
+export function openCanvas(
+  width: number,
+  height: number,
+  colorSpace: ColorSpace = 'srgb',
+): OffscreenCanvasRenderingContext2D {
   try {
     const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true, colorSpace })!;
     context.fillRect(width - 1, height - 1, 1, 1);
@@ -235,64 +238,4 @@ function blank(width: number, height: number): CarafeError {
     `at most what a canvas of this browser holds`,
     `${width}x${height}, which it leaves blank`,
   );
-}
-
-/**
- * Encodes an image; browsers only. `type`: 'image/png' (default), 'image/jpeg' (transparent parts become white), 'image/webp' where the browser
- * writes it. `quality`: 0..1, of JPEG and WebP. The file says its colour space.
- * @throws {CarafeError} InvalidOption for a type that this browser does not write, UnsupportedImage, ImageTooLarge
- */
-export async function toBlob(image: RgbaPixels, type = 'image/png', quality?: number): Promise<Global<'Blob'>> {
-  const { data, width, height, colorSpace } = await toBytes(checkPixels(image, 1));
-  if (typeof OffscreenCanvas !== 'function')
-    throw expected('UnsupportedImage', 'image', 'a runtime with OffscreenCanvas', 'none');
-  if (quality !== undefined && !(typeof quality === 'number' && quality >= 0 && quality <= 1))
-    throw expected('InvalidOption', 'quality', 'a number of 0..1', quality);
-  if (!(await writes(type))) {
-    const types = ['image/png', 'image/jpeg', 'image/webp'];
-    const written = await Promise.all(types.map(writes));
-    const known = types.filter((_, i) => written[i]).map((each) => `"${each}"`);
-    throw expected('InvalidOption', 'type', `a type that this browser writes (${known.join(', ')})`, type);
-  }
-  const limit = FORMAT_LIMITS[type];
-  if (Math.max(width, height) > limit)
-    throw expected('ImageTooLarge', 'image', `at most ${limit} pixels a side in ${type}`, `${width}x${height}`);
-  const context = openCanvas(width, height, colorSpace);
-  context.globalCompositeOperation = 'destination-over'; // of the white below a JPEG
-  context.fillStyle = 'white';
-  for (let y = 0, rows = Math.max(1, Math.floor(STRIP ** 2 / width)); y < height; y += rows) {
-    if (y > 0) await turn();
-    const strip = new Uint8ClampedArray(data.subarray(4 * width * y, 4 * width * (y + rows))); // a copy: ImageData takes no shared memory
-    context.putImageData(toImageData(strip, width, colorSpace), 0, y);
-    if (type === 'image/jpeg') context.fillRect(0, y, width, rows);
-  }
-  return context.canvas.convertToBlob({ type, quality }).catch((cause: Error) => {
-    throw expected('ImageTooLarge', 'image', `${width}x${height} pixels that this browser can encode`, cause.message);
-  });
-}
-
-/** Browsers write a PNG for a type that they do not know. */
-async function writes(type: string): Promise<boolean> {
-  const canvas = new OffscreenCanvas(1, 1);
-  canvas.getContext('2d');
-  return (await canvas.convertToBlob({ type })).type === type;
-}
-
-/** For drawing, in the image's colour space; browsers only. @throws {CarafeError} UnsupportedImage, ImageTooLarge */
-export async function toImageBitmap(image: RgbaPixels): Promise<Global<'ImageBitmap'>> {
-  const { data, width, height, colorSpace } = await toBytes(checkPixels(image, 1));
-  if (typeof createImageBitmap !== 'function')
-    throw expected('UnsupportedImage', 'image', 'a runtime with createImageBitmap', 'none');
-  const own = tagOf(data.buffer) === 'ArrayBuffer' ? data : new Uint8ClampedArray(data); // ImageData takes no shared memory
-  return createImageBitmap(toImageData(own, width, colorSpace)).catch((cause: Error) => {
-    throw expected('ImageTooLarge', 'image', `an ImageBitmap of ${width}x${height}`, cause.message);
-  });
-}
-
-function toImageData(data: Uint8ClampedArray, width: number, colorSpace: ColorSpace = 'srgb'): ImageData {
-  const image = new ImageData(data as Uint8ClampedArray<ArrayBuffer>, width, data.length / (4 * width), { colorSpace });
-  if ((image.colorSpace ?? 'srgb') !== colorSpace)
-    // Firefox has no such property: all is sRGB
-    throw expected('UnsupportedImage', 'image', 'a browser that knows its colorSpace', colorSpace);
-  return image;
 }

@@ -9,18 +9,17 @@ import type { Tensors } from '../engine/networks/state-dict.js';
 import type { UperNetPlace } from '../engine/networks/upernet.js';
 import { UPSAMPLERS, type NetworkUpsampler } from '../engine/networks/upsampler-names.js';
 import { openPool, type Pool, type PoolInfo } from '../worker/pool.js';
-import { type CheckpointSource, readSource } from './checkpoint.js';
+import { type CheckpointSource, readSource } from './checkpoint-source.js';
+import { checkTensor, type TensorLike } from './module-options.js';
 import {
   type BackendOptions,
   checkOptions,
   checkRun,
-  checkTensor,
   checkThread,
   checkTiling,
   integer,
   oneOf,
   resolveBackend,
-  type TensorLike,
   type ThreadOptions,
 } from './options.js';
 

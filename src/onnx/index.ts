@@ -1,6 +1,6 @@
 // carafe-web/onnx: CARAFE as ONNX graphs that every runtime has the ops for.
 import type { Bytes } from '../core/platform.js';
-import { checkModule, type CarafeModuleOptions, type CarafeWeights } from '../api/options.js';
+import { checkModule, type CarafeModuleOptions, type CarafeWeights } from '../api/module-options.js';
 import { outputChannels } from '../core/shapes.js';
 import { carafeModule } from './carafe.js';
 import { OnnxGraph } from './graph.js';
