@@ -24,9 +24,11 @@ const started = Date.now();
 mkdirSync(dist, { recursive: true });
 
 // Each source twice, with and without relaxed SIMD; what runs is inflated by src/backends/wasm/builds.ts.
+await deflateBuilds('pictures', ['pictures-simd', 'pictures-relaxed'], 'pictures-wasm-builds.deflate');
 await deflateBuilds('index', ['simd', 'relaxed'], 'core-wasm-builds.deflate');
 await deflateBuilds('networks', ['networks-simd', 'networks-relaxed'], 'wasm-builds.deflate');
-rmSync(join(dist, 'carafe-networks-relaxed.wasm')); // only the first is a file of the package
+for (const target of ['pictures-simd', 'pictures-relaxed', 'networks-relaxed'])
+  rmSync(join(dist, `carafe-${target}.wasm`)); // not files of the package
 assemble('gradients', 'gradients');
 const gradients = await promisify(zopfli.deflate)(readFileSync(join(dist, 'carafe-gradients.wasm')), {});
 writeFileSync(join(dist, 'gradients-wasm.deflate'), gradients);
@@ -47,8 +49,14 @@ const replace = (filter, path) => ({
 });
 /** The upscaler and the module do without the ops of whole architectures. */
 const withoutNetworkOps = [
-  replace(/\/network-ops\.js$/, 'src/worker/no-network-ops.ts'),
+  replace(/\/network-ops\.js$/, 'src/worker/no-ops.ts'),
   replace(/\/wasm-builds\.deflate$/, 'dist/core-wasm-builds.deflate'),
+];
+/** Where there is no GPU, the upscaler does without WebGPU and the module's ops as well. */
+const picturesOnWasm = [
+  replace(/\/(network|operator)-ops\.js$/, 'src/worker/no-ops.ts'),
+  replace(/\/wasm-builds\.deflate$/, 'dist/pictures-wasm-builds.deflate'),
+  replace(/\/webgpu-backend\.js$/, 'src/worker/no-webgpu.ts'),
 ];
 /** The models are modules of their own, beside the chunks that load them. */
 const models = {
@@ -75,10 +83,7 @@ const options = {
 // Workers are scripts, not modules: see src/worker/spawn.ts.
 const notInWorkers = replace(/\/(reference-backend|shader-texts)\.js$/, 'src/worker/not-in-worker.ts');
 const worker = await buildWorker('carafe-web-worker', 'src/worker/upscaler-worker.ts', withoutNetworkOps);
-const wasmWorker = await buildWorker('carafe-web-wasm-worker', 'src/worker/wasm-worker.ts', [
-  ...withoutNetworkOps,
-  replace(/\/webgpu-backend\.js$/, 'src/worker/no-webgpu.ts'),
-]);
+const wasmWorker = await buildWorker('carafe-web-wasm-worker', 'src/worker/wasm-worker.ts', picturesOnWasm);
 const networksWorker = await buildWorker('carafe-web-networks-worker', 'src/worker/networks-worker.ts', []);
 
 const entries = await build({
@@ -115,7 +120,7 @@ const edge = await build({
     replace(/^\.\/carafe\.js$/, 'src/edge/left-out.ts'), // of engine/specs.ts
     replace(/\/spawn\.js$/, 'src/worker/no-spawn.ts'),
     notInWorkers,
-    ...withoutNetworkOps,
+    replace(/\/(network|operator)-ops\.js$/, 'src/worker/no-ops.ts'),
     esbuildAssets,
   ],
 });

@@ -158,8 +158,8 @@ describe('platforms', () => {
     expect(code('src/api/image.ts')).toMatch(dom);
   });
 
-  it('DOM globals are in api/image.ts and api/to-canvas.ts only', () => {
-    const allowed = ['src/api/image.ts', 'src/api/to-canvas.ts'];
+  it('DOM globals are in api/image.ts, api/image-out.ts and api/to-canvas.ts only', () => {
+    const allowed = ['src/api/image.ts', 'src/api/image-out.ts', 'src/api/to-canvas.ts'];
     expect(sources.filter((file) => !allowed.includes(file) && dom.test(code(file)))).toEqual([]);
   });
 
@@ -207,7 +207,7 @@ describe('an op has one name', () => {
     ...['vec4', 'planes', 'scalar', 'even', 'odd'].map((part) => `reassemble-${part}`),
   ]; // texts that several shaders begin with
   const frames = ['pad-pixels']; // between textures and programs: only where there are textures
-  const notOps = ['index', 'networks', 'gradients', 'simd', 'gemm', 'winograd', 'narrow-conv']; // the exports, and what ops share
+  const notOps = ['pictures', 'index', 'networks', 'gradients', 'simd', 'gemm', 'winograd', 'narrow-conv']; // the exports, and what ops share
 
   it('in the reference', () => {
     expect(reference).toEqual(expect.arrayContaining(['conv2d', 'normalize-kernels', 'reassemble', 'resize']));

@@ -5,7 +5,8 @@ import type { GradientBackend } from '../backends/gradients.js';
 import { CarafeError, expected } from '../core/errors.js';
 import type { Tensor } from '../core/tensor.js';
 import { type CarafeGradients, moduleGradients, reassemblyGradients } from '../engine/backward.js';
-import { type CarafeModule, openModule } from './operator.js';
+import { createCarafe as createModule } from './carafe.js';
+import type { CarafeModule } from './operator.js';
 import {
   type CarafeModuleOptions,
   type CarafeOptions,
@@ -85,7 +86,7 @@ export async function createCarafe(
   options: CarafeModuleOptions = {},
 ): Promise<TrainableCarafe> {
   const checked = copied(checkModule(weights, options));
-  const module = await openModule(weights, options);
+  const module = await createModule(weights, options);
   return new Trainable(module, checked, options);
 }
 

@@ -1,9 +1,16 @@
 // carafe(), createCarafe(): the operator and the learned module on tensors. What they do is a chunk of its own (operator.ts): a page that
 // enlarges pictures does not load it. listBackends(): what runs here.
 import type { BackendReport } from '../backends/select.js';
-import type { Halves } from '../core/tag.js';
+import { type Halves, isFloat32Array } from '../core/tag.js';
 import type { Tensor } from '../core/tensor.js';
-import type { CarafeModuleOptions, CarafeOptions, CarafeWeights, HalfTensor, TensorLike } from './module-options.js';
+import type {
+  CarafeModuleOptions,
+  CarafeOptions,
+  CarafeWeights,
+  ConvParameters,
+  HalfTensor,
+  TensorLike,
+} from './module-options.js';
 import type { CarafeModule } from './operator.js';
 
 /**
@@ -41,8 +48,28 @@ export async function carafe(
  * module.dispose();
  */
 export async function createCarafe(weights: CarafeWeights, options: CarafeModuleOptions = {}): Promise<CarafeModule> {
+  const copy = copyWeights(weights);
   const { openModule } = await import('./operator.js');
-  return openModule(weights, options);
+  return openModule(copy, options);
+}
+
+/**
+ * The weights as they are now, whatever they are: they are checked when the chunk has loaded, and read again when a
+ * worker is started again.
+ */
+function copyWeights(weights: CarafeWeights): CarafeWeights {
+  if (typeof weights !== 'object' || weights === null) return weights;
+  const { compress, encode, out } = weights;
+  return { compress: copyConv(compress), encode: copyConv(encode), out: copyConv(out) };
+}
+
+function copyConv<Conv extends ConvParameters | undefined>(conv: Conv): Conv {
+  if (typeof conv !== 'object' || conv === null) return conv;
+  return { weights: copyTensor(conv.weights), bias: copyTensor(conv.bias), ghost: copyConv(conv.ghost) } as Conv;
+}
+
+function copyTensor<Values extends TensorLike | undefined>(tensor: Values): Values {
+  return isFloat32Array(tensor?.data) ? ({ data: tensor.data.slice(), shape: tensor.shape } as Values) : tensor;
 }
 
 /** Tries each backend on this thread: whether it runs here, which build or adapter, or why not. */

@@ -1,4 +1,5 @@
-// The same for the operator: tensors, weights and what the module is. In its chunk: who enlarges pictures does not load it.
+// The defaults and checks of options.ts for the operator: tensors, weights and what the module is. They are apart so that a page
+// that enlarges pictures does not load them.
 import { expected } from '../core/errors.js';
 import type { Activation, Layout, Normalizer, Padding, Window } from '../core/shapes.js';
 import { ACTIVATIONS, outputChannels, rowLength } from '../core/shapes.js';

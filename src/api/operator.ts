@@ -5,7 +5,6 @@ import type { Global } from '../core/platform.js';
 import type { Layout } from '../core/shapes.js';
 import { type Halves, isHalves } from '../core/tag.js';
 import { elements, type Shape, type Tensor } from '../core/tensor.js';
-import type { ConvSpec } from '../engine/carafe.js';
 import type { WorkOf } from '../engine/specs.js';
 import { openPool, type Pool, type PoolInfo } from '../worker/pool.js';
 import { transferables } from '../worker/wire.js';
@@ -122,15 +121,9 @@ export interface CarafeModule extends AsyncDisposable {
   dispose(): void;
 }
 
-/** createCarafe() of carafe.ts. */
+/** createCarafe() of carafe.ts, with weights that nobody else changes. */
 export async function openModule(weights: CarafeWeights, options: CarafeModuleOptions): Promise<CarafeModule> {
-  const { compress, encode, out, ...rest } = checkModule(weights, options);
-  const checked = {
-    ...rest,
-    compress: compress && copyWeights(compress),
-    encode: copyWeights(encode),
-    out: out && copyWeights(out),
-  };
+  const checked = checkModule(weights, options);
   const { signal } = checkRun(options);
   signal?.throwIfAborted();
   return unlessAborted(signal, open(checked, options), (late) => late.dispose());
@@ -210,9 +203,4 @@ class PoolModule implements CarafeModule {
   #run(x: Tensor, options: { signal?: Global<'AbortSignal'> }, prepare: () => WorkOf<'carafeModule'>): Promise<Tensor> {
     return this.#pool.queue.call<Tensor>(x.data.length, prepare, checkRun(options).signal);
   }
-}
-
-/** The weights as they are now: a worker that is started again needs them again. */
-function copyWeights({ weights: { data, shape }, bias, ghost }: ConvSpec): ConvSpec {
-  return { weights: { data: data.slice(), shape }, bias: bias?.slice(), ghost: ghost && copyWeights(ghost) };
 }

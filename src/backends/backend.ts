@@ -111,33 +111,12 @@ export interface NetworkOps<Tensor extends DeviceTensor = DeviceTensor> {
   gridSample(x: Tensor, offsets: Tensor, groups: number): Tensor;
 }
 
-/**
- * Tensor, Pixels and Conv are what one backend holds. A network takes `Ops` as it is, and hands on what the ops return
- * without looking inside.
- */
-export interface Ops<
-  Tensor extends DeviceTensor = DeviceTensor,
-  Pixels extends DevicePixels = DevicePixels,
-  Conv extends DeviceConv = DeviceConv,
-> extends NetworkOps<Tensor> {
-  /** Uploads f32 values in the order of `shape`. */
-  input(data: Float32Array, shape: Shape): Tensor;
-  inputPixels(image: RawImage): Pixels;
-  /** The tensor is not read any more: its memory may serve later ops of this program. */
-  free(...tensors: Tensor[]): void;
-
+/** What the operator needs besides the upscaler's ops: the worker for pictures on wasm is built without them. */
+export interface OperatorOps<Tensor extends DeviceTensor = DeviceTensor> {
   /** [n, c, h, w] -> [n, h, w, c]: moves the second axis last. */
   nchwToNhwc(x: Tensor): Tensor;
   /** [n, h, w, c] -> [n, c, h, w]: moves the last axis second. */
   nhwcToNchw(x: Tensor): Tensor;
-
-  /**
-   * y = activation(bias + sum_{ky,kx,ci} x[oy + (ky-r)*dilation, ox + (kx-r)*dilation, ci] * weights) + residual,
-   * r = (k-1)/2. Taps outside x are left out.
-   */
-  conv2d(x: Tensor, conv: Conv, options: ConvOptions<Tensor>): Tensor;
-  /** out[n, y*s+sy, x*s+sx, c] = x[n, y, x, (c*s+sy)*s+sx] (torch.nn.PixelShuffle). */
-  pixelShuffle(x: Tensor, scale: number): Tensor;
   /** The inverse of pixelShuffle. */
   pixelUnshuffle(x: Tensor, scale: number): Tensor;
   /**
@@ -153,6 +132,31 @@ export interface Ops<
    * NCHW the result is [n, c, h*s, w*s].
    */
   reassemble(features: Tensor, rows: Tensor, window: Window, padding: Padding, layout: Layout): Tensor;
+}
+
+/**
+ * Tensor, Pixels and Conv are what one backend holds. A network takes `Ops` as it is, and hands on what the ops return
+ * without looking inside.
+ */
+export interface Ops<
+  Tensor extends DeviceTensor = DeviceTensor,
+  Pixels extends DevicePixels = DevicePixels,
+  Conv extends DeviceConv = DeviceConv,
+> extends OperatorOps<Tensor>,
+    NetworkOps<Tensor> {
+  /** Uploads f32 values in the order of `shape`. */
+  input(data: Float32Array, shape: Shape): Tensor;
+  inputPixels(image: RawImage): Pixels;
+  /** The tensor is not read any more: its memory may serve later ops of this program. */
+  free(...tensors: Tensor[]): void;
+
+  /**
+   * y = activation(bias + sum_{ky,kx,ci} x[oy + (ky-r)*dilation, ox + (kx-r)*dilation, ci] * weights) + residual,
+   * r = (k-1)/2. Taps outside x are left out.
+   */
+  conv2d(x: Tensor, conv: Conv, options: ConvOptions<Tensor>): Tensor;
+  /** out[n, y*s+sy, x*s+sx, c] = x[n, y, x, (c*s+sy)*s+sx] (torch.nn.PixelShuffle). */
+  pixelShuffle(x: Tensor, scale: number): Tensor;
   /**
    * The learned module whole:
    *   reassemble(x, normalizeKernels(conv2d(activation(conv2d(x, compress)), encode, dilation)), window, padding);

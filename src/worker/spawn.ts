@@ -37,7 +37,7 @@ const WORKER: WorkerFile = {
   text: async () => (await import('../../dist/carafe-web-worker.js?text')).default,
 };
 
-/** The upscaler on wasm, three quarters of the size. Where its file is not found, the text of the whole worker does as well. */
+/** The upscaler on wasm, two thirds of the size. Where its file is not found, the text of the whole worker is as good. */
 const WASM_WORKER: WorkerFile = {
   ...WORKER,
   name: 'carafe-web-wasm-worker.js',

@@ -239,9 +239,9 @@ async function look(browser: Browser, origin: string): Promise<Seen> {
   return { result, complaints, workers };
 }
 
-/** How often wasm builds, the upscaler's own or those with the ops of networks, stand in what is sent to browsers: once in each copy of what computes. */
+/** How often wasm builds, the upscaler's own or those with the ops of the module and of networks, stand in what is sent to browsers: once in each copy of what computes. */
 function copies(folder: string): number {
-  const builds = ['core-wasm-builds', 'wasm-builds'].map((name) =>
+  const builds = ['pictures-wasm-builds', 'core-wasm-builds', 'wasm-builds'].map((name) =>
     readFileSync(new URL(`../../dist/${name}.deflate`, import.meta.url))
       .toString('base64')
       .slice(0, 60),

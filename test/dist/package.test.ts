@@ -194,7 +194,7 @@ describe('the packed tarball', () => {
   }, 240_000);
 });
 
-test('what a page loads, models apart, is at most 58.7 kB (min + gzip), with a GPU 9 more, and both wasm builds 40 kB', async () => {
+test('what a page loads to enlarge, models apart, is at most 44 kB (min + gzip), 66 with a GPU, and both wasm builds 40 kB', async () => {
   const { outputFiles, metafile } = await build({
     stdin: { contents: `export * from '${root}dist/index.js';`, resolveDir: root },
     bundle: true,
@@ -217,9 +217,12 @@ test('what a page loads, models apart, is at most 58.7 kB (min + gzip), with a G
     const imports = metafile.outputs[name].imports.filter(({ kind }) => kind === 'import-statement');
     return imports.reduce((sum, { path }) => sum + load(path), gzipSync(contents).length / 1024);
   };
-  const worker = gzipSync(readFileSync(`${root}dist/carafe-web-wasm-worker.js`)).length / 1024;
-  expect(load('stdin.js') + worker).toBeLessThanOrEqual(58.7); // the bar is 45; toCanvas() and frames() brought 0.4
-  expect(load('shader-texts')).toBeLessThanOrEqual(9);
+  const sizeOf = (worker: string): number => gzipSync(readFileSync(`${root}dist/${worker}`)).length / 1024;
+  const page = load('stdin.js');
+  expect(page + sizeOf('carafe-web-wasm-worker.js')).toBeLessThanOrEqual(44);
+  const shaders = load('shader-texts');
+  expect(shaders).toBeLessThanOrEqual(9);
+  expect(page + sizeOf('carafe-web-worker.js') + shaders).toBeLessThanOrEqual(66);
   const wasm = ['simd', 'relaxed'].reduce(
     (sum, name) => sum + readFileSync(`${root}dist/carafe-${name}.wasm`).length,
     0,
@@ -263,14 +266,24 @@ test.each(['carafe-web-worker.js', 'carafe-web-wasm-worker.js', 'carafe-web-netw
   },
 );
 
+/** What a worker is made of. */
+function sourcesOf(worker: string): string[] {
+  const { sources } = JSON.parse(readFileSync(join(root, `dist/${worker}.map`), 'utf8')) as { sources: string[] };
+  return sources;
+}
+
 test('the upscaler’s worker has nothing of whole networks', () => {
-  const { sources } = JSON.parse(readFileSync(join(root, 'dist/carafe-web-worker.js.map'), 'utf8')) as {
-    sources: string[];
-  };
+  const sources = sourcesOf('carafe-web-worker.js');
   expect(sources).toContain('../src/engine/networks/carafe-luma.ts');
-  expect(sources.filter((file) => /grid-sample|average-pool|network-ops\.ts$|upernet|fpn/.test(file))).toEqual([
-    '../src/worker/no-network-ops.ts',
-  ]);
+  expect(sources.filter((file) => /grid-sample|average-pool|network-ops\.ts$|upernet|fpn/.test(file))).toEqual([]);
   const kernels = WebAssembly.Module.exports(new WebAssembly.Module(readFileSync(join(root, 'dist/carafe-simd.wasm'))));
   expect(kernels.map(({ name }) => name)).not.toContain('gridSample');
+});
+
+test('the worker for pictures on wasm has nothing of WebGPU and of the operator', () => {
+  const sources = sourcesOf('carafe-web-wasm-worker.js');
+  expect(sources).toContain('../src/engine/networks/carafe-luma.ts');
+  const left =
+    /\.wgsl$|\/webgpu\/(?!adapter)|engine\/carafe\.ts$|\/(reassemble|layout|normalize-kernels|operator-ops)\.ts$/;
+  expect(sources.filter((file) => left.test(file))).toEqual([]);
 });

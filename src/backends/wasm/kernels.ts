@@ -1,5 +1,5 @@
-// The kernels of assembly/index.ts. Their signatures are the compiler's own (asc --bindings), so a call with other
-// arguments does not build.
+// The kernels of assembly/networks.ts, which has them all; smaller builds have fewer.
+// Their signatures are the compiler's own (asc --bindings), so a call with other arguments does not build.
 // All pointers are bytes into the memory; a kernel computes one row, or one block of rows, of one image.
 import type { instantiate as generated } from '../../../dist/kernels.js';
 

@@ -2,28 +2,19 @@
 // producers of rows (one file each) and these a plan (plan.ts); then the plan is carried out, start to end without
 // yielding. The arithmetic is in assembly/<op>.ts.
 import { CarafeError } from '../../core/errors.js';
-import {
-  convShape,
-  meanGainsShape,
-  pixelShuffleShape,
-  pixelUnshuffleShape,
-  reassembleShape,
-  reassembleSumShape,
-} from '../../core/shapes.js';
+import { convShape, meanGainsShape, pixelShuffleShape, reassembleSumShape } from '../../core/shapes.js';
 import type { Backend, ConvWeights, Ops } from '../backend.js';
 import { Arena } from './arena.js';
 import { carafePack } from './carafe-pack.js';
 import { colourLines } from './colour-lines.js';
 import { conv2d, placeConv, releaseConv, type WasmConv } from './conv2d.js';
 import { instantiate } from './kernels.js';
-import { nchwToNhwc, nhwcToNchw } from './layout.js';
 import { meanGains } from './mean-gains.js';
 import { networkOps } from './network-ops.js';
-import { normalizeKernels } from './normalize-kernels.js';
-import { pixelShuffle, pixelUnshuffle } from './pixel-shuffle.js';
+import { operatorOps } from './operator-ops.js';
+import { pixelShuffle } from './pixel-shuffle.js';
 import { pixelsToPlanes, planesToPixels } from './pixels.js';
 import { Machine, Program } from './program.js';
-import { reassemble } from './reassemble.js';
 import { reassembleSum } from './reassemble-sum.js';
 import { resize } from './resize.js';
 import type { Producer } from './rows.js';
@@ -138,27 +129,11 @@ function createOps(trace: Trace): WasmOps {
     input: (data, shape) => trace.input(data, shape),
     inputPixels: (image) => trace.inputPixels(image),
     free() {}, // rows free themselves
-    nchwToNhwc(x) {
-      const [n, c, h, w] = x.shape;
-      return trace.tensor([n, h, w, c], nchwToNhwc, x);
-    },
-    nhwcToNchw(x) {
-      const [n, h, w, c] = x.shape;
-      return trace.tensor([n, c, h, w], nhwcToNchw, x);
-    },
     conv2d(x, conv, { dilation, activation, slope, residual }) {
       const shape = convShape(x.shape, conv.cIn, conv.cOut);
       return trace.tensor(shape, conv2d, x, conv, dilation, activation, slope, residual);
     },
     pixelShuffle: (x, scale) => trace.tensor(pixelShuffleShape(x.shape, scale), pixelShuffle, x, scale),
-    pixelUnshuffle: (x, scale) => trace.tensor(pixelUnshuffleShape(x.shape, scale), pixelUnshuffle, x, scale),
-    normalizeKernels: (rows, { scale, kUp, groups }, normalizer) =>
-      trace.tensor(rows.shape, normalizeKernels, rows, scale, kUp, groups, normalizer),
-    reassemble(features, rows, window, padding, layout) {
-      const { scale, kUp, groups } = window;
-      const shape = reassembleShape(features.shape, rows.shape, window, layout);
-      return trace.tensor(shape, reassemble, features, rows, scale, kUp, groups, padding, layout);
-    },
     carafePack: (x, module, layout) => carafePack(ops, x, module, layout),
     reassembleSum(maps, x, encode, base, window) {
       const { scale, kUp, groups } = window;
@@ -189,6 +164,7 @@ function createOps(trace: Trace): WasmOps {
     },
     planesToPixels: ({ luma, base, gains, chroma, lines: { slopes, low, high } }, { x, y, width, height }) =>
       trace.pixels([width, height], planesToPixels, luma, base, gains, chroma, slopes, low, high, x, y, width, height),
+    ...operatorOps(trace),
     ...networkOps(trace),
   };
   return ops;
