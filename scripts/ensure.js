@@ -22,20 +22,24 @@ export function ensureBuild() {
   run(process.execPath, [join(root, 'scripts/build.js')]);
 }
 
-/** Programs of Debian packages: installed through apt as root, else named. */
-export function ensureDebian(programs) {
-  const missing = Object.entries(programs)
-    .filter(([path]) => !existsSync(path))
-    .map(([, name]) => name);
-  if (missing.length === 0) return;
+/**
+ * Programs of Debian packages, by their paths: installed through apt as root, else named. Returns the paths that stay
+ * missing, if it can do without.
+ */
+export function ensureDebian(programs, required = true) {
+  const paths = Object.keys(programs).filter((path) => !existsSync(path));
+  const missing = paths.map((path) => programs[path]);
+  if (missing.length === 0) return [];
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
     console.error(`Missing: ${missing.join(', ')}. Install with: sudo apt-get install ${missing.join(' ')}`);
-    process.exit(1);
+    if (required) process.exit(1);
+    return paths;
   }
   console.log(`Installing ${missing.join(', ')} ...`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   run('apt-get', ['update', '-qq'], { env });
   run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], { env });
+  return [];
 }
 
 export function run(command, args, options = {}) {

@@ -30,6 +30,7 @@ export async function serve(folder, port = 0) {
     response.writeHead(200, {
       'content-type': type,
       'cache-control': 'no-store',
+      'access-control-allow-origin': '*', // frames of an opaque origin ask for it
       ...(packed && { 'content-encoding': 'gzip' }),
     });
     const body = createReadStream(file);

@@ -21,6 +21,11 @@ const WEBGPU_ARG = '--enable-unsafe-webgpu'; // without it navigator.gpu has no 
 /** With these WebGPU draws on canvases: else the GPU process dies of it here. */
 export const WEBGPU_CANVAS = [WEBGPU_ARG, '--enable-features=Vulkan', '--use-vulkan=swiftshader', '--use-angle=vulkan'];
 
+export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+
+/** Flags of V8: WebAssembly without SIMD. */
+export const NO_SIMD = ['--no-enable-avx', '--no-enable-sse4-1'];
+
 export interface Site {
   readonly origin: string;
   close(): Promise<void>;
@@ -69,23 +74,29 @@ export interface Browser {
   close(): Promise<void>;
 }
 
-/** Debian's chromium, headless; `CHROMIUM` names another. `extension`: the folder of one to load. `canvas`: WebGPU may draw on one. */
+/**
+ * Debian's chromium, headless; `CHROMIUM` names another. `extension`: the folder of one to load. `canvas`: WebGPU may
+ * draw on one. Without `simd` it is as on a processor that has none.
+ */
 export async function launchChromium({
   webgpu = true,
   canvas = false,
+  simd = true,
   extension,
 }: {
   webgpu?: boolean;
   canvas?: boolean;
+  simd?: boolean;
   extension?: string;
 } = {}): Promise<Browser> {
   const profile = await mkdtemp(join(tmpdir(), 'carafe-web-chromium-'));
   const context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    executablePath: CHROMIUM,
     args: [
       ...ARGS,
       ...(webgpu && !canvas ? [WEBGPU_ARG] : []),
       ...(canvas ? WEBGPU_CANVAS : []),
+      ...(simd ? [] : [`--js-flags=${NO_SIMD.join(' ')}`]),
       // Playwright's own headless mode has no extensions, Chromium's has
       ...(extension
         ? ['--headless=new', `--disable-extensions-except=${extension}`, `--load-extension=${extension}`]

@@ -126,6 +126,8 @@ function waysHere(workerUrl: URL | undefined, worker: WorkerFile): Way[] {
           async () => browserThread(`data:text/javascript,${encodeURIComponent(await worker.text())}`, 'classic'),
         ],
       ];
+      // nor are blobs of such an origin a secure context, with WebGPU
+      if (globalThis.origin === 'null') inline.reverse();
       ways.push(...(fileIsThere(worker) ? [file, ...inline] : [...inline, file]));
     }
   }

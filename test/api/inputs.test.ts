@@ -1,4 +1,5 @@
-// What is taken beside the plain case: values of another realm, bytes of other types, files by other means, no images at all.
+// What is taken beside the plain case: values of another realm, bytes of other types, files by other means, no images
+// at all.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,6 +8,7 @@ import vm from 'node:vm';
 import { carafe, CarafeError, createCarafe, createUpscaler, type Upscaler } from 'carafe-web';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { jestRealm } from '../dist/runtimes/jest-realm.js';
 import { randomTensor, rejection, testImage } from './support.js';
 
 const file = new URL('../../models/small-x2.safetensors', import.meta.url);
@@ -163,30 +165,7 @@ test('the package itself in another realm, as under jest: Buffers, files and err
     logLevel: 'silent',
     write: false,
   });
-  // jest-environment-node: a new context with Node's globals, of which ArrayBuffer and Uint8Array are those of the outer realm
-  const names = [
-    'process',
-    'Buffer',
-    'URL',
-    'Blob',
-    'Response',
-    'DecompressionStream',
-    'atob',
-    'TextDecoder',
-    'MessageChannel',
-  ];
-  const outer = [
-    'ArrayBuffer',
-    'Uint8Array',
-    'setTimeout',
-    'clearTimeout',
-    'performance',
-    'AbortController',
-    'structuredClone',
-  ];
-  const jest = vm.createContext(
-    Object.fromEntries([...names, ...outer].map((name) => [name, Reflect.get(globalThis, name)])),
-  );
+  const jest = jestRealm();
   vm.runInContext(outputFiles[0].text, jest);
   const inside = vm.runInContext('carafe', jest) as typeof import('carafe-web');
   const own = await inside.createUpscaler({ backend: 'wasm', thread: 'inline', model: bytes });

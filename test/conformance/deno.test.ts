@@ -8,12 +8,12 @@ import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { esbuildAssets } from '../../scripts/assets.js';
+import { LAVAPIPE } from '../firefox.js';
 import type { DenoReport } from './deno/run.js';
 import { reportedTests } from './reported.js';
 import { halfTestNames, testNames } from './suite.js';
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-const LAVAPIPE = '/usr/share/vulkan/icd.d/lvp_icd.x86_64.json'; // Debian's mesa-vulkan-drivers
 const names = [
   ...testNames,
   ...testNames.map((name) => `hardware ${name}`),

@@ -1,8 +1,9 @@
 // The conformance suite in Firefox on lavapipe: another engine for wasm, naga and wgpu for WebGPU, with shader-f16.
 import { fileURLToPath } from 'node:url';
-import puppeteer, { type Browser } from 'puppeteer-core';
+import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { serveBundles, type Site } from '../chromium.js';
+import { launchFirefox } from '../firefox.js';
 import type { Report } from './browser/run.js';
 import { reportedTests } from './reported.js';
 import { halfTestNames, testNames } from './suite.js';
@@ -15,20 +16,7 @@ let browser: Browser | undefined;
 
 beforeAll(async () => {
   site = await serveBundles({ page: entry('page'), worker: entry('worker') });
-  const { LD_LIBRARY_PATH: _, ...env } = process.env; // Chromium's libraries are not Firefox's
-  browser = await puppeteer.launch({
-    browser: 'firefox',
-    protocol: 'webDriverBiDi',
-    executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
-    headless: true,
-    protocolTimeout: 240_000,
-    extraPrefsFirefox: {
-      'dom.webgpu.enabled': true,
-      'dom.webgpu.workers.enabled': true,
-      'gfx.webgpu.ignore-blocklist': true,
-    },
-    env: { ...env, VK_ICD_FILENAMES: '/usr/share/vulkan/icd.d/lvp_icd.x86_64.json' },
-  });
+  browser = await launchFirefox({ webgpu: true });
 });
 
 afterAll(async () => {

@@ -16,7 +16,7 @@ import type { RawImage, Shape, Tensor } from '../../src/core/tensor.js';
 import { type CarafeLuma, loadCarafeLuma, upscaleLuma } from '../../src/engine/networks/carafe-luma.js';
 import { readDial } from '../../src/models/dial.js';
 import { type ModelTensor, parseSafetensors } from '../../src/models/safetensors.js';
-import { ARITHMETIC, type Arithmetic, bound, boundConv, boundPixels } from './bounds.js';
+import { ARITHMETIC, type Arithmetic, bound, boundConv, type Bounded, boundPixels } from './bounds.js';
 import { assertWithin, poison, type Runner } from './suite.js';
 
 interface Params {
@@ -312,8 +312,8 @@ export interface NetworkParams {
 
 /**
  * Registers a test for each case of the networks, on their shipped weights: rounding errors bounded at their worst
- * double with each layer, but a pixel may not be off by `maxError` in any case. Only the middle is compared: the border of
- * `halo` pixels is a tile's to cut off.
+ * double with each layer, but a pixel may not be off by `maxError` in any case. Only the middle is compared: the border
+ * of `halo` pixels is a tile's to cut off.
  */
 export function goldenNetworks(
   bytes: Uint8Array,
@@ -341,9 +341,8 @@ export function goldenNetworks(
       const net = loadCarafeLuma(backend, file);
       if (net.halo !== halo || net.scale !== scale)
         throw new Error(`Expected halo ${halo} and scale ${scale}, got ${net.halo} and ${net.scale}`);
-      const { error, shape } = bound(
+      const { error, shape } = boundOfNetwork(name, arithmetic ?? ARITHMETIC[backend.name], () =>
         program(loadCarafeLuma({ ...backend, conv: boundConv }, file)),
-        arithmetic ?? ARITHMETIC[backend.name],
       );
       await poison(backend);
       const got = await backend.run(program(net));
@@ -361,6 +360,17 @@ export function goldenNetworks(
       });
     });
   }
+}
+
+const networkBounds = new Map<Arithmetic, Map<string, Bounded>>();
+
+/** Seconds for a large network in f64, so once for all backends that calculate alike. */
+function boundOfNetwork(name: string, arithmetic: Arithmetic, program: () => (ops: Ops) => DeviceTensor): Bounded {
+  const known = networkBounds.get(arithmetic) ?? new Map<string, Bounded>();
+  networkBounds.set(arithmetic, known);
+  const result = known.get(name) ?? bound(program(), arithmetic);
+  known.set(name, result);
+  return result;
 }
 
 /** y [1, 1, h, w] -> [1, h + 2 halo, w + 2 halo, 1], the edge replicated. */

@@ -1,8 +1,9 @@
-// One way to drive a page in Chromium (Playwright) and in Firefox (Puppeteer, WebDriver BiDi), for the tests of the demo.
+// One way to drive a page in Chromium (Playwright) and in Firefox (Puppeteer, WebDriver BiDi), for the tests of the
+// demo.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { type Browser as PlaywrightBrowser, chromium } from 'playwright-core';
-import puppeteer from 'puppeteer-core';
+import { launchFirefox } from '../firefox.js';
 
 export interface Tab {
   goto(url: string): Promise<unknown>;
@@ -68,14 +69,7 @@ export async function chromiumTabs(...flags: string[]): Promise<Tabs> {
 }
 
 export async function firefoxTabs(): Promise<Tabs> {
-  const { LD_LIBRARY_PATH: _, ...env } = process.env; // Chromium's libraries are not Firefox's
-  const browser = await puppeteer.launch({
-    browser: 'firefox',
-    protocol: 'webDriverBiDi',
-    executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
-    headless: true,
-    env,
-  });
+  const browser = await launchFirefox();
   return {
     async open({ width = 1280, height = 800 } = {}) {
       const context = await browser.createBrowserContext();

@@ -206,21 +206,3 @@ test('createCarafe and carafe on webgpu and wasm agree', async () => {
     return [results.map((r) => r.shape.join()), results.every((r) => r.data.every((value, i) => Math.abs(value - results[0].data[i]) < 1e-5))];`),
   ).toEqual([Array(4).fill('2,6,10,14'), true]);
 });
-
-test('no adapter: wasm, and the reason', async () => {
-  const plain = await launchChromium({ webgpu: false });
-  const other = await plain.context.newPage();
-  await other.goto(`${site.origin}/test/dist/blank.html`);
-  const [rejected, explicit] = await inPage<[object[], string]>(
-    `
-    const upscaler = await carafe.createUpscaler();
-    const { rejected } = upscaler.info;
-    upscaler.dispose();
-    return [rejected, (await carafe.createUpscaler({ backend: 'webgpu' }).catch((error) => error)).code];`,
-    undefined,
-    other,
-  );
-  expect(rejected).toEqual([{ backend: 'webgpu', reason: expect.stringContaining('adapter') }]);
-  expect(explicit).toBe('BackendUnavailable');
-  await plain.close();
-});

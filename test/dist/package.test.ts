@@ -8,7 +8,6 @@ import { gzipSync } from 'node:zlib';
 import * as carafeWeb from 'carafe-web';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ensurePackages } from '../../scripts/ensure.js';
 import { pack, type Tarball } from './tarball.js';
 
 const root = new URL('../..', import.meta.url).pathname;
@@ -91,30 +90,6 @@ describe('the packed tarball', () => {
     expect(sources).toContain('../src/worker/host.ts');
     expect(sourcesContent).toHaveLength(sources.length);
   });
-
-  test('upscales in a worker where nothing else is installed, and ends without dispose: Node, Deno, Bun', async () => {
-    ensurePackages(join(root, 'test/dist/apps'));
-    writeFileSync(join(app, 'package.json'), '{ "dependencies": { "carafe-web": "*" } }'); // Deno asks for one
-    writeFileSync(
-      join(app, 'app.mjs'),
-      `
-      import { createUpscaler } from 'carafe-web';
-      const upscaler = await createUpscaler({ backend: 'wasm', thread: 'worker' });
-      const { width } = await upscaler.upscale({ data: new Uint8ClampedArray(400), width: 10, height: 10 });
-      console.log(width, upscaler.info.thread);`,
-    );
-    const runtimes = [
-      [process.execPath],
-      [join(root, 'node_modules/.bin/deno'), 'run', '-A'],
-      // npm may or may not run the package's script, which moves the program
-      ['@oven/bun-linux-x64/bin/bun', 'bun/bin/bun.exe']
-        .map((file) => join(root, 'test/dist/apps/node_modules', file))
-        .filter((file) => existsSync(file))
-        .slice(0, 1),
-    ];
-    for (const [command, ...args] of runtimes)
-      expect((await sh(command, [...args, 'app.mjs'], { cwd: app, timeout: 30_000 })).stdout).toBe('20 worker\n');
-  }, 600_000);
 
   test('takes a compiled module of its own wasm file and a model’s, without workers and import(), as edge runtimes need it', async () => {
     writeFileSync(

@@ -1,7 +1,7 @@
-// examples/node-server in Node (worker threads), Deno and Bun: 200 requests, 16 at once, on loopback. Each is answered with the picture, or
-// with 429 and then asked again; memory does not grow.
+// examples/node-server in Node (worker threads), Deno and Bun: 200 requests, 16 at once, on loopback. Each is answered
+// with the picture, or with 429 and then asked again; memory does not grow.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -9,19 +9,17 @@ import { ensurePackages } from '../../scripts/ensure.js';
 import { example } from './example.js';
 import { freePort } from './free-port.js';
 import { pack, type Tarball } from './tarball.js';
+import { bun, DENO, TOOLS } from './tools.js';
 
 const root = new URL('../..', import.meta.url).pathname;
-const tools = join(root, 'test/dist/apps');
 const [REQUESTS, AT_ONCE, SIDE] = [200, 16, 96];
-const bun = (): string =>
-  ['@oven/bun-linux-x64/bin/bun', 'bun/bin/bun.exe'].map((file) => join(tools, 'node_modules', file)).find(existsSync)!;
 
 let tarball: Tarball;
 let folder: string;
 let file: Buffer;
 let running: ChildProcess | undefined;
 beforeAll(async () => {
-  ensurePackages(tools);
+  ensurePackages(TOOLS);
   tarball = pack();
   folder = example(tarball, 'node-server');
   file = await sharp(join(root, 'test/images/car.png')).resize(SIDE, SIDE).jpeg().toBuffer();
@@ -33,7 +31,7 @@ afterAll(() => {
 
 test.each([
   ['node', () => [process.execPath, 'server.js'], 2],
-  ['deno serve', () => [join(root, 'node_modules/.bin/deno'), 'serve', '-A', '--port', 'PORT', 'fetch.js'], 1],
+  ['deno serve', () => [DENO, 'serve', '-A', '--port', 'PORT', 'fetch.js'], 1],
   ['bun', () => [bun(), 'fetch.js'], 1],
 ] as const)('%s: nothing lost, 429 when full, memory flat', { timeout: 120_000 }, async (name, command, cores) => {
   const port = String(await freePort());
