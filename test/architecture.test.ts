@@ -1,5 +1,5 @@
-// The rules that keep the folders a picture of the dataflow: who may import whom, which platform is touched where, and that an op
-// has one name everywhere.
+// The rules that keep the folders a picture of the dataflow: who may import whom, which platform is touched where, and
+// that an op has one name everywhere.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';

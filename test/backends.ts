@@ -1,4 +1,5 @@
-// Every backend that has to work in Node. One that is missing throws where it is opened, and so fails what asked for it.
+// Every backend that has to work in Node. One that is missing throws where it is opened, and so fails what asked for
+// it.
 import type { Backend } from '../src/backends/backend.js';
 import { createReferenceBackend } from '../src/backends/reference/reference-backend.js';
 
@@ -25,7 +26,9 @@ export const webgpu: TestBackend = {
     (await import('../src/backends/webgpu/webgpu-backend.js')).createWebgpuBackend(await nodeGpuDevice()),
 };
 
-/** As on a real GPU: loads of vectors, workgroups that share memory, which a software adapter does not get by itself. */
+/**
+ * As on a real GPU: loads of vectors, workgroups that share memory, which a software adapter does not get by itself.
+ */
 export const webgpuHardware: TestBackend = {
   name: 'webgpu-hardware',
   open: async () =>
@@ -58,6 +61,7 @@ let nothing: GPU | undefined;
 async function openGpu(): Promise<GPU> {
   const { create, globals } = await import('webgpu');
   Object.assign(globalThis, globals); // GPUBufferUsage and its like
-  // Workgroup memory holds what was there before: a shader must not count on zeros, and SwiftShader takes seconds to compile those of an array.
+  // Workgroup memory holds what was there before: a shader must not count on zeros, and SwiftShader takes seconds to
+  // compile those of an array.
   return create(['enable-dawn-features=disable_workgroup_init']);
 }

@@ -1,5 +1,5 @@
-// carafe-web/backward: gradients of the reassembly and of the module on every backend, against torch's autograd in float64
-// (training/golden_gradients.py) and mmcv's own gradient vectors.
+// carafe-web/backward: gradients of the reassembly and of the module on every backend, against torch's autograd in
+// float64 (training/golden_gradients.py) and mmcv's own gradient vectors.
 import { readFileSync } from 'node:fs';
 import { carafe } from 'carafe-web';
 import { carafeBackward, createCarafe } from 'carafe-web/backward';

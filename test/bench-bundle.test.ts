@@ -1,4 +1,5 @@
-// The folder that `npm run bench:bundle` makes, run as a stranger's machine would: by run.sh alone, in another place, with small shapes.
+// The folder that `npm run bench:bundle` makes, run as a stranger's machine would: by run.sh alone, in another place,
+// with small shapes.
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

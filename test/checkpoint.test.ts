@@ -1,5 +1,5 @@
-// loadCarafe on files that PyTorch wrote (training/golden_checkpoints.py): every family's module, loaded and run on every backend, within
-// the computed bound of what PyTorch computed in float64.
+// loadCarafe on files that PyTorch wrote (training/golden_checkpoints.py): every family's module, loaded and run on
+// every backend, within the computed bound of what PyTorch computed in float64.
 import { readFileSync } from 'node:fs';
 import { createCarafe, type LoadCarafeOptions, listCarafe, loadCarafe } from 'carafe-web';
 import { describe, expect, it } from 'vitest';

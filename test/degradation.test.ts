@@ -1,4 +1,5 @@
-// What an image went through, from a JPEG's tables and from pixels alone: qualities, chroma at half and full resolution, crops, noise.
+// What an image went through, from a JPEG's tables and from pixels alone: qualities, chroma at half and full
+// resolution, crops, noise.
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { imresize } from '../bench/imresize.js';

@@ -14,7 +14,7 @@ const FIRST = Number(process.env.FIRST_SEED ?? 1);
 const LANES = 6; // cases at a time: many only wait
 const LIMIT = 600_000; // ms for a call to settle: software GPUs are slow, and give up the one that hangs after 30 s at a time
 
-// --- what can be asked for, and the right answers -----------------------------------------------------------------------------------------------
+// --- what can be asked for, and the right answers --------------------------------------------------------------------
 
 type Place = 'inline' | 'worker' | 'gpu' | 'gpu only';
 
@@ -58,7 +58,7 @@ const bytes = ({ buffer, byteOffset, byteLength }: Values): Buffer => Buffer.fro
 
 const workers = watchWorkers();
 
-// --- GPUs ----------------------------------------------------------------------------------------------------------------------------------------
+// --- GPUs ------------------------------------------------------------------------------------------------------------
 
 const spare: FaultyDevice[] = []; // compiling is most of a case's time: those that are not lost are used again
 const lost = new WeakSet<FaultyDevice>();
@@ -71,7 +71,7 @@ async function takeDevice(): Promise<FaultyDevice> {
   return made;
 }
 
-// --- one case ------------------------------------------------------------------------------------------------------------------------------------
+// --- one case --------------------------------------------------------------------------------------------------------
 
 interface Case {
   readonly seed: number;

@@ -1,4 +1,5 @@
-// binary16 both ways: every value there is comes back as its own bits, and what lies between rounds to the nearest, ties to even.
+// binary16 both ways: every value there is comes back as its own bits, and what lies between rounds to the nearest,
+// ties to even.
 import { expect, test } from 'vitest';
 import { fromHalf, toHalves } from '../src/core/half.js';
 

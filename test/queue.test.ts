@@ -1,4 +1,5 @@
-// The queue over runners that only pretend: who is next, what is prepared when, and that every failure ends its call and nothing else.
+// The queue over runners that only pretend: who is next, what is prepared when, and that every failure ends its call
+// and nothing else.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { CarafeError } from '../src/core/errors.js';

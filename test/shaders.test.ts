@@ -1,5 +1,6 @@
-// Shaders as they go into the package: what the minifier and the asset step make of them, and that Tint, the compiler of Chrome, takes every
-// pipeline of the conformance cases, in f32 and in f16, with the kernels of real GPUs and those of software adapters. Nothing runs here.
+// Shaders as they go into the package: what the minifier and the asset step make of them, and that Tint, the compiler
+// of Chrome, takes every pipeline of the conformance cases, in f32 and in f16, with the kernels of real GPUs and those
+// of software adapters. Nothing runs here.
 import { readdirSync, readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { describeShader } from '../scripts/assets.js';

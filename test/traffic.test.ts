@@ -1,4 +1,5 @@
-// How many dispatches a CARAFE module and an upscaled tile are, and how many bytes they move against what their layers must (bench/traffic.ts).
+// How many dispatches a CARAFE module and an upscaled tile are, and how many bytes they move against what their layers
+// must (bench/traffic.ts).
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

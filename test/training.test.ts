@@ -1,5 +1,5 @@
-// The training code still trains: step.cpp against PyTorch's gradients, then 150 small steps on the images of the repository. And the cards'
-// commands, which training/repeat.sh runs, lead from nothing to the model.
+// The training code still trains: step.cpp against PyTorch's gradients, then 150 small steps on the images of the
+// repository. And the cards' commands, which training/repeat.sh runs, lead from nothing to the model.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,5 @@
-// carafe() and createCarafe() as users call them: against PyTorch's golden vectors, in workers and on this thread, in both layouts.
+// carafe() and createCarafe() as users call them: against PyTorch's golden vectors, in workers and on this thread, in
+// both layouts.
 import { readFileSync } from 'node:fs';
 import {
   type Activation,
@@ -35,7 +36,10 @@ function golden(op: string): { cases: Golden[]; tensor: (name: string, item: str
   };
 }
 
-/** The bound of the outside checks: 2e-5 of the largest magnitude in sight, far above f32 rounding and far below any wrong tap. */
+/**
+ * The bound of the outside checks: 2e-5 of the largest magnitude in sight, far above f32 rounding and far below any
+ * wrong tap.
+ */
 function expectClose(got: Tensor, want: Tensor): void {
   expect(got.shape).toEqual(want.shape);
   const magnitude = want.data.reduce((max, value) => Math.max(max, Math.abs(value)), 1e-3);

@@ -1,5 +1,5 @@
-// What people saw and disliked in enlarged pictures, through the public API: coloured text that left its colours, dithers that changed
-// brightness, rings in transparency.
+// What people saw and disliked in enlarged pictures, through the public API: coloured text that left its colours,
+// dithers that changed brightness, rings in transparency.
 import { createUpscaler, type RawImage, type Upscaler } from 'carafe-web';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
@@ -97,7 +97,10 @@ const LETTERS: Record<string, readonly (readonly [number, number, number, number
   O: [],
 };
 
-/** How much of a pixel the ink of a line of text covers: letters of `size` pixels, as large as a font of that size has them. */
+/**
+ * How much of a pixel the ink of a line of text covers: letters of `size` pixels, as large as a font of that size has
+ * them.
+ */
 function ink(x: number, y: number, size: number): number {
   const [width, height, stroke] = [0.6 * size, 0.72 * size, 0.09 * size];
   const [advance, line] = [0.8 * size, 1.3 * size];

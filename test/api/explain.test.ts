@@ -1,4 +1,5 @@
-// explainReassembly and upscaler.explain: the weights they name, times the source pixels, are the pixel that is computed.
+// explainReassembly and upscaler.explain: the weights they name, times the source pixels, are the pixel that is
+// computed.
 import { carafe, createUpscaler, explainReassembly, type Padding, type RawImage, type Tensor } from 'carafe-web';
 import { describe, expect, it } from 'vitest';
 import { randomTensor, rejection, testImage } from './support.js';

@@ -1,4 +1,5 @@
-// createGpuCarafe on Dawn: the module between other programs on one device. Nothing but dispatches is recorded, nothing is submitted.
+// createGpuCarafe on Dawn: the module between other programs on one device. Nothing but dispatches is recorded, nothing
+// is submitted.
 import { type CarafeModuleOptions, type CarafeWeights, createCarafe, type Tensor } from 'carafe-web';
 import { createGpuCarafe, type PreparedCarafe } from 'carafe-web/webgpu';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -1,4 +1,5 @@
-// The upscaler on a GPUDevice in Node (npm `webgpu`, a software adapter): the same pixels, an honest choice, and no pixel lost with the GPU.
+// The upscaler on a GPUDevice in Node (npm `webgpu`, a software adapter): the same pixels, an honest choice, and no
+// pixel lost with the GPU.
 import { createCarafe, createUpscaler, type RawImage } from 'carafe-web';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { PLAIN } from '../../src/backends/backend.js';
@@ -65,7 +66,8 @@ test('100 images create no buffer and no pipeline that the first three did not',
   const before = created();
   for (let i = 0; i < 100; i++) await upscaler.upscale(images[i % 3]);
   expect(created()).toEqual(before);
-  // Of calls at once two run at a time, and which two meet depends on the machine's load: buffers of twice as many at most.
+  // Of calls at once two run at a time, and which two meet depends on the machine's load: buffers of twice as many at
+  // most.
   await Promise.all(Array.from({ length: 60 }, (_, i) => upscaler.upscale(images[i % 3])));
   expect(created()[0]).toBeLessThanOrEqual(2 * before[0]);
   upscaler.dispose();

@@ -1,4 +1,5 @@
-// What a module's call takes besides f32 tensors of full size: f16, no images, and only a part of the result; and what it costs.
+// What a module's call takes besides f32 tensors of full size: f16, no images, and only a part of the result; and what
+// it costs.
 import { carafe, createCarafe, type Tensor } from 'carafe-web';
 import { flops, params, type UpsamplerName } from 'carafe-web/networks';
 import { describe, expect, test } from 'vitest';

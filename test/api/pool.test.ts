@@ -1,4 +1,5 @@
-// Workers that share a queue, as users see them: dead ones come back, cancelled work is not done, signals end what they are for.
+// Workers that share a queue, as users see them: dead ones come back, cancelled work is not done, signals end what they
+// are for.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createCarafe, createUpscaler } from 'carafe-web';
 import { describe, expect, test } from 'vitest';

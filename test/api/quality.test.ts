@@ -1,6 +1,7 @@
-// Every shipped model on free images, by the literature's protocol: shrunk by MATLAB's bicubic and enlarged by the package, as they are
-// at the clean end of the dial, as JPEGs of quality 50 where 'auto' finds best. Floors are gains over bicubic in dB of luma, a little under what was measured when the weights came in: they
-// fall when weights, kernels or colours break.
+// Every shipped model on free images, by the literature's protocol: shrunk by MATLAB's bicubic and enlarged by the
+// package, as they are at the clean end of the dial, as JPEGs of quality 50 where 'auto' finds best. Floors are gains
+// over bicubic in dB of luma, a little under what was measured when the weights came in: they fall when weights,
+// kernels or colours break.
 import { readdirSync } from 'node:fs';
 import { createUpscaler } from 'carafe-web';
 import { expect, test } from 'vitest';
@@ -32,7 +33,10 @@ const FLOORS: Record<string, Record<keyof typeof IMAGES, number>> = {
   'small-x4': { photo: 0.53, 'clip art': 2.55, text: 0.68 },
 };
 
-/** The same of small images that are JPEGs of quality 50. The photograph is one of a JPEG itself: it gains too little at x3 and x4 to have a floor. */
+/**
+ * The same of small images that are JPEGs of quality 50. The photograph is one of a JPEG itself: it gains too little at
+ * x3 and x4 to have a floor.
+ */
 const JPEG_FLOORS: Record<string, Partial<Record<keyof typeof IMAGES, number>>> = {
   'tiny-x2': { 'clip art': 2.6, text: 0.9 },
   'tiny-x3': { 'clip art': 1.4, text: 0.39 },

@@ -1,4 +1,5 @@
-// What a picture keeps: its turn, EXIF, resolution, profile, bits, greyness, transparency, frames. The pixels are those of the API.
+// What a picture keeps: its turn, EXIF, resolution, profile, bits, greyness, transparency, frames. The pixels are those
+// of the API.
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createUpscaler, type RgbaPixels, type Upscaler } from 'carafe-web';

@@ -429,7 +429,8 @@ export function boundedOps(arithmetic: Arithmetic): Ops<Bounded, RawImage | Boun
         const image = Math.floor(pixel / width / height);
         const group = Math.floor((i % c) / (c / groups));
         const position = positionAt(x.value, offsets.value, pixel, group);
-        // K of a position: o + 0.5, a rounded quotient of the sizes and its product, - 0.5, + offset, which may be large.
+        // K of a position: o + 0.5, a rounded quotient of the sizes and its product, - 0.5, + offset, which may be
+        // large.
         const wrong = position.map((at, axis) => {
           const k = pixel * 2 * groups + (axis === 0 ? groups : 0) + group;
           const [offset, own] = [Math.abs(offsets.value.data[k]), offsets.error.data[k]];

@@ -1,5 +1,5 @@
-// Golden vectors of whole networks (training/golden_networks.py): their weights and inputs are drawn from their names, here
-// as there. Like golden.ts it knows no test runner and no platform.
+// Golden vectors of whole networks (training/golden_networks.py): their weights and inputs are drawn from their names,
+// here as there. Like golden.ts it knows no test runner and no platform.
 import type { Backend, DeviceTensor, Ops } from '../../src/backends/backend.js';
 import { elements, type Shape, type Tensor } from '../../src/core/tensor.js';
 import { loadNetwork, type NetworkName, type NetworkSettings } from '../../src/engine/network.js';

@@ -1,4 +1,5 @@
-// The conformance suite in Node. The reference is what the others are measured against, so it runs the golden vectors and properties instead.
+// The conformance suite in Node. The reference is what the others are measured against, so it runs the golden vectors
+// and properties instead.
 import { describe, it } from 'vitest';
 import { fastBackends } from '../backends.js';
 import { writePictures } from '../pictures.js';

@@ -225,8 +225,8 @@ function packProgram(c: CarafePackCase, random: Random): TensorProgram {
  */
 function imageProgram(c: ImageCase, random: Random): PixelsProgram {
   const image = randomImage(random, c.w, c.h);
-  // The sum of magnitudes of a filter is about 1/8, biases are an eighth of others': worst-case bounds grow by it with every layer, and are to stay far
-  // below 1 / 255.
+  // The sum of magnitudes of a filter is about 1/8, biases are an eighth of others': worst-case bounds grow by it with
+  // every layer, and are to stay far below 1 / 255.
   const conv = (cIn: number, cOut: number, k: number): ConvWeights => {
     const drawn = randomConv(random, cIn, cOut, k, true, 1 / (4 * cIn * k * k));
     return { ...drawn, bias: drawn.bias!.map((b) => b / 8) };

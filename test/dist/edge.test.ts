@@ -1,4 +1,5 @@
-// The examples of servers, from the packed tarball in a fresh folder: the Cloudflare worker, as wrangler bundles it, in workerd.
+// The examples of servers, from the packed tarball in a fresh folder: the Cloudflare worker, as wrangler bundles it, in
+// workerd.
 import { execFile, execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -1,5 +1,5 @@
-// examples/webgpu in Chromium, on its software adapter: CARAFE between two onnxruntime-web sessions, and between ops of tfjs, on their
-// own device. Nothing is read back on the way.
+// examples/webgpu in Chromium, on its software adapter: CARAFE between two onnxruntime-web sessions, and between ops of
+// tfjs, on their own device. Nothing is read back on the way.
 import { createCarafe } from 'carafe-web';
 import type { Page } from 'playwright-core';
 import { build } from 'esbuild';

@@ -1,4 +1,5 @@
-// carafe-web/edge in Node: what comes out is the picture of the package, in the format asked for; whatever is wrong is JSON with its status.
+// carafe-web/edge in Node: what comes out is the picture of the package, in the format asked for; whatever is wrong is
+// JSON with its status.
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { upscale } from 'carafe-web';

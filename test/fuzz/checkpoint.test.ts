@@ -1,4 +1,5 @@
-// Hostile checkpoints: a typed error that names what is wrong, nothing executed, and no memory that the file does not account for.
+// Hostile checkpoints: a typed error that names what is wrong, nothing executed, and no memory that the file does not
+// account for.
 import { existsSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { type Zippable, unzipSync, zipSync } from 'fflate';

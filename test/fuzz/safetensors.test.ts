@@ -1,4 +1,5 @@
-// Hostile model files: a typed error or a model, never another error, a hang or memory that the file does not account for.
+// Hostile model files: a typed error or a model, never another error, a hang or memory that the file does not account
+// for.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CarafeError } from '../../src/core/errors.js';

@@ -1,4 +1,5 @@
-// A library that makes worker_threads' Worker global in Node (onnxruntime-web does) was taken for a browser: no worker started.
+// A library that makes worker_threads' Worker global in Node (onnxruntime-web does) was taken for a browser: no worker
+// started.
 import { Worker } from 'node:worker_threads';
 import { createUpscaler } from 'carafe-web';
 import { afterAll, beforeAll, expect, test } from 'vitest';

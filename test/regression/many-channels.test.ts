@@ -1,4 +1,5 @@
-// A 1x1 convolution over more channels than fit in the slack after the arena's last block read past the end of wasm memory and trapped.
+// A 1x1 convolution over more channels than fit in the slack after the arena's last block read past the end of wasm
+// memory and trapped.
 import { createCarafe } from 'carafe-web';
 import { expect, test } from 'vitest';
 import { randomTensor } from '../api/support.js';
