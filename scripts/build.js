@@ -56,7 +56,7 @@ const withoutNetworkOps = [
 const picturesOnWasm = [
   replace(/\/(network|operator)-ops\.js$/, 'src/worker/no-ops.ts'),
   replace(/\/wasm-builds\.deflate$/, 'dist/pictures-wasm-builds.deflate'),
-  replace(/\/webgpu-backend\.js$/, 'src/worker/no-webgpu.ts'),
+  replace(/\/webgpu\/(adapter|webgpu-backend)\.js$/, 'src/worker/no-webgpu.ts'),
 ];
 /** The models are modules of their own, beside the chunks that load them. */
 const models = {

@@ -1,7 +1,6 @@
 // Starts one worker, in a page, a Node program, Deno or Bun. The worker is a file of its own, and its text is also
 // carried inside the package (a chunk that is loaded only then) for where the file is not found, refused or not ours.
 import * as Comlink from 'comlink';
-import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { CarafeError } from '../core/errors.js';
 import type { OpenRequest } from '../engine/specs.js';
 import { HANDSHAKE } from './handshake.js';
@@ -105,7 +104,7 @@ function waysHere(workerUrl: URL | undefined, worker: WorkerFile): Way[] {
   const ways: Way[] = [];
   const threads = nodeThreads();
   if (threads) {
-    const start = (url: URL): Thread => nodeThread(threads, url);
+    const start = (url: URL): Promise<Thread> => nodeThread(threads, url);
     if (workerUrl) ways.push([`${workerUrl}`, () => start(workerUrl)]);
     else
       ways.push(
@@ -196,7 +195,8 @@ function nodeThreads() {
   return process?.type === 'renderer' ? undefined : process?.getBuiltinModule?.('node:worker_threads');
 }
 
-function nodeThread(threads: NonNullable<ReturnType<typeof nodeThreads>>, url: URL): Thread {
+async function nodeThread(threads: NonNullable<ReturnType<typeof nodeThreads>>, url: URL): Promise<Thread> {
+  const { default: nodeEndpoint } = await import('comlink/dist/esm/node-adapter.mjs'); // pages do not load it
   const resourceLimits = { maxYoungGenerationSizeMb: 1 }; // pixels are not on its heap
   const worker = new threads.Worker(url, { name: 'carafe-web', resourceLimits });
   const remote = Comlink.wrap<Host>(nodeEndpoint(worker));
