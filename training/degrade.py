@@ -14,7 +14,7 @@ BLURS = (0.0, 0.27, 0.39, 0.51)  # standard deviations in LR pixels
 
 def draw(rng, bad):
     """-> (index of BLURS, standard deviation of luma's noise in 0..255, JPEG quality or 0). Noise in luma is two thirds of that in R, G and B."""
-    blur = int(rng.integers(1, 4 if bad else 3)) if rng.random() < (0.25 if bad else 0.15) else 0
+    blur = int(rng.integers(1, 4 if bad else 3)) if rng.random() < (0.12 if bad else 0.08) else 0
     noise = rng.uniform(3, 11) if bad else rng.uniform(0.7, 4)
     noisy = rng.random() < (0.4 if bad else 0.35)
     coded = rng.random() < (0.6 if noisy else 0.95 if bad else 0.9)

@@ -26,16 +26,22 @@ arg.add_argument('--licence', default='MIT for the weights; see the card for the
 arg.add_argument('--dtype', choices=('F16', 'F32'), default='F16')
 o = arg.parse_args()
 
-if o.checkpoint.endswith('.safetensors'):
-    (clean, config), steps = load_model(o.checkpoint), weights.load(o.checkpoint)[1]['steps']
-    strong = None
-else:
-    saved = torch.load(o.checkpoint)
+
+def load_ends(path):
+    """-> the ends there are, each with its weights and steps, and the configuration."""
+    if path.endswith('.safetensors'):
+        model, config = load_model(path)
+        return {'clean': {'weights': model, 'steps': weights.load(path)[1]['steps']}}, config
+    saved = torch.load(path)
     network = saved.get(o.name) or {'config': saved['config'], 'ends': {'clean': {'weights': saved['ema'], 'steps': saved['step']}}}
-    config, ends = network['config'], network['ends']
-    clean, steps, strong = ends['clean']['weights'], ends['clean']['steps'], ends['strong']['weights'] if 'strong' in ends else None
+    return network['ends'], network['config']
+
+
+ends, config = load_ends(o.checkpoint)
 if o.strong:
-    strong = torch.load(o.strong)['ema']
+    others, _ = load_ends(o.strong)
+    ends['strong'] = others.get('strong') or others['clean']
+clean, strong, steps = ends['clean']['weights'], ends.get('strong', {}).get('weights'), ends['clean']['steps']
 tensors = {name: clean[name].numpy() for name in shapes(config)}
 metadata = {'architecture': 'carafe-luma', **config, 'skip': 'input', 'name': o.name, 'licence': o.licence, 'trained_on': o.trained_on, 'steps': steps}
 dtypes = {}
@@ -45,9 +51,10 @@ if strong:
         added = strong[name].numpy() - value.astype(weights.DTYPES[o.dtype]).astype(np.float32)
         if o.eight_bit and value.ndim > 1:
             largest = np.abs(added).reshape(len(added), -1).max(1)
-            factors = np.where(largest > 0, largest / 127, 1).astype(np.float32)
-            tensors[RESTORE + name], tensors[RESTORE + name + SCALE] = np.rint(added / factors.reshape(-1, 1, 1, 1)), factors
-            dtypes[RESTORE + name], dtypes[RESTORE + name + SCALE] = 'I8', 'F32'
+            factors = (largest / 127).astype(weights.DTYPES[o.dtype])
+            factors[factors == 0] = 1
+            tensors[RESTORE + name] = np.rint(added / factors.reshape(-1, 1, 1, 1).astype(np.float32)).clip(-127, 127)
+            tensors[RESTORE + name + SCALE], dtypes[RESTORE + name] = factors, 'I8'
         else:
             tensors[RESTORE + name] = added
 weights.save(o.out, tensors, metadata, o.dtype, dtypes)

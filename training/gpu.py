@@ -39,32 +39,32 @@ VERSIONS = 4  # degraded copies of each image
 LOG_OFFSET = 3e-4  # step.py's
 SCALE_FP16 = 512.0  # of the loss at most, so that half-precision gradients neither vanish nor overflow; halved when they do
 
-SHARES = {'bsds400': 0.43, 'cid22': 0.23, 'wallpapers': 0.16, 'clic': 0.07, 'clipart': 0.04, 'ink': 0.02, 'text': 0.05}
+SHARES = {'bsds400': 0.50, 'cid22': 0.24, 'wallpapers': 0.10, 'clic': 0.06, 'clipart': 0.03, 'ink': 0.03, 'text': 0.04}
 STRONG_SHARES = {'bsds400': 0.42, 'cid22': 0.25, 'wallpapers': 0.17, 'clic': 0.08, 'clipart': 0.03, 'ink': 0.02, 'text': 0.03}
 
 
-def network(scale, channels, body, groups, c_mid, start, batch, patch, lr, strong_lr, priority, cap=1e9, clean=True):
-    """priority: of its stream, lower first. cap: steps a second, so that small networks, being first, leave the GPU to large ones. clean: False
-    keeps the weights it begins with as the clean end."""
+def network(scale, channels, body, groups, c_mid, batch, patch, lr, strong_lr, priority, cap=1e9, clean=1):
+    """priority: of its stream, lower first. cap: steps a second, so that small networks, being first, leave the GPU to large ones. clean: how much it
+    uses of --clean-share, the rest is for its strong end; with 0 the weights it begins with stay the clean end."""
     config = {'scale': scale, 'channels': channels, 'body': body, 'groups': groups, 'kUp': 3, 'cMid': c_mid, 'slope': 0.2}
-    return {'config': config, 'start': start, 'batch': batch, 'patch': patch, 'lr': lr, 'strong_lr': strong_lr, 'priority': priority, 'cap': cap, 'clean': clean}
+    return {'config': config, 'batch': batch, 'patch': patch, 'lr': lr, 'strong_lr': strong_lr, 'priority': priority, 'cap': cap, 'clean': clean}
 
 
 NETWORKS = {  # largest first: they are prepared first
-    'xl-x2': network(2, 32, 11, 4, 16, ['large-x2'], 24, 56, 4e-3, 3e-3, 0),
-    'xl-x4': network(4, 32, 11, 4, 16, ['large-x4', 'large-x2'], 24, 56, 4e-3, 3e-3, 0),
-    'large-x2': network(2, 16, 12, 4, 8, ['base-x2'], 32, 56, 5e-3, 3e-3, -1),
-    'large-x3': network(3, 16, 11, 3, 8, ['base-x3'], 32, 48, 5e-3, 3e-3, -1),
-    'large-x4': network(4, 16, 11, 2, 8, ['base-x4'], 32, 48, 5e-3, 3e-3, -1),
-    'base-x2': network(2, 16, 5, 4, 8, ['base-x2'], 32, 48, 4e-3, 3e-3, -2, 60),
-    'base-x3': network(3, 16, 5, 3, 8, ['base-x3'], 32, 48, 4e-3, 3e-3, -2, 60),
-    'base-x4': network(4, 16, 5, 2, 8, ['base-x4'], 32, 48, 4e-3, 3e-3, -2, 60),
-    'small-x2': network(2, 8, 5, 4, 0, ['small-x2'], 32, 48, 5e-3, 4e-3, -3, 40, False),
-    'small-x3': network(3, 8, 6, 2, 4, ['small-x3'], 32, 48, 5e-3, 4e-3, -3, 40, False),
-    'small-x4': network(4, 8, 5, 2, 4, ['small-x4'], 32, 48, 5e-3, 4e-3, -3, 40, False),
-    'tiny-x2': network(2, 8, 1, 2, 4, [], 32, 48, 7e-3, 4e-3, -3, 60),
-    'tiny-x3': network(3, 8, 1, 2, 4, [], 32, 48, 7e-3, 4e-3, -3, 60),
-    'tiny-x4': network(4, 8, 1, 2, 4, [], 32, 48, 7e-3, 4e-3, -3, 60),
+    'xl-x2': network(2, 32, 11, 4, 16, 24, 56, 3e-3, 3e-3, 0),
+    'xl-x4': network(4, 32, 11, 4, 16, 24, 56, 3e-3, 3e-3, 0, 70),
+    'large-x2': network(2, 16, 12, 4, 8, 32, 56, 4e-3, 4e-3, -1),
+    'large-x3': network(3, 32, 5, 3, 8, 32, 48, 3e-3, 3e-3, -1),
+    'large-x4': network(4, 32, 4, 4, 16, 32, 48, 3e-3, 3e-3, -1),
+    'base-x2': network(2, 16, 5, 4, 8, 32, 48, 3e-3, 4e-3, -2, 100, 0.6),
+    'base-x3': network(3, 16, 5, 3, 8, 32, 48, 3e-3, 4e-3, -2, 50),
+    'base-x4': network(4, 16, 5, 2, 8, 32, 48, 3e-3, 4e-3, -2, 50),
+    'small-x2': network(2, 8, 5, 4, 0, 32, 48, 4e-3, 5e-3, -3, 60, 0),
+    'small-x3': network(3, 8, 6, 2, 4, 32, 48, 4e-3, 5e-3, -3, 40, 0),
+    'small-x4': network(4, 8, 5, 2, 4, 32, 48, 4e-3, 5e-3, -3, 40, 0),
+    'tiny-x2': network(2, 8, 1, 2, 4, 32, 48, 6e-3, 5e-3, -3, 80),
+    'tiny-x3': network(3, 8, 1, 2, 4, 32, 48, 6e-3, 5e-3, -3, 50),
+    'tiny-x4': network(4, 8, 1, 2, 4, 32, 48, 6e-3, 5e-3, -3, 50),
 }
 
 
@@ -101,7 +101,7 @@ def options():
     arg = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arg.add_argument('--images', help='folder of folders of images, named as in SHARES')
     arg.add_argument('--models', default='../models', help='where the weights to begin with are')
-    arg.add_argument('--start', nargs='+', help='.safetensors to begin with, instead of those that NETWORKS names')
+    arg.add_argument('--start', nargs='*', help='.safetensors to begin with, instead of each network as it is in --models; none: from nothing')
     arg.add_argument('--out')
     arg.add_argument('--seconds', type=float, default=560, help='of running time in all, preparation too')
     arg.add_argument('--clean-share', type=float, default=0.57, help='of the training time; the rest is for the strong ends')
@@ -710,8 +710,8 @@ def drive(trainer, clock, shared, o):
         while not shared['stop'] and not trainer.finished:
             now = clock.active
             first, last = shared['start'], shared['end']
-            middle = first + (last - first) * o.clean_share
-            if trainer.phase == 'clean' and (now >= middle or not trainer.spec['clean']):
+            middle = first + (last - first) * o.clean_share * trainer.spec['clean']
+            if trainer.phase == 'clean' and now >= middle:
                 if trainer.stream:
                     trainer.stream.synchronize()
                 trainer.ends['clean'] = (trainer.ema.cpu().clone(), trainer.done)
@@ -816,18 +816,24 @@ def main():
         spec['batch'], spec['patch'] = o.batch or spec['batch'], o.patch or spec['patch']
     data = {scale: Images(groups, scale, device) for scale in sorted({spec['config']['scale'] for spec in specs.values()})}
     workers = concurrent.futures.ThreadPoolExecutor(4)
-    tables = {name: workers.submit(data[spec['config']['scale']].table, spec['config'], spec['patch'], SHARES, number) for number, (name, spec) in enumerate(specs.items())}
+    tables, strong_tables = {}, {}
+    for number, (name, spec) in enumerate(specs.items()):
+        tables[name] = workers.submit(data[spec['config']['scale']].table, spec['config'], spec['patch'], SHARES, number)
+        strong_tables[name] = workers.submit(data[spec['config']['scale']].strong_table, spec['config'], spec['batch'], spec['patch'], STRONG_SHARES, 1000 + number)
     for scale, one in data.items():
         one.prepare_clean()
         say(f'x{scale}: clean images prepared')
+        one.prepare_strong(POOL)  # before training: beside the networks' threads this took 180 seconds instead of 20
+        say(f'x{scale}: degraded images prepared')
 
     if COMPILING:
         finish_kernels(COMPILING, device)
     trainers, modes = [], {}
     for number, (name, spec) in enumerate(specs.items()):
-        t = Trainer(name, spec, begin(spec['config'], o.start or spec['start'], o.models, number), device)
+        t = Trainer(name, spec, begin(spec['config'], [name] if o.start is None else o.start, o.models, number), device)
         t.data = data[spec['config']['scale']]
         t.rows.copy_(tables[name].result())
+        t.strong_rows = strong_tables[name].result().to(device)
         if cuda:
             try:
                 t.stream = torch.cuda.Stream(priority=spec['priority'])
@@ -852,6 +858,8 @@ def main():
             t.capture(True)
         if saved and name in saved['networks']:
             t.restore(saved['networks'][name])
+            if t.phase == 'strong':
+                t.rows.copy_(t.strong_rows)
         trainers.append(t)
         say(f'{name}: {sum(macs(t.config).values())} multiply-adds, batch {t.batch} x {t.patch}, {"graph" if t.graph else "plain"}, {t.mode}')
     if cuda:
@@ -859,14 +867,6 @@ def main():
         torch.backends.cudnn.benchmark = False
         say(f'GPU memory {torch.cuda.memory_allocated() / 2**30:.1f} GiB, reserved {torch.cuda.memory_reserved() / 2**30:.1f}')
 
-    for scale, one in data.items():  # before training: beside the networks' threads this took 180 seconds instead of 20
-        one.prepare_strong(POOL)
-        for t in trainers:
-            if t.config['scale'] == scale:
-                t.strong_rows = t.data.strong_table(t.config, t.batch, t.patch, STRONG_SHARES, 1000 + trainers.index(t)).to(device)
-                if t.phase == 'strong':
-                    t.rows.copy_(t.strong_rows)
-        say(f'x{scale}: degraded images prepared')
     shared['training'] = True
     shared['start'] = saved['start'] if saved else clock.active
     shared['end'] = o.seconds - (3 if cuda else 1)
