@@ -13,7 +13,11 @@ import { ensurePeers } from './peers/ensure.js';
 import { jpeg, psnr, readPair, ssim } from './quality.js';
 
 const SCALE = 2;
-const MODELS = /** @type {const} */ (['tiny', 'small', 'base', 'large']);
+/** By name, `xl` as a file: it is none of the built-in ones. @type {Record<string, string | URL>} */
+const MODELS = {
+  ...Object.fromEntries(['tiny', 'small', 'base', 'large'].map((name) => [name, name])),
+  xl: new URL('../models/xl-x2.safetensors', import.meta.url),
+};
 
 ensureDebian({ '/usr/bin/butteraugli_main': 'libjxl-devtools' });
 ensurePeers();
@@ -24,7 +28,7 @@ const { openEsrganSlim } = await import('./peers/esrgan.js');
 const { openPica } = await import('./peers/pica.js');
 const pica = openPica();
 const esrgan = await openEsrganSlim();
-const upscalers = await Promise.all(MODELS.map((model) => createUpscaler({ model, backend: 'wasm' })));
+const upscalers = await Promise.all(Object.values(MODELS).map((model) => createUpscaler({ model, backend: 'wasm' })));
 
 /** What enlarges, by name: a small image -> RGBA of twice its size. */
 const ways = {
@@ -38,7 +42,7 @@ const ways = {
     return pixels;
   },
   ...Object.fromEntries(
-    upscalers.map((upscaler, i) => [`\`${MODELS[i]}\``, async (small) => (await upscaler.upscale(small)).data]),
+    Object.keys(MODELS).map((name, i) => [`\`${name}\``, async (small) => (await upscalers[i].upscale(small)).data]),
   ),
 };
 

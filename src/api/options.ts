@@ -39,7 +39,7 @@ export interface UpscalerOptions extends BackendOptions, ThreadOptions {
   scale?: 2 | 3 | 4;
   /**
    * Default 'base', and whole pixels for pixel art (`isPixelArt`), of which `restore.pixelArt` of the result tells; a model that is named enlarges
-   * pixel art too. 'tiny' costs a tenth of it, 'small' a third, 'large' three times as much;
+   * pixel art too. 'tiny' costs a tenth of it, 'small' a third, 'large' two to three times as much;
    * 'nearest' (for pixel art), 'bicubic' and 'lanczos' are no networks. Or a
    * .safetensors file of architecture carafe-luma: a URL (a string with a '/', '.' or ':' is one) or its bytes.
    */

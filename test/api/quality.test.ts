@@ -50,6 +50,8 @@ const JPEG_FLOORS: Record<string, Partial<Record<keyof typeof IMAGES, number>>> 
   'large-x2': { photo: 0.08, 'clip art': 4.5, text: 1.75 },
   'large-x3': { 'clip art': 2.35, text: 0.6 },
   'large-x4': { 'clip art': 1.57, text: 0.52 },
+  'xl-x2': { photo: 0.08, 'clip art': 4.5, text: 1.75 },
+  'xl-x4': { 'clip art': 1.57, text: 0.52 },
 };
 
 test('every shipped model has its floors', () => {
