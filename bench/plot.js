@@ -44,7 +44,7 @@ const COST = [
 
 /** What the cards of the shipped x2 models for clean photographs say. @returns {Model[]} */
 function ownModels() {
-  return ['small', 'base', 'large'].map((name) => {
+  return ['small', 'base', 'large', 'xl'].map((name) => {
     const text = readFileSync(join(folder, `../models/${name}-x2.md`), 'utf8');
     return {
       name: `carafe-web ${name}`,
