@@ -51,7 +51,6 @@ export function isModel(method: Method): method is Model {
 }
 
 const SESSIONS = 2; // one for each side of the divider
-const workerUrl = new URL('carafe-web-worker.js', document.baseURI);
 
 export class Enlarger {
   readonly #sessions = new Map<string, Promise<Upscaler>>();
@@ -114,7 +113,7 @@ export class Enlarger {
     const { scale } = settings;
     const backend = isModel(model) ? settings.backend : 'wasm';
     const key = `${model} ${scale} ${backend}`;
-    const session = this.#sessions.get(key) ?? createUpscaler({ model, scale, backend, workerUrl });
+    const session = this.#sessions.get(key) ?? createUpscaler({ model, scale, backend });
     this.#sessions.delete(key);
     this.#sessions.set(key, session); // the newest is last
     session.catch(() => this.#sessions.delete(key));
@@ -140,7 +139,7 @@ export class Enlarger {
       if (this.times.has(model, scale, backend) || !(await idle())) continue;
       const side = 256;
       const noise = Uint8ClampedArray.from({ length: 4 * side * side }, (_, i) => (i % 4 === 3 ? 255 : (i * 89) % 251));
-      const upscaler = await createUpscaler({ model, scale, backend, workers: 1, workerUrl });
+      const upscaler = await createUpscaler({ model, scale, backend, workers: 1 });
       try {
         const picture = { data: noise, width: side, height: side };
         const seconds: number[] = [];

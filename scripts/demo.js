@@ -20,8 +20,12 @@ export async function buildDemo(folder = join(root, 'demo/dist')) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(join(folder, 'samples'), { recursive: true });
   for (const [name, source] of Object.entries(COPIED)) copyFileSync(join(root, source), join(folder, name));
-  const worker = readFileSync(join(root, 'dist/carafe-web-worker.js'), 'utf8');
-  writeFileSync(join(folder, 'carafe-web-worker.js'), worker.replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n'));
+  // Beside the chunks, whose names are like the package's own: so it finds them, and a page without a GPU takes the small one.
+  mkdirSync(join(folder, 'chunks'));
+  for (const name of ['carafe-web-worker.js', 'carafe-web-wasm-worker.js']) {
+    const worker = readFileSync(join(root, 'dist', name), 'utf8');
+    writeFileSync(join(folder, 'chunks', name), worker.replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n'));
+  }
   /** @type {import('esbuild').BuildOptions} */
   const options = {
     absWorkingDir: root,
@@ -37,7 +41,7 @@ export async function buildDemo(folder = join(root, 'demo/dist')) {
     ...options,
     entryPoints: { main: 'demo/main.ts' },
     splitting: true,
-    chunkNames: 'chunks/[name]-[hash]',
+    chunkNames: 'chunks/carafe-web-[name]-[hash]',
     external: ['node:*'],
     metafile: true,
   });
@@ -49,14 +53,14 @@ export async function buildDemo(folder = join(root, 'demo/dist')) {
   const outputs = Object.keys(metafile.outputs);
   const main = outputs.find((path) => pathIn(path) === 'main.js');
   const page = [...staticImports(metafile, main)].map(pathIn);
-  const model = pathIn(outputs.find((path) => pathIn(path).startsWith('chunks/base-x2-')));
+  const model = pathIn(outputs.find((path) => pathIn(path).startsWith('chunks/carafe-web-base-x2-')));
   const preloads = [...page, model].map((path) => `<link rel="modulepreload" href="${path}">`);
   preloads.push('<link rel="preload" href="samples/cat.jpg" as="fetch" crossorigin>');
   const html = readFileSync(join(root, 'demo/index.html'), 'utf8').replace('<!-- preload -->', preloads.join('\n'));
   writeFileSync(join(folder, 'index.html'), html);
 
   // The worker's text inside the package is for those who do not host its file.
-  const files = list(folder).filter((path) => !/third-party|chunks\/carafe-web-worker-/.test(path));
+  const files = list(folder).filter((path) => !/third-party|carafe-web-worker-/.test(path));
   const hash = createHash('sha256');
   for (const path of files) hash.update(path).update(readFileSync(join(folder, path)));
   await build({
@@ -65,7 +69,7 @@ export async function buildDemo(folder = join(root, 'demo/dist')) {
     format: 'iife',
     define: { FILES: JSON.stringify(['./', ...files]), VERSION: JSON.stringify(hash.digest('hex').slice(0, 12)) },
   });
-  const first = ['index.html', 'style.css', 'main.js', ...page, 'carafe-web-worker.js', model];
+  const first = ['index.html', 'style.css', 'main.js', ...page, 'chunks/carafe-web-wasm-worker.js', model];
   return { folder, files, first, bytes: gzipped(folder, first) };
 }
 
@@ -97,6 +101,6 @@ if (process.argv[1] === import.meta.filename) {
   const target = process.argv.slice(2).find((argument) => !argument.startsWith('--'));
   const { folder, files, first, bytes } = await buildDemo(target && resolve(target));
   console.log(`The demo: ${files.length} files in ${relative(process.cwd(), folder)}`);
-  console.log(`${(bytes / 1000).toFixed(1)} kB gz until the first picture (${first.length} files)`);
+  console.log(`${(bytes / 1000).toFixed(1)} kB gz until the first picture without a GPU (${first.length} files)`);
   if (serving) console.log(`At ${(await serve(folder, Number(process.env.PORT ?? 8080))).origin}/`);
 }

@@ -37,6 +37,8 @@ export interface Tabs {
 }
 
 const TIMEOUT = 20_000;
+/** Chromium's own words on any page that asks for a GPU where there is none. */
+const NO_GPU = 'No available adapters.';
 
 export async function chromiumTabs(...flags: string[]): Promise<Tabs> {
   const browser: PlaywrightBrowser = await chromium.launch({
@@ -49,6 +51,7 @@ export async function chromiumTabs(...flags: string[]): Promise<Tabs> {
       const page = await context.newPage();
       const complaints: string[] = [];
       page.on('console', (message) => {
+        if (message.text() === NO_GPU) return;
         if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
       });
       page.on('pageerror', (error) => complaints.push(error.message));
