@@ -1,3 +1,4 @@
+import { hasSizeOfPixelArt } from '../engine/pixel-art-size.js';
 import { type ImageInput, toRawImage } from './image.js';
 
 /**
@@ -9,6 +10,6 @@ import { type ImageInput, toRawImage } from './image.js';
  * const model = (await isPixelArt(image)) ? 'nearest' : 'base'; // 'base': it has one colour
  */
 export async function isPixelArt(image: ImageInput): Promise<boolean> {
-  const [raw, engine] = await Promise.all([toRawImage(image, 1), import('../engine/pixel-art.js')]);
-  return engine.isPixelArt(raw.image);
+  const { image: raw } = await toRawImage(image, 1);
+  return hasSizeOfPixelArt(raw) && (await import('../engine/pixel-art.js')).isPixelArt(raw);
 }

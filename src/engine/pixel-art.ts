@@ -3,7 +3,6 @@
 // pixels between the colours on both sides of its edges, dithers have no areas, and one colour on another may as well be
 // a scan.
 import type { RawImage } from '../core/tensor.js';
-import { hasSizeOfPixelArt } from './pixel-art-size.js';
 
 const FEWEST_COLOURS = 3;
 const MOST_COLOURS = 64;
@@ -17,9 +16,8 @@ const LEAST_IN_AREAS = 0.55;
 /** From here on, in the channel that differs most, two colours are an edge. */
 const EDGE = 48;
 
-export function isPixelArt(image: RawImage): boolean {
-  if (!hasSizeOfPixelArt(image)) return false;
-  const { data, width, height } = image;
+/** Of an image that has the size for it (pixel-art-size.ts). */
+export function isPixelArt({ data, width, height }: RawImage): boolean {
   const pixels = new Uint32Array(data.slice().buffer); // one number a colour; 0: invisible
   const colours = new Set<number>();
   for (let i = 0; i < pixels.length; i++) {
