@@ -57,14 +57,14 @@ export function reassembleSum(
     gemmWide(x, weights, bias, rows, scratch, pixels, cIn, rowLength, pixelBytes, <usize>rowLength << 2);
     const column: usize = <usize>(first * s) << 2;
     if (s == 2) {
-      inPairs(rows, window, mapStep, table, taps, groups, base + column, baseRow, out + column, outRow, pixels);
+      inPairs(rows, window, mapStep, table, taps, base + column, baseRow, out + column, outRow, pixels);
     } else {
       let row = rows, map = window;
       for (let at = column, end = column + (<usize>(pixels * s) << 2); at < end; at += <usize>s << 2) {
         for (let sub = 0; sub < subs; sub += 4) {
           v128.store(
             sums + (<usize>sub << 2),
-            fourSubPixels(row + (<usize>sub << 2), map, table, taps, <usize>subs << 2, groups),
+            fourSubPixels(row + (<usize>sub << 2), map, mapStep, table, taps, <usize>subs << 2),
           );
         }
         addRows(base + at, baseRow, out + at, outRow, sums, s);
@@ -106,31 +106,39 @@ function term(logit: v128, eighth: v128, shift: v128, root: v128, p: v128, q: v1
   return f32x4.mul(fourth, fourth);
 }
 
+/** A group's taps, weighted by the softmax of their logits, for four sub-pixels. `row` and `map` are its first. */
+// @ts-ignore: decorator
+@inline
+function weightedTaps(
+  row: usize, map: usize, table: usize, tableEnd: usize, tapBytes: usize, groupBytes: usize,
+  eighth: v128, root: v128, p: v128, q: v128,
+): v128 {
+  let max = v128.load(row), max1 = max; // two chains: taps are odd in number
+  const next = row + groupBytes;
+  for (let at = row + tapBytes; at < next; at += tapBytes * 2) {
+    max = f32x4.pmax(max, v128.load(at));
+    max1 = f32x4.pmax(max1, v128.load(at + tapBytes));
+  }
+  const shift = f32x4.sub(v128.load32_splat(EXP, 4), f32x4.mul(f32x4.pmax(max, max1), eighth));
+  let sum = f32x4.splat(0), weighted = sum;
+  for (let tap = table; tap < tableEnd; tap += 4) {
+    const e = term(v128.load(row), eighth, shift, root, p, q);
+    sum = f32x4.add(sum, e);
+    weighted = madd(e, v128.load32_splat(map + load<usize>(tap)), weighted);
+    row += tapBytes;
+  }
+  return f32x4.div(weighted, sum);
+}
+
 /** The sum over all groups for four sub-pixels; lanes past the last sub-pixel hold anything. */
-function fourSubPixels(row: usize, window: usize, table: usize, taps: i32, tapBytes: usize, groups: i32): v128 {
+function fourSubPixels(row: usize, window: usize, windowStep: usize, table: usize, taps: i32, tapBytes: usize): v128 {
   const eighth = v128.load32_splat(EXP), root = v128.load32_splat(EXP, 8);
   const p = v128.load32_splat(EXP, 12), q = v128.load32_splat(EXP, 16);
+  const tableEnd = table + (<usize>taps << 2), groupBytes = tapBytes * taps;
   let total = f32x4.splat(0);
-  const end = table + (<usize>taps << 2);
-  for (let g = 0; g < groups; g++) {
-    let max = v128.load(row), max1 = max; // two chains: taps are odd in number
-    const next = row + tapBytes * taps;
-    for (let at = row + tapBytes; at < next; at += tapBytes * 2) {
-      max = f32x4.pmax(max, v128.load(at));
-      max1 = f32x4.pmax(max1, v128.load(at + tapBytes));
-    }
-    const shift = f32x4.sub(v128.load32_splat(EXP, 4), f32x4.mul(f32x4.pmax(max, max1), eighth));
-    let sum = f32x4.splat(0);
-    let weighted = sum;
-    let tap = table;
-    for (; tap < end; tap += 4) {
-      const e = term(v128.load(row), eighth, shift, root, p, q);
-      sum = f32x4.add(sum, e);
-      weighted = madd(e, v128.load32_splat(window + load<usize>(tap)), weighted);
-      row += tapBytes;
-    }
-    total = f32x4.add(total, f32x4.div(weighted, sum));
-    window += 4;
+  for (const last = window + windowStep; window < last; window += 4) {
+    total = f32x4.add(total, weightedTaps(row, window, table, tableEnd, tapBytes, groupBytes, eighth, root, p, q));
+    row += groupBytes;
   }
   return total;
 }
@@ -140,7 +148,7 @@ function fourSubPixels(row: usize, window: usize, table: usize, taps: i32, tapBy
  * takes 3 % less.
  */
 function inPairs(
-  row: usize, window: usize, windowStep: usize, table: usize, taps: i32, groups: i32, base: usize, baseRow: usize,
+  row: usize, window: usize, windowStep: usize, table: usize, taps: i32, base: usize, baseRow: usize,
   out: usize, outRow: usize, pixels: i32,
 ): void {
   const eighth = v128.load32_splat(EXP), root = v128.load32_splat(EXP, 8);
@@ -148,27 +156,12 @@ function inPairs(
   const tableEnd = table + (<usize>taps << 2), groupBytes = <usize>taps << 4;
   for (const end = base + (<usize>pixels << 3); base < end; base += 8) {
     let total = v128.load64_lane(base + baseRow, v128.load64_zero(base), 1);
-    let map = window;
-    for (const last = window + (<usize>groups << 2); map < last; map += 4) {
-      let max = v128.load(row), max1 = max; // two chains: taps are odd in number
-      const next = row + groupBytes;
-      for (let at = row + 16; at < next; at += 32) {
-        max = f32x4.pmax(max, v128.load(at));
-        max1 = f32x4.pmax(max1, v128.load(at, 16));
-      }
-      const shift = f32x4.sub(v128.load32_splat(EXP, 4), f32x4.mul(f32x4.pmax(max, max1), eighth));
-      let sum = f32x4.splat(0), weighted = sum;
-      for (let tap = table; tap < tableEnd; tap += 4) {
-        const e = term(v128.load(row), eighth, shift, root, p, q);
-        sum = f32x4.add(sum, e);
-        weighted = madd(e, v128.load32_splat(map + load<usize>(tap)), weighted);
-        row += 16;
-      }
-      total = f32x4.add(total, f32x4.div(weighted, sum));
+    for (const last = window + windowStep; window < last; window += 4) {
+      total = f32x4.add(total, weightedTaps(row, window, table, tableEnd, 16, groupBytes, eighth, root, p, q));
+      row += groupBytes;
     }
     v128.store64_lane(out, total, 0);
     v128.store64_lane(out + outRow, total, 1);
     out += 8;
-    window += windowStep;
   }
 }

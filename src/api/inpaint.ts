@@ -5,7 +5,7 @@ import type { ClampedBytes, Global } from '../core/platform.js';
 import type { RawImage, RgbaPixels, Tensor } from '../core/tensor.js';
 import { inSlices } from '../core/turn.js';
 import type { Rectangle } from '../backends/backend.js';
-import { pixelsOf, planTiles } from '../engine/tiles.js';
+import { pixelsOf, planTiles, TILE } from '../engine/tiles.js';
 import type { PoolInfo } from '../worker/pool.js';
 import { allocateImage, type ImageInput, toRawImage } from './image.js';
 import { createNetwork, type Network } from './network.js';
@@ -33,7 +33,6 @@ export interface Inpainter extends AsyncDisposable {
   dispose(): void;
 }
 
-const TILE = 256;
 const GRID = 8; // pixels of a pixel of the deepest map: tiles begin on it, so that all halve alike
 /** How far a pixel's colour depends on others, rounded up to the grid. */
 const HALO = 104; // the coarse filling: 32; convolutions and CARAFE at 1/1: 2, 1/2: 4 + 2 + 4, 1/4: 4 + 4 + 8, 1/8: 8 + 16 + 16
