@@ -1,8 +1,9 @@
 // BMP, which sharp does not read: bitmaps of 1, 4, 8 (palette), 16, 24 and 32 bits (with or without masks), rows from the bottom or the
 // top; not run-length coded, which nothing has written for decades. Source: BITMAPINFOHEADER, BITMAPV4HEADER (Windows GDI).
-import { open, readFile } from 'node:fs/promises';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { firstBytes } from './first-bytes.js';
 
-const FIRST = 138; // bytes: the longest header
+const FIRST = 138 + 4 * 256; // bytes: the longest header, and the palette
 const [UNCOMPRESSED, BIT_FIELDS, ALPHA_BIT_FIELDS] = [0, 3, 6];
 
 export interface BmpHeader {
@@ -11,37 +12,42 @@ export interface BmpHeader {
   readonly alpha: boolean;
 }
 
-/** undefined for another file, or one that is not there. @throws {Error} for a BMP of a kind that is not read */
-export async function bmpHeader(input: string | Buffer): Promise<BmpHeader | undefined> {
-  const head = typeof input === 'string' ? await firstBytes(input) : input.subarray(0, FIRST);
+/** undefined for another file. @throws {Error} for a BMP of a kind that is not read */
+export async function bmpHeader(path: string): Promise<BmpHeader | undefined> {
+  const head = await firstBytes(path, FIRST);
   if (head.length < 54 || head.toString('latin1', 0, 2) !== 'BM' || head.readUInt32LE(14) < 40) return undefined;
   const { width, height, masks } = parse(head);
   return { width, height, alpha: masks[3] !== 0 };
 }
 
-/** RGB, or RGBA where the header has a mask for it. @throws {Error} */
-export async function decodeBmp(input: string | Buffer): Promise<Uint8Array> {
-  const file = typeof input === 'string' ? await readFile(input) : input;
-  const { width, height, fromTop, bits, masks, palette, offset } = parse(file);
+/** Its rows from the top, each in the memory of the one before: RGB, or RGBA where the header has a mask for it. @throws {Error} */
+export async function* bmpRows(path: string): AsyncGenerator<Uint8Array, void, void> {
+  const head = await firstBytes(path, FIRST);
+  const { width, height, fromTop, bits, masks, palette, offset } = parse(head);
   const bands = masks[3] === 0 ? 3 : 4;
-  const rowBytes = Math.ceil((width * bits) / 32) * 4;
-  if (file.length < offset + rowBytes * height - 3) throw new Error('its pixels end too early');
   const channels = masks.slice(0, bands).map(channelOf);
-  const values = new Uint8Array(width * height * bands);
-  for (let y = 0, to = 0; y < height; y++) {
-    const row = offset + rowBytes * (fromTop ? y : height - 1 - y);
-    for (let x = 0; x < width; x++) {
-      if (bits <= 8) {
-        const byte = file[row + ((x * bits) >> 3)];
-        const index = (byte >> (8 - bits - ((x * bits) & 7))) & (2 ** bits - 1);
-        for (const at of [2, 1, 0]) values[to++] = file[palette + 4 * index + at];
-      } else {
-        const pixel = file.readUIntLE(row + (x * bits) / 8, bits / 8);
-        for (const channel of channels) values[to++] = channel(pixel);
+  const row = Buffer.alloc(Math.ceil((width * bits) / 32) * 4);
+  const values = new Uint8Array(width * bands);
+  const file = openSync(path, 'r');
+  try {
+    if (fstatSync(file).size < offset + row.length * height - 3) throw new Error('its pixels end too early');
+    for (let y = 0; y < height; y++) {
+      readSync(file, row, 0, row.length, offset + row.length * (fromTop ? y : height - 1 - y));
+      for (let x = 0, to = 0; x < width; x++) {
+        if (bits <= 8) {
+          const byte = row[(x * bits) >> 3];
+          const index = (byte >> (8 - bits - ((x * bits) & 7))) & (2 ** bits - 1);
+          for (const at of [2, 1, 0]) values[to++] = head[palette + 4 * index + at];
+        } else {
+          const pixel = row.readUIntLE((x * bits) / 8, bits / 8);
+          for (const channel of channels) values[to++] = channel(pixel);
+        }
       }
+      yield values;
     }
+  } finally {
+    closeSync(file);
   }
-  return values;
 }
 
 interface Layout {
@@ -78,17 +84,4 @@ function channelOf(mask: number): (pixel: number) => number {
   const shift = mask === 0 ? 0 : 31 - Math.clz32(mask & -mask);
   const max = mask >>> shift;
   return (pixel) => (max === 0 ? 0 : Math.round((((pixel & mask) >>> shift) / max) * 255));
-}
-
-async function firstBytes(path: string): Promise<Buffer> {
-  const file = await open(path).catch(() => undefined);
-  if (!file) return Buffer.alloc(0);
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(FIRST), 0, FIRST, 0);
-    return buffer.subarray(0, bytesRead);
-  } catch {
-    return Buffer.alloc(0); // a folder, for example
-  } finally {
-    await file.close();
-  }
 }

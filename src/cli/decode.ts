@@ -1,5 +1,6 @@
-// A picture file -> a raster of its values: turned as EXIF says, grey as grey, 16 bits as 16 bits, in its own colour space.
-import { decodeBmp } from './bmp.js';
+// A picture file -> a raster of its values: as they are stored, not turned, grey as grey, 16 bits as 16 bits, in its own colour space.
+import { rm } from 'node:fs/promises';
+import { bmpRows } from './bmp.js';
 import { type Codec, READING, reason } from './codec.js';
 import { type Header, type Source, unsupported } from './header.js';
 import { Raster } from './raster.js';
@@ -7,13 +8,13 @@ import { Raster } from './raster.js';
 const FLOATS_OF_BYTES = 16; // a float picture with larger values than this is one of 0..255
 
 /** Writes the raster to `path`; what the user should know comes back. @throws {CarafeError} UnsupportedImage */
-export async function decode(codec: Codec, { name, input }: Source, header: Header, path: string): Promise<string[]> {
+export async function decode(codec: Codec, source: Source, header: Header, path: string): Promise<string[]> {
   try {
-    if (header.kind === 'bmp') return await writeBmp(input, header, path);
-    if (header.depth === 'float') return await writeFloats(codec, input, header, path);
+    if (header.kind === 'bmp') return await writeBmp(source.path, header, path);
+    if (header.depth === 'float') return await writeFloats(codec, source.path, header, path);
     const notes = new Set<string>();
     const pages = header.pages > 1 ? { animated: true } : {};
-    const picture = codec(input, { ...READING, ...pages, sequentialRead: !header.turned }).autoOrient();
+    const picture = codec(source.path, { ...READING, ...pages, sequentialRead: true });
     picture.on('warning', (warning: string) => {
       if (!/^read gave \d+ warnings$/.test(warning)) notes.add(warning.trim());
     });
@@ -23,7 +24,7 @@ export async function decode(codec: Codec, { name, input }: Source, header: Head
     await picture.toColourspace(colourSpace(header)).toFile(path);
     return [...notes];
   } catch (error) {
-    throw unsupported(name, reason(error));
+    throw unsupported(source.name, reason(error));
   }
 }
 
@@ -33,11 +34,11 @@ export function colourSpace({ grey, depth }: Pick<Header, 'grey' | 'depth'>): st
   return grey ? 'grey16' : 'rgb16';
 }
 
-async function writeBmp(input: string | Buffer, { width, height, alpha }: Header, path: string): Promise<string[]> {
-  const bands = alpha ? 4 : 3;
-  const raster = Raster.create(path, { width, height, bands, deep: false });
+async function writeBmp(from: string, { width, height, alpha }: Header, path: string): Promise<string[]> {
+  const raster = Raster.create(() => path, { width, height, bands: alpha ? 4 : 3, deep: false });
   try {
-    raster.write(0, 0, await decodeBmp(input));
+    let y = 0;
+    for await (const row of bmpRows(from)) raster.write(0, y++, row);
   } finally {
     raster.close();
   }
@@ -45,35 +46,40 @@ async function writeBmp(input: string | Buffer, { width, height, alpha }: Header
 }
 
 /** Floats become 16 bits. Of 0..1 they are linear light, as libvips and Photoshop have it; what goes far beyond is 0..255. */
-async function writeFloats(
-  codec: Codec,
-  input: string | Buffer,
-  { grey, alpha, density }: Header,
-  path: string,
-): Promise<string[]> {
-  const { data, info } = await codec(input, READING)
-    .autoOrient()
+async function writeFloats(codec: Codec, from: string, header: Header, path: string): Promise<string[]> {
+  const { grey, alpha, density } = header;
+  const floatsPath = `${path}.floats.v`;
+  await codec(from, { ...READING, sequentialRead: true })
     .toColourspace(grey ? 'b-w' : 'scrgb')
-    .raw({ depth: 'float' })
-    .toBuffer({ resolveWithObject: true });
-  const floats = new Float32Array(data.buffer, data.byteOffset, data.length / 4);
-  const { width, height, channels: bands } = info;
-  const largest = floats.reduce((max, value) => Math.max(max, value), 0);
-  const linear = largest <= FLOATS_OF_BYTES;
-  const white = linear ? 1 : 255;
-  const values = new Uint16Array(floats.length);
-  for (let i = 0; i < values.length; i++) {
-    const value = Math.min(Math.max(floats[i] / white, 0), 1);
-    const isAlpha = alpha && i % bands === bands - 1;
-    values[i] = Math.round((linear && !isAlpha ? toGamma(value) : value) * 65535);
-  }
-  const raster = Raster.create(path, { width, height, bands, deep: true }, density);
+    .toFile(floatsPath);
+  const floats = Raster.open(floatsPath);
+  const { width, height, bands } = floats;
+  const raster = Raster.create(() => path, { width, height, bands, deep: true }, { density });
   try {
-    raster.write(0, 0, values);
+    const row = floats.room(1);
+    let largest = 0;
+    for (let y = 0; y < height; y++) {
+      floats.read(y, row);
+      for (const value of row) if (value > largest) largest = value; // not NaN
+    }
+    const linear = largest <= FLOATS_OF_BYTES;
+    const white = linear ? 1 : 255;
+    const values = new Uint16Array(row.length);
+    for (let y = 0; y < height; y++) {
+      floats.read(y, row);
+      for (let i = 0; i < values.length; i++) {
+        const value = Math.min(Math.max(row[i] / white, 0), 1);
+        const isAlpha = alpha && i % bands === bands - 1;
+        values[i] = Math.round((linear && !isAlpha ? toGamma(value) : value) * 65535);
+      }
+      raster.write(0, y, values);
+    }
+    return largest > white ? [`its values go up to ${largest.toFixed(2)}: those above ${white} are white`] : [];
   } finally {
+    floats.close();
     raster.close();
+    await rm(floatsPath);
   }
-  return largest > white ? [`its values go up to ${largest.toFixed(2)}: those above ${white} are white`] : [];
 }
 
 /** Linear light -> sRGB's curve (IEC 61966-2-1). */

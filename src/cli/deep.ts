@@ -2,10 +2,18 @@
 // out = bicubic(x16) + shrink(257 * network(x8) - bicubic(257 * x8)), where shrink drops half a step of 8 bits, what rounding may have
 // been: so gradients stay as fine as they were, and details are the network's.
 import type { RawImage } from '../index.js';
-import { bandChannels, type Strip } from './raster.js';
+import { bandChannels, type Values } from './raster.js';
 
 const STEP = 257; // of 8 bits in 16
 const ROUNDING = STEP / 2;
+
+/** Rows of a page: RGBA8, and the values that they were, if these are of 16 bits. */
+export interface Strip {
+  readonly values: Values;
+  readonly data: Uint8ClampedArray;
+  readonly width: number;
+  readonly height: number;
+}
 
 /** The tile at (x, y) of the enlarged strip, in 16 bits and `bands` bands. */
 export function deepen(tile: RawImage, x: number, y: number, strip: Strip, bands: number, scale: number): Uint16Array {

@@ -1,17 +1,17 @@
 // carafe-web explain: why a pixel of the enlargement is as it is. The weights of the source's pixels beside bicubic's, as a picture.
-import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { createUpscaler, type PixelExplanation, type RgbaPixels } from '../index.js';
 import { loadCodec } from './codec.js';
 import { decode } from './decode.js';
-import { MARGIN, toStrip } from './enlarge.js';
+import { MARGIN, Strips } from './enlarge.js';
 import { FORMATS, formatOfPath } from './formats.js';
-import { readHeader } from './header.js';
+import { readHeader, tablesOf } from './header.js';
 import { invalid, number, upscalerOptions } from './options.js';
 import { Raster } from './raster.js';
 import { planResult, writeResult } from './result.js';
 import { openSource } from './sources.js';
 import { Temporary } from './temporary.js';
+import { upright } from './upright.js';
 
 export const USAGE = `Usage: carafe-web explain photo --at X,Y [-o heat.png]
 With which weights the pixels of the photograph make the pixel (X, Y) of its enlargement: a picture of three fields, the source there,
@@ -55,23 +55,23 @@ export async function run(args: string[]): Promise<void> {
     throw invalid('output', `a name that ends in the extension of ${Object.keys(FORMATS).join(', ')}`, output);
   const codec = await loadCodec();
   const place = output === undefined ? undefined : await planResult(output, name, values.force);
-  const source = await openSource(name);
+  const temporary = new Temporary();
+  const source = await openSource(name, temporary);
   const header = await readHeader(codec, source);
   const upscaler = await createUpscaler({ ...upscalerOptions(values), thread: 'inline', backend: 'reference' });
-  const temporary = new Temporary();
   try {
     const { scale, model } = upscaler.info;
     number('at', String(x), 0, header.width * scale - 1);
     number('at', String(y), 0, header.height * scale - 1);
-    const path = temporary.raster();
+    const path = temporary.file('.v');
     await decode(codec, source, header, path);
     const raster = Raster.open(path);
     const row = Math.floor(y / scale);
     const top = Math.max(0, row - MARGIN);
-    const strip = toStrip(raster, top, Math.min(header.height, row + MARGIN + 1) - top);
+    const rows = Math.min(header.height, row + MARGIN + 1) - top;
+    const strip = new Strips(upright(raster, header), rows).cut(top, rows);
     raster.close();
-    const { input } = source;
-    const file = typeof input === 'string' ? await readFile(input) : input;
+    const file = await tablesOf(source, header);
     const restore = values.restore === 'auto' ? 'auto' : Number(values.restore);
     const why = await upscaler.explain(strip, x, y - top * scale, { restore, file });
     const shown = { ...why, y: why.y + top };

@@ -3,13 +3,14 @@ import { open } from 'node:fs/promises';
 import { CarafeError } from '../index.js';
 import { bmpHeader } from './bmp.js';
 import { type Codec, READING, reason } from './codec.js';
+import { firstBytes } from './first-bytes.js';
 import { FORMAT_NAMES, FORMATS, type FormatName } from './formats.js';
 
 export interface Source {
   /** As the user named it. */
   readonly name: string;
-  /** The path, or the bytes of what can be read only once. */
-  readonly input: string | Buffer;
+  /** Its own, or of a copy of what can be read only once. */
+  readonly path: string;
 }
 
 export interface Header {
@@ -25,8 +26,8 @@ export interface Header {
   readonly grey: boolean;
   readonly alpha: boolean;
   readonly depth: 'uchar' | 'ushort' | 'float';
-  /** Whether EXIF turns it. */
-  readonly turned: boolean;
+  /** As EXIF numbers it, 1..8; 1: as it is stored. */
+  readonly orientation: number;
   /** Whether its values stay in its own colour space. CMYK and Lab become sRGB. */
   readonly profile: boolean;
   /** EXIF, XMP or IPTC. */
@@ -51,11 +52,11 @@ const DEPTHS: Readonly<Record<string, Header['depth']>> = {
 
 /** @throws {CarafeError} UnsupportedImage */
 export async function readHeader(codec: Codec, source: Source): Promise<Header> {
-  const bmp = await bmpHeader(source.input).catch((error) => {
+  const bmp = await bmpHeader(source.path).catch((error) => {
     throw unsupported(source.name, reason(error));
   });
   if (bmp) return { ...PLAIN, ...bmp, kind: 'bmp' };
-  const read = (options: object) => codec(source.input, { ...READING, ...options }).metadata();
+  const read = (options: object) => codec(source.path, { ...READING, ...options }).metadata();
   const meta = await read({}).catch((error) => {
     throw unsupported(source.name, reason(error));
   });
@@ -85,14 +86,14 @@ export async function readHeader(codec: Codec, source: Source): Promise<Header> 
     grey: space === 'b-w' || space === 'grey16' || meta.channels <= 2,
     alpha: meta.hasAlpha ?? false,
     depth,
-    turned: (meta.orientation ?? 1) > 1,
+    orientation: meta.orientation ?? 1,
     profile: (meta.hasProfile ?? false) && depth !== 'float' && !['cmyk', 'lab', 'labs'].includes(space),
     metadata: Boolean(meta.exif || meta.xmp || meta.iptc),
     density: meta.density,
     bits: meta.bitsPerSample,
     fullChroma: meta.chromaSubsampling === undefined || meta.chromaSubsampling === '4:4:4',
     progressive: meta.isProgressive ?? false,
-    lossless: kind === 'webp' && (await isLosslessWebp(source.input)),
+    lossless: kind === 'webp' && (await isLosslessWebp(source.path)),
     notes,
   };
 
@@ -109,7 +110,7 @@ const PLAIN = {
   pages: 1,
   grey: false,
   depth: 'uchar',
-  turned: false,
+  orientation: 1,
   profile: false,
   metadata: false,
   density: undefined,
@@ -121,21 +122,27 @@ const PLAIN = {
 } as const;
 
 /** Whether the pixels' chunk is VP8L. Source: RFC 9649, section 2. */
-async function isLosslessWebp(input: string | Buffer): Promise<boolean> {
-  const file = typeof input === 'string' ? await open(input) : undefined;
+async function isLosslessWebp(path: string): Promise<boolean> {
+  const file = await open(path);
   try {
     const chunk = Buffer.alloc(8);
     for (let at = 12; ; ) {
-      if (file && (await file.read(chunk, 0, 8, at)).bytesRead < 8) return false;
-      if (!file && (input as Buffer).copy(chunk, 0, at, at + 8) < 8) return false;
+      if ((await file.read(chunk, 0, 8, at)).bytesRead < 8) return false;
       const name = chunk.toString('latin1', 0, 4);
       if (name === 'VP8L') return true;
       if (name === 'VP8 ' || name === 'ANIM') return false;
       at += 8 + chunk.readUInt32LE(4) + (chunk.readUInt32LE(4) % 2);
     }
   } finally {
-    await file?.close();
+    await file.close();
   }
+}
+
+const TABLES = 2 ** 18; // bytes: they stand behind EXIF, a thumbnail and a profile, of 64 kB each
+
+/** The first bytes of a JPEG, in which its quantisation tables are. */
+export async function tablesOf({ path }: Source, { kind }: Header): Promise<Uint8Array | undefined> {
+  return kind === 'jpeg' ? firstBytes(path, TABLES) : undefined;
 }
 
 export function unsupported(name: string, why: string): CarafeError {

@@ -7,6 +7,7 @@ import { type Codec, reason } from './codec.js';
 import { FORMATS, type FormatName, formatOfPath } from './formats.js';
 import { type Header, readHeader, type Source } from './header.js';
 import { type Found, openSource, STDIN } from './sources.js';
+import type { Temporary } from './temporary.js';
 
 export const STDOUT = '-';
 const MAX_PIXELS = 2e9; // of one result, all pages together
@@ -45,7 +46,7 @@ export interface Plan {
 }
 
 /** A file that fails is one of `failed`. @throws {CarafeError} InvalidOption for what no file can be done with: two results in one file */
-export async function plan(codec: Codec, found: readonly Found[], output: Output): Promise<Plan> {
+export async function plan(codec: Codec, temporary: Temporary, found: readonly Found[], output: Output): Promise<Plan> {
   const jobs: Job[] = [];
   const skipped: { source: string; target: string }[] = [];
   const failed: { source: string; error: unknown }[] = [];
@@ -54,7 +55,7 @@ export async function plan(codec: Codec, found: readonly Found[], output: Output
   for (const { name } of found) if (name !== STDIN) inputs.set(await realpath(name).catch(() => resolve(name)), name);
   for (const each of found) {
     try {
-      const { mode, ...source } = await openSource(each.name);
+      const { mode, ...source } = await openSource(each.name, temporary);
       const header = await readHeader(codec, source);
       const { target, there } = await findTarget(each, header, mode, output);
       const input = inputs.get(target.path);

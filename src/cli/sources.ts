@@ -1,13 +1,14 @@
 // What the user named -> picture files: files as they are, folders' pictures, globs that no shell has expanded, - for standard input.
-import { existsSync } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { createReadStream, createWriteStream, existsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { convertPathToPattern, glob, isDynamicPattern } from 'tinyglobby';
-import { CarafeError } from '../index.js';
 import { reason } from './codec.js';
 import { PICTURE_EXTENSIONS } from './formats.js';
 import { type Source, unsupported } from './header.js';
+import type { Temporary } from './temporary.js';
 
 export const STDIN = '-';
 const ENLARGED = /@[234]x$/; // what our own results are called
@@ -72,29 +73,24 @@ async function picturesIn(root: string, recursive: boolean, except: string | und
   return found;
 }
 
-/** @throws {CarafeError} UnsupportedImage */
-export async function openSource(name: string): Promise<Source & { mode: number }> {
-  if (name === STDIN)
-    return { name: 'standard input', input: await readAll(process.stdin), mode: 0o666 & ~process.umask() };
+/** What can be read only once, standard input or a pipe, goes into a temporary file. @throws {CarafeError} UnsupportedImage */
+export async function openSource(name: string, temporary: Temporary): Promise<Source & { mode: number }> {
   if (/^[a-z]+:\/\//i.test(name) && !existsSync(name)) throw unsupported(name, 'it is a URL: download it first');
+  const shown = name === STDIN ? 'standard input' : name;
   try {
-    const stats = await stat(name);
-    const mode = stats.mode & 0o777;
-    if (stats.isDirectory()) throw new Error('it is a folder');
-    if (stats.isFile() && stats.size === 0) throw new Error('it is empty');
-    return {
-      name,
-      input: stats.isFile() ? name : await readFile(name),
-      mode: stats.isFile() ? mode : 0o666 & ~process.umask(),
-    };
+    let path = name;
+    let mode = 0o666 & ~process.umask();
+    const stats = name === STDIN ? undefined : await stat(name);
+    if (stats?.isDirectory()) throw new Error('it is a folder');
+    if (stats?.isFile()) {
+      mode = stats.mode & 0o777;
+    } else {
+      path = temporary.file();
+      await pipeline(stats ? createReadStream(name) : process.stdin, createWriteStream(path, { mode: 0o600 }));
+    }
+    if ((await stat(path)).size === 0) throw new Error('it is empty');
+    return { name: shown, path, mode };
   } catch (error) {
-    if (error instanceof CarafeError) throw error;
-    throw unsupported(name, reason(error));
+    throw unsupported(shown, reason(error));
   }
-}
-
-async function readAll(stream: NodeJS.ReadableStream): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
 }

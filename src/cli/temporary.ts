@@ -1,5 +1,5 @@
-// Files that must not stay behind: the rasters of a picture, and its result until it is whole. They go when the work is done, when it
-// fails, and when the process is told to stop.
+// Files that must not stay behind: what was read from a pipe, the rasters of a picture, and its result until it is whole. They go when the
+// work is done, when it fails, and when the process is told to stop or ends by itself.
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { chmod, link, rename, rm } from 'node:fs/promises';
@@ -16,15 +16,17 @@ export class Temporary {
     this.dispose(); // until then a second Ctrl-C is listened to as well
     process.kill(process.pid, signal); // as if nobody had listened: the shell sees what happened
   };
+  readonly #exit = (): void => this.dispose();
 
   constructor() {
     this.#folder = mkdtempSync(join(tmpdir(), 'carafe-web-'));
     for (const signal of SIGNALS) process.on(signal, this.#stop);
+    process.on('exit', this.#exit);
   }
 
   /** A new name in the folder for temporary files (TMPDIR). */
-  raster(): string {
-    return join(this.#folder, `${this.#count++}.v`);
+  file(extension = ''): string {
+    return join(this.#folder, `${this.#count++}${extension}`);
   }
 
   /** A new name beside `target`, short whatever the target is called. */
@@ -62,5 +64,6 @@ export class Temporary {
     for (const path of this.#partials) rmSync(path, { force: true });
     rmSync(this.#folder, { recursive: true, force: true });
     for (const signal of SIGNALS) process.off(signal, this.#stop);
+    process.off('exit', this.#exit);
   }
 }

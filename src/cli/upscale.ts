@@ -1,8 +1,8 @@
 // carafe-web [upscale]: pictures -> the same, larger. Plans all files first, then works on two at a time: one is decoded or encoded while
 // the other is computed.
-import { statSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { createReadStream, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { CarafeError, createUpscaler, type Restore, type Upscaler } from '../index.js';
 import { type Codec, loadCodec } from './codec.js';
@@ -12,11 +12,12 @@ import { enlarge } from './enlarge.js';
 import { FORMAT_NAMES, type FormatName, formatOfPath } from './formats.js';
 import { invalid, number, UPSCALER_OPTIONS, UPSCALER_USAGE, upscalerOptions } from './options.js';
 import { type Job, plan, refused, STDOUT } from './plan.js';
-import type { Header, Source } from './header.js';
+import { tablesOf } from './header.js';
 import { Raster } from './raster.js';
 import { Report } from './report.js';
 import { findSources, STDIN } from './sources.js';
 import { Temporary } from './temporary.js';
+import { upright } from './upright.js';
 
 export const USAGE = `Usage: carafe-web [upscale] [options] picture|folder|glob|- ...
 Writes photo@2x.jpg beside each photo.jpg. EXIF, colour profile, resolution, 16 bits, grey, transparency and frames are kept where
@@ -98,7 +99,7 @@ export async function run(args: string[]): Promise<void> {
   const temporary = new Temporary();
   try {
     const { scale } = upscaler.info;
-    const { jobs, skipped, failed } = await plan(codec, found, {
+    const { jobs, skipped, failed } = await plan(codec, temporary, found, {
       to: values.output,
       isFolder,
       format: encoding.format,
@@ -144,35 +145,34 @@ async function upscaleFile(
   const started = performance.now();
   const { scale } = upscaler.info;
   const { width, height, pages } = header;
-  const [small, large] = [temporary.raster(), temporary.raster()];
+  const made: string[] = [];
+  const newFile = (path = temporary.file('.v')): string => {
+    made.push(path);
+    return path;
+  };
   let told = 0;
   const advance = (pixels: number): void => {
     told += pixels;
     report.advance(pixels);
   };
   try {
-    const warnings = await decodeNext(() => decode(codec, source, header, small));
-    const from = Raster.open(small);
-    const to = from.enlarged(large, scale);
+    const decoded = newFile();
+    const warnings = await decodeNext(() => decode(codec, source, header, decoded));
+    const stored = Raster.open(decoded);
+    const from = upright(stored, header);
+    const to = stored.enlarged(newFile, from, pages, scale);
     let restore: Restore;
     try {
       restore = await enlarge(upscaler, from, to, pages, { file: await tablesOf(source, header), done: advance });
     } finally {
-      from.close();
+      stored.close();
       to.close();
     }
-    await temporary.remove(small);
-    const encoding = { ...options, format: target.format };
-    if (target.path === STDOUT) {
-      const bytes = await encode(codec, large, header, scale, encoding, undefined);
-      await new Promise<void>((written, failed) =>
-        process.stdout.write(bytes!, (error) => (error ? failed(error) : written())),
-      );
-    } else {
-      const partial = temporary.partial(target.path);
-      await encode(codec, large, header, scale, encoding, partial);
-      await temporary.place(partial, target.path, { mode: target.mode, replace });
-    }
+    await temporary.remove(decoded);
+    const partial = newFile(target.path === STDOUT ? temporary.file() : temporary.partial(target.path));
+    await encode(codec, to, header, { ...options, format: target.format }, partial);
+    if (target.path === STDOUT) await pipeline(createReadStream(partial), process.stdout, { end: false });
+    else await temporary.place(partial, target.path, { mode: target.mode, replace });
     report.done({
       source: source.name,
       target: target.name,
@@ -187,22 +187,7 @@ async function upscaleFile(
     advance(width * height * pages - told); // so that the others' time stays right
     report.failed(source.name, error instanceof CarafeError ? error : refused(target.name, (error as Error).message));
   } finally {
-    await temporary.remove(small, large);
-  }
-}
-
-const HEAD = 2 ** 18; // bytes
-
-/** The first bytes of a JPEG, in which its quantisation tables are. */
-async function tablesOf({ input }: Source, { kind }: Header): Promise<Uint8Array | undefined> {
-  if (kind !== 'jpeg') return undefined;
-  if (typeof input !== 'string') return input.subarray(0, HEAD);
-  const file = await open(input);
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD), 0, HEAD, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
+    await temporary.remove(...made);
   }
 }
 

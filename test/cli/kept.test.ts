@@ -310,6 +310,32 @@ describe('frames and pages', () => {
     }
   });
 
+  test('EXIF turns each page by itself', async () => {
+    const image = testImage(W, H);
+    const pages = Array.from({ length: 2 }, (_, page) =>
+      image.data.map((value, i) => (i % 4 === 3 ? 255 : value >> page)),
+    );
+    const roll = { data: new Uint8ClampedArray([...pages[0], ...pages[1]]), width: W, height: 2 * H };
+    for (const orientation of [3, 6])
+      await sharp(roll.data, { raw: { width: W, height: 2 * H, channels: 4, pageHeight: H } })
+        .withMetadata({ orientation })
+        .tiff({ compression: 'lzw' })
+        .toFile(path(`${orientation}.tiff`));
+    expect(await run('3.tiff', '6.tiff', '-o', 'pages/')).toMatchObject({ code: 0, stderr: '' });
+    for (const orientation of [3, 6])
+      for (const page of [0, 1]) {
+        const shown = await sharp(path(`${orientation}.tiff`), { page })
+          .autoOrient()
+          .ensureAlpha()
+          .png()
+          .toBuffer();
+        const got = await sharp(path(`pages/${orientation}@2x.tiff`), { page })
+          .png()
+          .toBuffer();
+        expect(difference((await rgba(got)).data, (await upscaler.upscale(await rgba(shown))).data).max).toBe(0);
+      }
+  });
+
   test('where the target holds one: the first, and a word', async () => {
     await frames().gif(timing).toFile(path('a.gif'));
     const { code, stderr } = await run('a.gif', '-o', 'first.png');

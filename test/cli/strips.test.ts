@@ -9,6 +9,8 @@ import { sandbox } from './support.js';
 
 const { folder } = sandbox();
 const WIDTH = 40;
+let paths = 0;
+const newPath = (): string => join(folder, `${paths++}.v`);
 const upscalers = new Map<string, Upscaler>();
 beforeAll(async () => {
   for (const model of ['small', 'base', 'large'] as const)
@@ -20,21 +22,22 @@ afterAll(() => {
 
 /** Through rasters in strips of so many rows; which rows were read at a time. */
 async function inStrips(image: RgbaPixels, bands: number, pages: number, model: string, rows: number) {
-  const from = Raster.create(join(folder, 'from.v'), { width: image.width, height: image.height, bands, deep: false });
+  const from = Raster.create(newPath, { width: image.width, height: image.height, bands, deep: false });
   from.write(0, 0, new Uint8Array(image.data.filter((_, i) => i % 4 < bands)));
-  const to = from.enlarged(join(folder, 'to.v'), 2);
+  const to = from.enlarged(newPath, from, pages, 2);
   const reads: [number, number][] = [];
   const read = from.read.bind(from);
-  from.read = (y, count) => {
-    reads.push([y, count]);
-    return read(y, count);
+  from.read = (y, into) => {
+    reads.push([y, into.length / (image.width * bands)]);
+    read(y, into);
   };
   let done = 0;
   await enlarge(upscalers.get(model)!, from, to, pages, {
     done: (pixels) => (done += pixels),
     stripPixels: rows * image.width,
   });
-  const values = to.read(0, to.height) as Uint8Array;
+  const values = to.room(to.height) as Uint8Array;
+  to.read(0, values);
   from.close();
   to.close();
   expect(done).toBe(image.width * image.height);
