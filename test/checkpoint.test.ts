@@ -105,6 +105,36 @@ describe('checkpoints of every family', () => {
   });
 });
 
+describe('a layer as people save it', () => {
+  const found = async (file: string) => {
+    const { layers, refused } = await listCarafe(read(`saved-${file}.pth`));
+    return [...layers, ...refused].map(({ prefix }) => prefix);
+  };
+
+  for (const [symptom, file, prefix] of [
+    ['arguments, dates, sets and sparse tensors beside it, protocol 2', 'protocol-2', 'neck.up.'],
+    ['the same in protocol 3', 'protocol-3', 'neck.up.'],
+    ['the same in protocol 4', 'protocol-4', 'neck.up.'],
+    ['the same in protocol 5', 'protocol-5', 'neck.up.'],
+    ['torch.compile put _orig_mod into the names', 'compiled', 'neck.up.'],
+    ['FSDP put _fsdp_wrapped_module into the names', 'fsdp', 'neck.up.'],
+    ['an averaged model counts in a scalar beside module.', 'averaged', 'neck.up.'],
+    ['a score in a tensor stands beside the state_dict', 'score-beside', 'neck.up.'],
+    ['ema holds counters, model the weights', 'ema-of-counters', 'neck.up.'],
+    ['the weights are under a name of the script', 'by-name', 'detector.neck.up.'],
+  ] as const)
+    it(symptom, async () => expect(await found(file)).toEqual([prefix]));
+
+  it('no checkpoint at all: the message says how the file begins', async () => {
+    const pointer = new TextEncoder().encode('version https://git-lfs.github.com/spec/v1\noid sha256:0');
+    expect(await rejection(listCarafe(pointer))).toMatchObject({
+      code: 'ModelInvalid',
+      message: expect.stringMatching(/a .safetensors, .pth or .pt for "file", got ".*version https:\/\/git-lfs/),
+    });
+    expect((await rejection(listCarafe(new Uint8Array([0x80, 4, 0x95])))).message).toMatch(/before torch 1\.6/);
+  });
+});
+
 describe('what is not CARAFE, or not said which', () => {
   it('unfold without dilation and FreqFusion are refused with the reason', async () => {
     expect(await rejection(loadCarafe(read('undilated.pth')))).toMatchObject({

@@ -3,11 +3,14 @@
   python3 golden_checkpoints.py [--out ../test/golden/checkpoints]
 
 One .pth (or .safetensors) a family as its users save it, and <name>.golden.safetensors with the input x and the output y of each layer
-in float64. The modules are written from the formulas and key names of the implementations named at each.
+in float64; saved-*.pth hold one layer the ways that files are saved. The modules are written from the formulas and key names of the
+implementations named at each.
 """
 import argparse
 import collections
+import datetime
 import os
+import pathlib
 import warnings
 import zlib
 
@@ -206,6 +209,27 @@ def families():
     yield 'freqfusion', At(fusion=randomise(FreqFusion(), 'freqfusion')).state_dict(), {}
 
 
+def as_saved():
+    """name -> (what is saved, the pickle's protocol): one layer `neck.up.`, as training scripts and frameworks save it."""
+    layer = At(neck__up=randomise(Mmcv(4, k_up=3, k_enc=1, c_mid=2), 'saved'))
+    state = layer.state_dict()
+    under = lambda prefix: collections.OrderedDict((prefix + key, value) for key, value in state.items())
+    beside = {
+        'args': argparse.Namespace(lr=0.1, output=pathlib.PurePosixPath('runs'), started=datetime.datetime(2026, 1, 2)),
+        'tags': {'a'}, 'frozen': frozenset('b'), 'window': slice(1, 2), 'counts': collections.Counter('ab'), 'last': collections.deque([1]),
+        'dtype': torch.float16, 'device': torch.device('cpu'), 'shape': torch.Size([1]), 'array': np.arange(3.0), 'number': np.float32(1),
+        'frequencies': torch.zeros(2, dtype=torch.complex64), 'sparse': torch.eye(2).to_sparse(), 'view': torch.zeros(1).expand(9, 9),
+    }
+    for protocol in 2, 3, 4, 5:
+        yield f'protocol-{protocol}', {**beside, 'state_dict': state}, protocol
+    yield 'compiled', {'model': {key.replace('up.', 'up._orig_mod.'): value for key, value in under('_orig_mod.').items()}}, 2
+    yield 'fsdp', under('_fsdp_wrapped_module.'), 2
+    yield 'averaged', torch.optim.swa_utils.AveragedModel(layer).state_dict(), 2
+    yield 'score-beside', {'best_acc1': torch.tensor(75.3), 'state_dict': under('module.')}, 2
+    yield 'ema-of-counters', {'ema': {'decay': torch.tensor(0.99), 'updates': 3}, 'model': state}, 2
+    yield 'by-name', {'detector': state, 'step': 3}, 2
+
+
 class MmcvCustomOp(torch.autograd.Function):
     """The node that mmcv's exporter writes."""
 
@@ -257,6 +281,8 @@ def main():
         if tensors:
             weights.save(os.path.join(out, f'{name}.golden.safetensors'), tensors, {'generator': f'training/golden_checkpoints.py, torch {torch.__version__}'})
         print(f'{name}: {len(layers)} layers, {os.path.getsize(path)} bytes')
+    for name, saved, protocol in as_saved():
+        torch.save(saved, os.path.join(out, f'saved-{name}.pth'), pickle_protocol=protocol)
     for name, module, axes in exported():
         path, x = os.path.join(out, f'{name}.onnx'), torch.randn(1, 8, 6, 5, generator=torch.Generator().manual_seed(zlib.crc32(name.encode())))
         randomise(module, name)

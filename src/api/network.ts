@@ -177,20 +177,26 @@ class PoolNetwork implements Network {
   }
 }
 
-/** The tensors whose names begin with the prefix, without it; integers are counters, which nobody needs. */
+/** The tensors whose names begin with the prefix, without it. */
 async function readTensors(source: CheckpointSource, prefix: string): Promise<Tensors> {
-  const [bytes, { readCheckpoint }, { toFloat32 }] = await Promise.all([
+  const [bytes, { readCheckpoint }, { isFloat, toFloat32 }] = await Promise.all([
     readSource(source),
     import('../models/checkpoint.js'),
     import('../models/stored-tensor.js'),
   ]);
   const begins = prefix === '' || prefix.endsWith('.') ? prefix : `${prefix}.`;
   const all = [...readCheckpoint(bytes).tensors];
-  const wanted = all.filter(([name, { dtype }]) => name.startsWith(begins) && /F/.test(dtype));
+  const wanted = all.filter(([name]) => name.startsWith(begins));
   if (wanted.length === 0)
     throw expected('ModelInvalid', 'prefix', `that of a tensor, such as "${all[0]?.[0]}"`, JSON.stringify(prefix));
   return Object.fromEntries(
-    wanted.map(([name, tensor]) => [name.slice(begins.length), { data: toFloat32(name, tensor), shape: tensor.shape }]),
+    wanted.map(([name, tensor]) => {
+      const { dtype, shape } = tensor;
+      const found = isFloat(dtype)
+        ? { data: toFloat32(name, tensor), shape }
+        : { data: new Float32Array(), shape, dtype };
+      return [name.slice(begins.length), found];
+    }),
   );
 }
 

@@ -105,11 +105,11 @@ export class Queue<Facts> {
     for (const run of waiting.runs) run.drop();
   }
 
-  /** A call of one job: its result. `work` is its size beside that of others. */
+  /** A call of one job, however small: its result. `work` is its size beside that of others. */
   call<T>(work: number, prepare: Piece<Facts>['prepare'], signal?: AbortSignal): Promise<T> {
     return new Promise((resolve, reject) => {
       const call = {
-        left: work,
+        left: work || 1,
         next: () => {
           call.left = 0;
           return {

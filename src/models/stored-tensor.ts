@@ -3,6 +3,8 @@ import { expected } from '../core/errors.js';
 import { fromHalf } from '../core/half.js';
 
 export const DTYPE_BYTES = {
+  C128: 16,
+  C64: 8,
   F64: 8,
   F32: 4,
   F16: 2,
@@ -16,6 +18,8 @@ export const DTYPE_BYTES = {
   I8: 1,
   U8: 1,
   BOOL: 1,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
 } as const;
 export type Dtype = keyof typeof DTYPE_BYTES;
 export const DTYPES = Object.keys(DTYPE_BYTES) as Dtype[];
@@ -29,10 +33,14 @@ export interface StoredTensor {
   read(): Uint8Array;
 }
 
+/** What toFloat32 takes. */
+export function isFloat(dtype: Dtype): boolean {
+  return ['F64', 'F32', 'F16', 'BF16'].includes(dtype);
+}
+
 /** The values as f32: F16 and BF16 are widened, F64 is rounded. @throws {CarafeError} ModelInvalid for integers. */
 export function toFloat32(name: string, { dtype, read }: StoredTensor): Float32Array<ArrayBuffer> {
-  if (!['F64', 'F32', 'F16', 'BF16'].includes(dtype))
-    throw expected('ModelInvalid', `${name}.dtype`, 'F64, F32, F16 or BF16', dtype);
+  if (!isFloat(dtype)) throw expected('ModelInvalid', `${name}.dtype`, 'F64, F32, F16 or BF16', dtype);
   const { buffer } = new Uint8Array(read()); // copied, as slice() would not a Node Buffer; little endian, as every engine with wasm
   if (dtype === 'F32') return new Float32Array(buffer);
   if (dtype === 'F64') return Float32Array.from(new Float64Array(buffer));

@@ -5,7 +5,7 @@
 // torch/_utils.py.
 import { type UnzipFileInfo, unzipSync } from 'fflate';
 import { Parser } from 'pickleparser';
-import { type CarafeError, expected } from '../core/errors.js';
+import { CarafeError, expected } from '../core/errors.js';
 import { type Dtype, DTYPE_BYTES, type StoredTensor } from './stored-tensor.js';
 
 const STORAGES: Readonly<Record<string, Dtype>> = {
@@ -19,27 +19,51 @@ const STORAGES: Readonly<Record<string, Dtype>> = {
   CharStorage: 'I8',
   ByteStorage: 'U8',
   BoolStorage: 'BOOL',
+  ComplexFloatStorage: 'C64',
+  ComplexDoubleStorage: 'C128',
 };
 
-/** What a checkpoint may hold beside tensors, and nobody needs: read as nothing. */
-const IGNORED = [
-  'torch.Size',
-  'torch.device',
-  'torch.dtype',
-  'torch._utils._rebuild_device_tensor_from_numpy',
-  '_codecs.encode',
-  'numpy.dtype',
-  'numpy.ndarray',
-  'numpy.core.multiarray.scalar',
-  'numpy.core.multiarray._reconstruct',
-  'numpy._core.multiarray.scalar',
-  'numpy._core.multiarray._reconstruct',
-  'mmengine.logging.history_buffer.HistoryBuffer',
-  'builtins.set',
-  'builtins.frozenset',
-  'builtins.slice',
-  'collections.Counter',
-];
+/**
+ * What a checkpoint may hold beside tensors, and nobody needs: read as nothing. Modules are named as in Python 3 and
+ * NumPy 1.
+ */
+const IGNORED: Readonly<Record<string, readonly string[]>> = {
+  argparse: ['Namespace'],
+  builtins: ['bytearray', 'complex', 'frozenset', 'getattr', 'object', 'range', 'set', 'slice', 'xrange'],
+  collections: ['Counter', 'deque'],
+  copyreg: ['_reconstructor'],
+  datetime: ['date', 'datetime', 'timedelta', 'timezone'],
+  pathlib: ['Path', 'PosixPath', 'PurePosixPath', 'PureWindowsPath', 'WindowsPath'],
+  _codecs: ['encode'],
+  numpy: ['dtype', 'ndarray'],
+  'numpy.core.multiarray': ['scalar', '_reconstruct'],
+  'numpy.core.numeric': ['_frombuffer'],
+  torch:
+    'Size device dtype bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64 complex128'.split(
+      ' ',
+    ),
+  'torch._utils': ['_rebuild_device_tensor_from_numpy', '_rebuild_sparse_tensor'],
+  'torch.serialization': ['_get_layout'],
+  'addict.addict': ['Dict'],
+  'mmcv.utils.config': ['ConfigDict'],
+  'mmengine.config.config': ['ConfigDict'],
+  'mmengine.logging.history_buffer': ['HistoryBuffer'],
+};
+/** Modules that were called otherwise: by protocol 2, by NumPy 2, by Python 3.13. */
+const RENAMED: Readonly<Record<string, string>> = {
+  __builtin__: 'builtins',
+  copy_reg: 'copyreg',
+  'numpy._core.multiarray': 'numpy.core.multiarray',
+  'numpy._core.numeric': 'numpy.core.numeric',
+  'pathlib._local': 'pathlib',
+};
+
+/** An object that nobody needs: what is put into it is dropped. */
+class Nothing {
+  set(): void {}
+  push(): void {}
+  __setstate__(): void {}
+}
 
 /**
  * Dictionaries that hold the weights, as people's scripts name them: averaged weights first, as they are what is
@@ -51,6 +75,7 @@ const WRAPPERS = [
   'state_dict_ema',
   'model_ema',
   'params_ema',
+  'shadow',
   'state_dict',
   'model_state_dict',
   'model_state',
@@ -77,13 +102,17 @@ export function isZip(bytes: Uint8Array): boolean {
 /** Every tensor of the file's state-dict by name. @throws {CarafeError} ModelInvalid naming the entry or key. */
 export function readTorchCheckpoint(bytes: Uint8Array): ReadonlyMap<string, StoredTensor> {
   const archive = openArchive(bytes);
-  const content = parsePickle(archive.pickle, (name, storage, offset, shape, strides) =>
-    tensor(archive, name, storage, offset, shape, strides),
-  );
-  return stateDict(content);
+  try {
+    return stateDict(parsePickle(archive));
+  } catch (error) {
+    if (error instanceof CarafeError) throw error;
+    throw invalid('data.pkl', 'a pickle as torch.save writes it', (error as Error).message);
+  }
 }
 
 interface Archive {
+  /** Of the whole file. */
+  readonly bytes: number;
   readonly pickle: Uint8Array;
   /** The bytes of a storage. */
   storage(key: string, bytes: number): Uint8Array;
@@ -122,31 +151,29 @@ function openArchive(bytes: Uint8Array): Archive {
   if (entries.has(`${root}byteorder`) && new TextDecoder().decode(read(`${root}byteorder`)) !== 'little')
     throw invalid(`${root}byteorder`, '"little"', 'another byte order');
   return {
+    bytes: bytes.length,
     pickle: read(pickleName),
     size: (key) => entries.get(`${root}data/${key}`)?.size,
     storage: (key) => read(`${root}data/${key}`),
   };
 }
 
-type Rebuild = (
-  name: string,
-  storage: Storage,
-  offset: number,
-  shape: readonly number[],
-  strides: readonly number[],
-) => StoredTensor;
-
 /** A tensor that has no name yet: the dictionary it lies in gives it one. */
 class Unnamed {
-  readonly build: (name: string) => StoredTensor;
-  constructor(build: (name: string) => StoredTensor) {
-    this.build = build;
+  readonly #build: (name: string) => StoredTensor;
+  readonly isScalar: boolean;
+  constructor(shape: unknown, build: (name: string) => StoredTensor) {
+    this.isScalar = !Array.isArray(shape) || shape.length === 0;
+    this.#build = build;
+  }
+  build(name: string): StoredTensor {
+    return this.#build(name);
   }
 }
 
-function parsePickle(pickle: Uint8Array, rebuild: Rebuild): unknown {
+function parsePickle(archive: Archive): unknown {
   const tensor = (storage: unknown, offset: unknown, shape: unknown, strides: unknown): Unnamed =>
-    new Unnamed((name) => {
+    new Unnamed(shape, (name) => {
       if (!isStorage(storage)) throw invalid(name, 'a tensor on a storage', storage);
       const sizes = (values: unknown): values is number[] =>
         Array.isArray(values) && values.length <= 8 && values.every((v) => Number.isSafeInteger(v) && v >= 0);
@@ -155,29 +182,31 @@ function parsePickle(pickle: Uint8Array, rebuild: Rebuild): unknown {
         throw invalid(`${name}.stride`, 'one stride a dimension', strides);
       if (!Number.isSafeInteger(offset) || (offset as number) < 0)
         throw invalid(`${name}.storage_offset`, 'an offset', offset);
-      return rebuild(name, storage, offset as number, shape, strides);
+      return storedTensor(archive, name, storage, offset as number, shape, strides);
     });
-  const meanings = (name: string): unknown => {
-    if (name === 'collections.OrderedDict' || name === 'collections.defaultdict') return () => new Map();
-    if (name === 'torch._utils._rebuild_tensor_v2' || name === 'torch._utils._rebuild_tensor') return tensor;
-    if (name === 'torch._utils._rebuild_parameter') return (data: unknown) => data;
-    const [, storage] = /^torch\.(?:cuda\.)?(\w+)$/.exec(name) ?? [];
-    if (storage !== undefined && Object.hasOwn(STORAGES, storage))
-      return Object.assign(() => null, { dtype: STORAGES[storage] });
-    if (IGNORED.includes(name)) {
+  const meaning = (written: string, name: string): (() => unknown) => {
+    const module = Object.hasOwn(RENAMED, written) ? RENAMED[written] : written;
+    const full = `${module}.${name}`;
+    if (full === 'collections.OrderedDict' || full === 'collections.defaultdict') return () => new Map();
+    if (full === 'torch._utils._rebuild_tensor_v2' || full === 'torch._utils._rebuild_tensor')
+      return tensor as () => unknown;
+    if (/^torch\._utils\._rebuild_parameter(_with_state)?$/.test(full)) return (data?: unknown) => data;
+    if (/^torch(\.cuda)?$/.test(module) && Object.hasOwn(STORAGES, name))
+      return Object.assign(() => null, { dtype: STORAGES[name] });
+    if (Object.hasOwn(IGNORED, module) && IGNORED[module].includes(name)) {
       return function ignored() {
-        return {};
+        return new Nothing();
       };
     }
     throw invalid(
       'data.pkl',
       'only tensors, numbers and text (of a whole model save `model.state_dict()`)',
-      `an import of ${name.slice(0, 100)}`,
+      `an import of ${full.slice(0, 100)}`,
     );
   };
   const parser = new Parser({
     unpicklingTypeOfDictionary: 'Map',
-    nameResolver: { resolve: (module, name) => meanings(`${module}.${name}`) as () => unknown },
+    nameResolver: { resolve: meaning },
     persistentResolver: {
       resolve: (id: unknown) => {
         const [kind, type, key, , count] = Array.isArray(id) ? id : [];
@@ -188,19 +217,14 @@ function parsePickle(pickle: Uint8Array, rebuild: Rebuild): unknown {
       },
     },
   });
-  try {
-    return parser.parse(pickle);
-  } catch (error) {
-    if ((error as CarafeError).code === 'ModelInvalid') throw error;
-    throw invalid('data.pkl', 'a pickle as torch.save writes it', (error as Error).message);
-  }
+  return parser.parse(archive.pickle);
 }
 
 function isStorage(value: unknown): value is Storage {
   return typeof value === 'object' && value !== null && 'dtype' in value && 'key' in value && 'count' in value;
 }
 
-function tensor(
+function storedTensor(
   archive: Archive,
   name: string,
   { dtype, key, count }: Storage,
@@ -216,7 +240,9 @@ function tensor(
   const last = shape.reduce((sum, size, i) => sum + (size - 1) * strides[i], offset);
   if (!empty && !(last < count)) throw invalid(name, `values within its storage of ${count}`, `the ${last + 1}th`);
   const values = shape.reduce((product, size) => product * size, 1);
-  if (values > count) throw invalid(name, `at most ${count} values, as many as are stored,`, values); // an expanded view
+  if (values * bytes > archive.bytes)
+    // an expanded view
+    throw invalid(name, `at most ${archive.bytes} bytes, the file's own size,`, values * bytes);
   return {
     dtype,
     shape,
@@ -243,22 +269,29 @@ function tensor(
   };
 }
 
-/**
- * The tensors of the dictionary that holds the weights, wherever it lies: `state_dict`, `model`, `ema` and the like are
- * unwrapped.
- */
+/** The tensors of the dictionary that holds the weights, wherever it lies. */
 function stateDict(content: unknown): ReadonlyMap<string, StoredTensor> {
   if (!(content instanceof Map)) throw invalid('data.pkl', 'a dictionary of tensors (a state-dict)', content);
-  const own = [...content].filter(([, value]) => value instanceof Unnamed);
-  if (own.length > 0)
-    return new Map(own.map(([name, value]) => [String(name), (value as Unnamed).build(String(name))]));
+  const found = tensorsIn(content, '', new Set());
+  if (found.length === 0)
+    throw invalid('data.pkl', 'a dictionary of tensors, at any depth', [...content.keys()].slice(0, 8).map(String));
+  return new Map(found.map(([name, tensor]) => [name, tensor.build(name)]));
+}
+
+/**
+ * `state_dict`, `model`, `ema` and the like are taken for all there is if they hold weights; other dictionaries give
+ * their tensors' names their own: `generator_a.conv.weight`.
+ * @param seen Each is looked into once, however a hostile pickle ties them together.
+ */
+function tensorsIn(content: unknown, prefix: string, seen: Set<unknown>): [string, Unnamed][] {
+  if (!(content instanceof Map) || seen.has(content)) return [];
+  seen.add(content);
   for (const name of WRAPPERS) {
-    if (content.get(name) instanceof Map) return stateDict(content.get(name));
+    const found = tensorsIn(content.get(name), prefix, seen);
+    if (found.some(([, tensor]) => !tensor.isScalar)) return found;
   }
-  throw invalid(
-    'data.pkl',
-    `tensors, or a dictionary of them named ${WRAPPERS.join(', ')}`,
-    [...content.keys()].slice(0, 8).map(String),
+  return [...content].flatMap(([key, value]) =>
+    value instanceof Unnamed ? [[prefix + String(key), value]] : tensorsIn(value, `${prefix}${String(key)}.`, seen),
   );
 }
 

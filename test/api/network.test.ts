@@ -41,6 +41,8 @@ describe('a detector’s checkpoint', () => {
     expect((await rejection(fpn.run(inputs))).code).toBe('Disposed');
     const head = await createNetwork('mask-head', detector, { prefix: 'roi_head.mask_head.', backend: 'wasm', thread });
     expectOutputs(await head.run(drawnInputs(cases.get('mask head carafe')!)), 'mask head carafe');
+    const [none] = await head.run([{ data: new Float32Array(0), shape: [0, 6, 14, 14] }]); // an image without regions
+    expect(none.shape).toEqual([0, 3, 28, 28]);
     head.dispose();
   });
 
@@ -116,6 +118,19 @@ describe('what is wrong is named', () => {
     spoilt[5] = NaN;
     const { code, message } = await opened({ ...state, 'fpn_convs.1.conv.weight': { data: spoilt, shape } });
     expect([code, message]).toEqual(['ModelInvalid', expect.stringContaining('fpn_convs.1.conv.weight')]);
+  });
+
+  it('integers', async () => {
+    const name = 'lateral_convs.0.conv.weight';
+    const text = Buffer.from(safetensors(state)).toString('latin1');
+    const file = Buffer.from(text.replace(`"${name}":{"dtype":"F32"`, `"${name}":{"dtype":"I32"`), 'latin1');
+    const { code, message } = await rejection(createNetwork('fpn', file, { backend: 'wasm', thread: 'inline' }));
+    expect([code, message]).toEqual(['ModelInvalid', expect.stringContaining(`"${name}.dtype", got "I32"`)]);
+  });
+
+  it('no prefix where there is one: the message names a tensor that has it', async () => {
+    const { message } = await rejection(createNetwork('fpn', detector, { backend: 'wasm', thread: 'inline' }));
+    expect(message).toContain('only neck.lateral_convs.0.');
   });
 
   it('an upsampler that the checkpoint has not', async () => {

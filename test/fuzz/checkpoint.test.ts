@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { CarafeError } from '../../src/core/errors.js';
 import { findCarafeLayers, foldConv } from '../../src/models/carafe-layers.js';
 import { readCheckpoint } from '../../src/models/checkpoint.js';
-import { toFloat32 } from '../../src/models/stored-tensor.js';
+import { isFloat, toFloat32 } from '../../src/models/stored-tensor.js';
 
 const seed = Number(process.env.FC_SEED ?? 20260);
 const valid = new Uint8Array(readFileSync(new URL('../golden/checkpoints/mmcv.pth', import.meta.url)));
@@ -27,7 +27,7 @@ const hex = (digits: string): Uint8Array => new Uint8Array(Buffer.from(digits, '
 function use(bytes: Uint8Array): void {
   const { tensors } = readCheckpoint(bytes);
   for (const [name, tensor] of tensors) {
-    if (tensor.dtype[0] === 'F' || tensor.dtype === 'BF16') toFloat32(name, tensor);
+    if (isFloat(tensor.dtype)) toFloat32(name, tensor);
     else tensor.read();
   }
   for (const { stages, eps } of findCarafeLayers(tensors).layers) {
@@ -65,13 +65,17 @@ describe('hostile checkpoints', () => {
     ],
     'a pickled model': [withPickle(text('cmodels.yolo', 'Model', ')\x81.')), /model.state_dict\(\).*models.yolo.Model/],
     'a pickle of a number': [withPickle(text('I1', '.')), /a dictionary of tensors/],
+    'dictionaries that hold each other': [
+      withPickle(hex('80027d710028580500000' + '06d6f64656c' + '6800752e')),
+      /at any depth/,
+    ],
     'a pickle of a text called on itself': [withPickle(text("S'x'", '(tR.')), /a pickle as torch.save writes it/],
     'a pickle that pops an empty stack': [withPickle(text('00000.')), /"data.pkl"/],
     'a pickle without an end': [withPickle(hex('80027d7100')), /a pickle as torch.save writes it/],
     'an empty pickle': [withPickle(new Uint8Array(0)), /"data.pkl"/],
     'a dictionary without tensors': [
       withPickle(hex('80027d710028580100000061' + '7101' + '4b01752e')),
-      /tensors, or a dictionary of them/,
+      /a dictionary of tensors, at any depth/,
     ],
     'a zip without a pickle': [stored({ 'a/b': new Uint8Array(3) }), /a zip with a data.pkl/],
     'a zip bomb': [
@@ -93,8 +97,8 @@ describe('hostile checkpoints', () => {
       /"little"/,
     ],
     'a safetensors header of 5 GB': [hex('00f2052a01000000' + '7b7d'), /header length/],
-    nothing: [new Uint8Array(0), /at least 8 bytes/],
-    'a picture': [hex('89504e470d0a1a0a0000000d49484452'), /header length/],
+    nothing: [new Uint8Array(0), /a .safetensors, .pth or .pt for "file", got "0 bytes/],
+    'a picture': [hex('89504e470d0a1a0a0000000d49484452'), /a .safetensors, .pth or .pt/],
   };
   for (const [name, [bytes, message]] of Object.entries(hostile)) {
     it(`${name} is ModelInvalid, says what, and executes nothing`, () => {

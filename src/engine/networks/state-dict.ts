@@ -4,13 +4,16 @@ import type { Backend, ConvWeights, DeviceConv } from '../../backends/backend.js
 import { CarafeError, expected } from '../../core/errors.js';
 import type { Activation, Normalizer } from '../../core/shapes.js';
 import { type CarafeLayer, findCarafeLayers, foldConv, type Stage } from '../../models/carafe-layers.js';
-import { type StoredTensor, toFloat32 } from '../../models/stored-tensor.js';
+import { type Dtype, type StoredTensor, toFloat32 } from '../../models/stored-tensor.js';
 import { type ConvSpec, carafeStages } from '../carafe.js';
 import type { CarafeStages } from './carafe-pack.js';
 
-/** Tensors by name, as they cross threads. */
+/** Tensors by name, as they cross threads; one that is not of floats says so in `dtype`, and its values stay behind. */
 export type Tensors = Readonly<
-  Record<string, { readonly data: Float32Array<ArrayBuffer>; readonly shape: readonly number[] }>
+  Record<
+    string,
+    { readonly data: Float32Array<ArrayBuffer>; readonly shape: readonly number[]; readonly dtype?: Dtype }
+  >
 >;
 
 export class StateDict {
@@ -26,9 +29,9 @@ export class StateDict {
     this.#eps = eps;
     this.#normalizer = normalizer;
     this.#tensors = new Map(
-      Object.entries(tensors).map(([name, { data, shape }]) => [
+      Object.entries(tensors).map(([name, { dtype = 'F32', data, shape }]) => [
         name,
-        { dtype: 'F32', shape, read: () => new Uint8Array(data.buffer, data.byteOffset, data.byteLength) },
+        { dtype, shape, read: () => new Uint8Array(data.buffer, data.byteOffset, data.byteLength) },
       ]),
     );
   }
@@ -38,7 +41,11 @@ export class StateDict {
     let count = 0;
     const next = (): string => `${name(first + count)}.`;
     while ([...this.#tensors.keys()].some((key) => key.startsWith(next()))) count++;
-    if (count === 0) throw expected('ModelInvalid', name(first), 'tensors', 'none of that name');
+    if (count === 0) {
+      const elsewhere = [...this.#tensors.keys()].find((key) => key.includes(`.${next()}`));
+      const got = elsewhere ? `only ${elsewhere}, which has another prefix` : 'none of that name';
+      throw expected('ModelInvalid', name(first), 'tensors', got);
+    }
     return count;
   }
 
