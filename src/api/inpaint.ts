@@ -5,10 +5,11 @@ import type { ClampedBytes, Global } from '../core/platform.js';
 import type { RawImage, RgbaPixels, Tensor } from '../core/tensor.js';
 import { inSlices } from '../core/turn.js';
 import type { Rectangle } from '../backends/backend.js';
+import type { NetworkFacts } from '../engine/network.js';
 import { pixelsOf, planTiles, TILE } from '../engine/tiles.js';
 import type { PoolInfo } from '../worker/pool.js';
 import { allocateImage, type ImageInput, toRawImage } from './image.js';
-import { createNetwork, type Network } from './network.js';
+import { openNetwork, type PoolNetwork } from './network.js';
 import { type BackendOptions, checkPixels, checkRun, checkTiling, type ThreadOptions } from './options.js';
 
 /**
@@ -33,9 +34,7 @@ export interface Inpainter extends AsyncDisposable {
   dispose(): void;
 }
 
-const GRID = 8; // pixels of a pixel of the deepest map: tiles begin on it, so that all halve alike
-/** How far a pixel's colour depends on others, rounded up to the grid. */
-const HALO = 104; // the coarse filling: 32; convolutions and CARAFE at 1/1: 2, 1/2: 4 + 2 + 4, 1/4: 4 + 4 + 8, 1/8: 8 + 16 + 16
+const ROWS_AT_A_TIME = 8; // between turns of this thread
 
 /**
  * Loads the network once for many images.
@@ -44,7 +43,7 @@ const HALO = 104; // the coarse filling: 32; convolutions and CARAFE at 1/1: 2, 
 export async function createInpainter(options: InpaintOptions = {}): Promise<Inpainter> {
   const { workers } = checkTiling(options);
   const { default: weights } = await import('../../models/inpainting/inpaint.safetensors');
-  return new NetworkInpainter(await createNetwork('inpainting-unet', weights, { ...options, layout: 'NHWC' }), workers);
+  return new NetworkInpainter(await openNetwork('inpainting-unet', weights, { ...options, layout: 'NHWC' }), workers);
 }
 
 /**
@@ -64,10 +63,10 @@ export async function inpaint(image: ImageInput, mask: MaskInput, options: Inpai
 }
 
 class NetworkInpainter implements Inpainter {
-  readonly #network: Network;
+  readonly #network: PoolNetwork;
   readonly #lanes: number;
 
-  constructor(network: Network, workers: number) {
+  constructor(network: PoolNetwork, workers: number) {
     this.#network = network;
     this.#lanes = 2 * workers; // one tile computes while another travels
   }
@@ -90,7 +89,7 @@ class NetworkInpainter implements Inpainter {
     const tiles = holesOf(holes, input);
     const lane = async (): Promise<void> => {
       for (const tile of tiles) {
-        const window = windowAround(tile, input);
+        const window = windowAround(tile, input, this.#network.facts);
         const [filled] = await this.#network.run(await inSlices(reading(input, holes, window)), { signal });
         await inSlices(writing(output, holes, tile, filled, window));
       }
@@ -151,17 +150,22 @@ function* holesOf(holes: Uint8Array, { width, height }: RawImage): Generator<Rec
   }
 }
 
-/** What the network has to see of the image, on the grid; it may end a little outside. */
-function windowAround({ x, y, width, height }: Rectangle, image: RawImage): Rectangle {
-  const [left, right] = span(x, width, image.width);
-  const [top, bottom] = span(y, height, image.height);
+/** What the network has to see of the image, on its grid, so that all windows halve alike; it may end a little outside. */
+function windowAround({ x, y, width, height }: Rectangle, image: RawImage, facts: NetworkFacts): Rectangle {
+  const [left, right] = span(x, width, image.width, facts);
+  const [top, bottom] = span(y, height, image.height, facts);
   return { x: left, y: top, width: right - left, height: bottom - top };
 }
 
-function span(start: number, length: number, size: number): [start: number, end: number] {
-  const before = Math.max(0, start - HALO);
-  const after = Math.min(size, start + length + HALO);
-  return [Math.floor(before / GRID) * GRID, Math.ceil(after / GRID) * GRID];
+function span(
+  start: number,
+  length: number,
+  size: number,
+  { multiple, reach }: NetworkFacts,
+): [start: number, end: number] {
+  const onGrid = (at: number): number => Math.ceil(at / multiple) * multiple;
+  const first = Math.floor(start / multiple) * multiple;
+  return [Math.max(0, first - reach), Math.min(onGrid(size), onGrid(start + length) + reach)];
 }
 
 /** The network's inputs, colours and what is known: what is invisible is as unknown as what is to be filled. Outside the image the nearest edge pixel. */
@@ -170,7 +174,7 @@ function* reading(image: RawImage, holes: Uint8Array, window: Rectangle): Genera
   const known = new Float32Array(window.width * window.height);
   let pixels = pixelsOf(image);
   for (let row = 0, i = 0; row < window.height; row++) {
-    if (row % GRID === GRID - 1) {
+    if (row % ROWS_AT_A_TIME === ROWS_AT_A_TIME - 1) {
       yield;
       pixels = pixelsOf(image);
     }
@@ -197,7 +201,7 @@ function* writing(
   window: Rectangle,
 ): Generator<void, void, void> {
   for (let y = tile.y; y < tile.y + tile.height; y++) {
-    if (y % GRID === GRID - 1) yield;
+    if (y % ROWS_AT_A_TIME === ROWS_AT_A_TIME - 1) yield;
     for (let x = tile.x; x < tile.x + tile.width; x++) {
       const at = y * width + x;
       if (!holes[at]) continue;

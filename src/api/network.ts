@@ -4,7 +4,7 @@ import { expected } from '../core/errors.js';
 import type { Global } from '../core/platform.js';
 import type { Layout, Normalizer } from '../core/shapes.js';
 import type { Tensor } from '../core/tensor.js';
-import type { NetworkSettings } from '../engine/network.js';
+import type { NetworkFacts, NetworkSettings } from '../engine/network.js';
 import type { Tensors } from '../engine/networks/state-dict.js';
 import type { UperNetPlace } from '../engine/networks/upernet.js';
 import { UPSAMPLERS, type NetworkUpsampler } from '../engine/networks/upsampler-names.js';
@@ -122,6 +122,15 @@ export async function createNetwork<Name extends NetworkName>(
   weights: CheckpointSource,
   options: OptionsOfNetwork[Name] = {},
 ): Promise<Network> {
+  return openNetwork(name, weights, options);
+}
+
+/** The same, with what the package needs to know of it. */
+export async function openNetwork<Name extends NetworkName>(
+  name: Name,
+  weights: CheckpointSource,
+  options: OptionsOfNetwork[Name],
+): Promise<PoolNetwork> {
   const { layout = 'NCHW', normalizer = 'softmax', eps = 1e-5, prefix = '' } = checkOptions(options);
   if (!Object.hasOwn(SETTINGS, name))
     throw expected('InvalidOption', 'name', `one of ${Object.keys(SETTINGS).join(', ')}`, name);
@@ -137,7 +146,7 @@ export async function createNetwork<Name extends NetworkName>(
     throw expected('InvalidOption', 'wasm', 'carafe-web/networks-simd.wasm', 'a build without the kernels of networks');
   const threads = checkThread(options, request);
   const { workers } = checkTiling(options);
-  const opening = async (): Promise<Network> => {
+  const opening = async (): Promise<PoolNetwork> => {
     const [tensors, { NETWORKS_HOME }] = await Promise.all([
       readTensors(weights, prefix),
       import('../worker/networks-home.js'),
@@ -149,15 +158,19 @@ export async function createNetwork<Name extends NetworkName>(
   return unlessAborted(signal, opening(), (late) => late.dispose());
 }
 
-class PoolNetwork implements Network {
-  readonly #pool: Pool;
+export class PoolNetwork implements Network {
+  readonly #pool: Pool<NetworkFacts>;
 
-  constructor(pool: Pool) {
+  constructor(pool: Pool<NetworkFacts>) {
     this.#pool = pool;
   }
 
   get info(): PoolInfo {
     return this.#pool.info;
+  }
+
+  get facts(): NetworkFacts {
+    return this.#pool.facts;
   }
 
   async run(inputs: readonly TensorLike[], options: { signal?: Global<'AbortSignal'> } = {}): Promise<Tensor[]> {

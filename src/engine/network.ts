@@ -60,12 +60,16 @@ export interface NetworkOptions<Name extends NetworkName = NetworkName> {
   readonly normalizer: Normalizer;
 }
 
+/** What a caller has to know to run it on parts of an image. */
+export type NetworkFacts = Required<Pick<LoadedNetwork, 'multiple' | 'reach'>>;
+
 const PROBED_VALUES = 2 ** 18; // of a probe's largest map, at most
 
 export const network = {
   half: false,
   open(backend: Backend, { name, tensors, settings, layout, eps, normalizer }: NetworkOptions) {
     const net = loadNetwork(name, new StateDict(backend, tensors, eps, normalizer), settings);
+    const { multiple = 1, reach = Infinity } = net;
     const programs = {
       /** Tensors in `layout` -> the network's outputs, likewise. */
       run: (inputs: readonly Tensor[]) => run(backend, net, inputs, layout),
@@ -75,15 +79,14 @@ export const network = {
       const most = Math.max(4, Math.min(side, Math.floor(Math.sqrt(PROBED_VALUES / widest))));
       const maps = net.inputs.filter((c, i) => c !== 1 || i === 0).length; // masks are as large as their maps
       const sizes = net.inputs.map((c, i): Shape => {
-        const { multiple = 1 } = net;
         const size = Math.ceil(most / 2 ** (i % maps) / multiple) * multiple;
         return layout === 'NCHW' ? [1, c ?? 1, size, size] : [1, size, size, c ?? 1];
       });
       return programs.run(sizes.map(zeros));
     };
-    return { facts: {}, programs, probe };
+    return { facts: { multiple, reach }, programs, probe };
   },
-} satisfies Spec<NetworkOptions, object>;
+} satisfies Spec<NetworkOptions, NetworkFacts>;
 
 /** As openSession of specs.ts: of this network, and in this worker, alone. */
 export function openNetwork({ options, ...request }: BackendRequest & { readonly options: unknown }): Promise<Session> {

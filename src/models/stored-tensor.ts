@@ -3,8 +3,6 @@ import { expected } from '../core/errors.js';
 import { fromHalf } from '../core/half.js';
 
 export const DTYPE_BYTES = {
-  C128: 16,
-  C64: 8,
   F64: 8,
   F32: 4,
   F16: 2,
@@ -18,8 +16,6 @@ export const DTYPE_BYTES = {
   I8: 1,
   U8: 1,
   BOOL: 1,
-  F8_E4M3: 1,
-  F8_E5M2: 1,
 } as const;
 export type Dtype = keyof typeof DTYPE_BYTES;
 export const DTYPES = Object.keys(DTYPE_BYTES) as Dtype[];

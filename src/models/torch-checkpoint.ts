@@ -19,8 +19,6 @@ const STORAGES: Readonly<Record<string, Dtype>> = {
   CharStorage: 'I8',
   ByteStorage: 'U8',
   BoolStorage: 'BOOL',
-  ComplexFloatStorage: 'C64',
-  ComplexDoubleStorage: 'C128',
 };
 
 /**
@@ -38,10 +36,10 @@ const IGNORED: Readonly<Record<string, readonly string[]>> = {
   numpy: ['dtype', 'ndarray'],
   'numpy.core.multiarray': ['scalar', '_reconstruct'],
   'numpy.core.numeric': ['_frombuffer'],
-  torch:
-    'Size device dtype bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64 complex128'.split(
-      ' ',
-    ),
+  torch: [
+    ...['Size', 'device', 'dtype', 'ComplexFloatStorage', 'ComplexDoubleStorage'],
+    ...'bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64 complex128'.split(' '),
+  ],
   'torch._utils': ['_rebuild_device_tensor_from_numpy', '_rebuild_sparse_tensor'],
   'torch.serialization': ['_get_layout'],
   'addict.addict': ['Dict'],
@@ -172,18 +170,20 @@ class Unnamed {
 }
 
 function parsePickle(archive: Archive): unknown {
-  const tensor = (storage: unknown, offset: unknown, shape: unknown, strides: unknown): Unnamed =>
-    new Unnamed(shape, (name) => {
-      if (!isStorage(storage)) throw invalid(name, 'a tensor on a storage', storage);
-      const sizes = (values: unknown): values is number[] =>
-        Array.isArray(values) && values.length <= 8 && values.every((v) => Number.isSafeInteger(v) && v >= 0);
-      if (!sizes(shape)) throw invalid(`${name}.shape`, 'at most 8 sizes', shape);
-      if (!sizes(strides) || strides.length !== shape.length)
-        throw invalid(`${name}.stride`, 'one stride a dimension', strides);
-      if (!Number.isSafeInteger(offset) || (offset as number) < 0)
-        throw invalid(`${name}.storage_offset`, 'an offset', offset);
-      return storedTensor(archive, name, storage, offset as number, shape, strides);
-    });
+  const tensor = (storage: unknown, offset: unknown, shape: unknown, strides: unknown): Unnamed | Nothing =>
+    storage instanceof Nothing
+      ? storage
+      : new Unnamed(shape, (name) => {
+          if (!isStorage(storage)) throw invalid(name, 'a tensor on a storage', storage);
+          const sizes = (values: unknown): values is number[] =>
+            Array.isArray(values) && values.length <= 8 && values.every((v) => Number.isSafeInteger(v) && v >= 0);
+          if (!sizes(shape)) throw invalid(`${name}.shape`, 'at most 8 sizes', shape);
+          if (!sizes(strides) || strides.length !== shape.length)
+            throw invalid(`${name}.stride`, 'one stride a dimension', strides);
+          if (!Number.isSafeInteger(offset) || (offset as number) < 0)
+            throw invalid(`${name}.storage_offset`, 'an offset', offset);
+          return storedTensor(archive, name, storage, offset as number, shape, strides);
+        });
   const meaning = (written: string, name: string): (() => unknown) => {
     const module = Object.hasOwn(RENAMED, written) ? RENAMED[written] : written;
     const full = `${module}.${name}`;
@@ -211,6 +211,7 @@ function parsePickle(archive: Archive): unknown {
       resolve: (id: unknown) => {
         const [kind, type, key, , count] = Array.isArray(id) ? id : [];
         const dtype = (type as { dtype?: Dtype } | undefined)?.dtype;
+        if (kind === 'storage' && typeof type === 'function' && !dtype) return new Nothing();
         if (kind !== 'storage' || !dtype || typeof key !== 'string' || !Number.isSafeInteger(count) || count < 0)
           throw invalid('data.pkl', 'storages of numbers', 'another persistent id');
         return { dtype, key, count } satisfies Storage;

@@ -1,10 +1,6 @@
 // In the place of adapter.ts and webgpu-backend.ts in the worker for wasm: a page with a GPU starts the other one (spawn.ts).
-import { CarafeError } from '../core/errors.js';
+import { noAdapter } from '../backends/webgpu/no-adapter.js';
 
-export async function openDevice(): Promise<never> {
-  const reason = globalThis.navigator?.gpu ? 'navigator.gpu gives no adapter' : 'this runtime has no navigator.gpu';
-  throw new CarafeError('BackendUnavailable', reason);
-}
-
+export const openDevice = noAdapter;
+export const createWebgpuBackend = noAdapter;
 export const isSoftwareAdapter = (): boolean => false;
-export const createWebgpuBackend = openDevice;

@@ -5,6 +5,11 @@ import { createInpainter, inpaint, type MaskInput, type RawImage } from 'carafe-
 import { createNetwork } from 'carafe-web/networks';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
+import { loadNetwork } from '../../src/engine/network.js';
+import type { LoadedNetwork } from '../../src/engine/networks/loaded-network.js';
+import { StateDict, type Tensors } from '../../src/engine/networks/state-dict.js';
+import { parseSafetensors } from '../../src/models/safetensors.js';
+import { boundConv } from '../conformance/bounds.js';
 import { nodeGpuDevice } from '../backends.js';
 import { assertSamePicture, rejection, testImage } from './support.js';
 
@@ -73,6 +78,34 @@ test('no tile’s end shows: the pixels are those of the network on the whole im
   const image = testImage(320, 72); // two tiles, each seeing a part
   const mask = bands(image, 9, 60);
   await assertSamePicture(await inpaint(image, mask, { ...onWasm, workers: 2 }), await whole(image, mask), 1);
+});
+
+test('a tile is cut as far around as the network looks, and not further', async () => {
+  const weights = new Uint8Array(readFileSync(`${root}models/inpainting/inpaint.safetensors`));
+  const { reach, multiple } = loadNetwork(
+    'inpainting-unet',
+    new StateDict(
+      { conv: boundConv },
+      Object.fromEntries(parseSafetensors(weights).tensors) as Tensors,
+      1e-5,
+      'softmax',
+    ),
+    { upsampler: 'carafe' },
+  ) as Required<LoadedNetwork>;
+  const network = await createNetwork('inpainting-unet', weights, { backend: 'reference', thread: 'inline' }); // Winograd's blocks round alike
+  const [height, width] = [8, 8 * Math.ceil((reach + 2 * multiple) / 8)];
+  const filled = async (value: number): Promise<Float32Array> => {
+    const colours = new Float32Array(3 * height * width).map((_, i) =>
+      i % width < multiple ? value : Math.sin(i) / 2,
+    );
+    const known = { data: new Float32Array(height * width).fill(1), shape: [1, 1, height, width] };
+    return (await network.run([{ data: colours, shape: [1, 3, height, width] }, known]))[0].data;
+  };
+  const [plain, changed] = [await filled(0), await filled(1e4)];
+  network.dispose();
+  const last = Math.max(...plain.map((value, i) => (value === changed[i] ? -1 : i % width)));
+  expect(last).toBeLessThan(multiple + reach);
+  expect(last).toBeGreaterThanOrEqual(reach);
 });
 
 test('in a worker, on the reference and on webgpu within 1 of wasm', async () => {

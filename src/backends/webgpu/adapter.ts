@@ -1,14 +1,14 @@
 // Finds a GPU device on this thread, and tells a software adapter from a real one.
 import { CarafeError } from '../../core/errors.js';
+import { noAdapter } from './no-adapter.js';
 
 /** @throws {CarafeError} BackendUnavailable with the reason. The device is the caller's to destroy. */
 export async function openDevice(hardwareOnly: boolean): Promise<GPUDevice> {
   const gpu = (globalThis.navigator as Navigator | undefined)?.gpu;
-  if (!gpu) throw unavailable('this runtime has no navigator.gpu');
-  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' }).catch((cause: Error) => {
+  const adapter = await gpu?.requestAdapter({ powerPreference: 'high-performance' }).catch((cause: Error) => {
     throw unavailable(`requestAdapter failed: ${cause.message}`);
   });
-  if (!adapter) throw unavailable('navigator.gpu gives no adapter');
+  if (!adapter) return noAdapter();
   if (hardwareOnly && isSoftwareAdapter(adapter.info))
     throw unavailable(`${describeAdapter(adapter.info)} is a software adapter, slower than wasm`);
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;

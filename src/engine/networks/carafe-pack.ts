@@ -57,6 +57,13 @@ export function upsample(ops: Ops, module: CarafeStages, x: DeviceTensor, layout
   return layout === 'NHWC' ? y : ops.nhwcToNchw(y);
 }
 
+/** How many pixels of x on each side of its own an output depends on. */
+export function reachOf({ compress, encode, out, kUp, dilation, scale }: CarafeStages): number {
+  const radius = (stage: CarafeStage | undefined): number =>
+    stage ? (stage.conv.k - 1 + (stage.cheap ? stage.cheap.k - 1 : 0)) / 2 : 0;
+  return Math.max((kUp - 1) / 2, radius(compress) + radius(encode) * dilation) + Math.ceil(radius(out) / scale);
+}
+
 function run(
   ops: Ops,
   x: DeviceTensor,

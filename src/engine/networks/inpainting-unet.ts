@@ -22,6 +22,7 @@ const LEAKY: ConvOptions<never> = { ...PLAIN, activation: 'leaky-relu', slope: 0
 const COLOURS = 3;
 const INPUTS = COLOURS + 1; // and what is known
 const CELL = 8; // pixels on a side that the coarse filling takes together
+const MIDDLE_DILATION = 2;
 const TENT = [1, 2, 3, 2, 1].map((v) => v / 9); // over cells, on each axis
 
 /**
@@ -44,9 +45,11 @@ export function loadInpaintingUNet(weights: StateDict, { upsampler }: Inpainting
   });
   const middle = weights.conv('middle', { cIn: c, cOut: c });
   const out = weights.conv('out', { cIn: levels[0].decoder.cOut, cOut: COLOURS });
+  const multiple = Math.max(CELL, 2 ** levels.length);
   return {
     inputs: [COLOURS, 1],
-    multiple: Math.max(CELL, 2 ** levels.length),
+    multiple,
+    reach: Math.ceil(-firstSeen(levels, middle, out) / multiple) * multiple,
     check() {},
     run(ops, [colours, known]) {
       const given = ops.concat(colours, known);
@@ -55,7 +58,7 @@ export function loadInpaintingUNet(weights: StateDict, { upsampler }: Inpainting
       ops.free(given);
       for (const { down, encoder } of levels) maps.push(halved(ops, maps.at(-1)!, down, encoder));
       const deepest = maps.pop()!;
-      let y = consume(ops, deepest, (z) => ops.conv2d(z, middle, { ...LEAKY, dilation: 2, residual: z }));
+      let y = consume(ops, deepest, (z) => ops.conv2d(z, middle, { ...LEAKY, dilation: MIDDLE_DILATION, residual: z }));
       for (const { up, decoder } of [...levels].reverse()) {
         const skip = maps.pop()!;
         const big = consume(ops, y, (z) => up(ops, z));
@@ -68,6 +71,17 @@ export function loadInpaintingUNet(weights: StateDict, { upsampler }: Inpainting
       return [filled];
     },
   };
+}
+
+/** The first pixel on an axis, below 0, that the output's pixel 0 depends on. */
+function firstSeen(levels: readonly Level[], middle: DeviceConv, out: DeviceConv): number {
+  const radius = ({ k }: DeviceConv): number => (k - 1) / 2;
+  let first = -radius(out);
+  for (const { up, decoder } of levels) first = Math.floor((first - radius(decoder)) / 2) - (up.reach ?? Infinity);
+  first -= radius(middle) * MIDDLE_DILATION;
+  for (const { encoder, down } of [...levels].reverse()) first = 2 * (first - radius(encoder) - radius(down));
+  const cells = (TENT.length - 1) / 2 + 1; // the sum of cells, and the next one of bilinear enlargement
+  return (Math.floor(first / CELL) - cells) * CELL;
 }
 
 /** The sum of known colours in cells around each pixel, by how many there are. */

@@ -3,12 +3,16 @@
 // (build_upsample_layer), DySample's own, and torch's for the rest.
 import { type DeviceConv, type DeviceTensor, type Ops, PLAIN } from '../../backends/backend.js';
 import { expected } from '../../core/errors.js';
-import { upsample } from './carafe-pack.js';
+import { reachOf, upsample } from './carafe-pack.js';
 import type { StateDict } from './state-dict.js';
 import type { NetworkUpsampler } from './upsampler-names.js';
 
 /** x [n, h, w, c] -> [n, 2h, 2w, c]; x is still there. */
-export type Upsampler = (ops: Ops, x: DeviceTensor) => DeviceTensor;
+export interface Upsampler {
+  (ops: Ops, x: DeviceTensor): DeviceTensor;
+  /** How many pixels of x on each side of its own an output depends on, where that is counted. */
+  readonly reach?: number;
+}
 
 const SCALE = 2;
 
@@ -43,7 +47,8 @@ export function loadUpsampler(weights: StateDict, name: string, kind: NetworkUps
     }
     case 'carafe': {
       const module = weights.carafe(name, c);
-      return (ops, x) => upsample(ops, module, x, 'NHWC');
+      const run: Upsampler = (ops, x) => upsample(ops, module, x, 'NHWC');
+      return Object.assign(run, { reach: reachOf(module) });
     }
     case 'dysample':
       return loadDySample(weights, name, c);
