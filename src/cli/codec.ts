@@ -27,7 +27,9 @@ function missing(got: string): CarafeError {
   );
 }
 
-/** The first line of what went wrong. */
+/** What went wrong, in one line: the first, and where libvips has one the system's. */
 export function reason(error: unknown): string {
-  return (error as Error).message.split('\n')[0];
+  const [first, ...others] = (error as Error).message.trim().split('\n');
+  const system = others.map((line) => line.match(/^(?:system|unix) error: (.+)/)?.[1]).find(Boolean);
+  return system ? `${first} (${system.trim()})` : first;
 }

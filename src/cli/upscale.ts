@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { CarafeError, createUpscaler, type Restore, type Upscaler } from '../index.js';
-import { type Codec, loadCodec } from './codec.js';
+import { type Codec, loadCodec, reason } from './codec.js';
 import { decode } from './decode.js';
 import { type Encoding, encode } from './encode.js';
 import { enlarge } from './enlarge.js';
@@ -185,7 +185,8 @@ async function upscaleFile(
     });
   } catch (error) {
     advance(width * height * pages - told); // so that the others' time stays right
-    report.failed(source.name, error instanceof CarafeError ? error : refused(target.name, (error as Error).message));
+    const why = made.reduce((text, path) => text.replace(`${path}: `, ''), reason(error));
+    report.failed(source.name, error instanceof CarafeError ? error : refused(target.name, why));
   } finally {
     await temporary.remove(...made);
   }

@@ -162,6 +162,18 @@ test('standard input and output: - in, the picture out, words elsewhere', async 
   expect(Buffer.concat(words).toString()).toContain('standard input -> -');
 });
 
+test('whoever reads the picture may leave early; a pipe is read like a file', async () => {
+  await sharp(rgb(300, 300), { raw: { width: 300, height: 300, channels: 3 } })
+    .png()
+    .toFile(path('pipe.png'));
+  const command = `cat pipe.png | ${process.execPath} ${CLI} - -o - --quiet -m tiny | head -c 8 | od -c; ls -A $TMPDIR`;
+  const child = spawn('bash', ['-c', command], { cwd: folder, env: { ...process.env, TMPDIR: temporary } });
+  const chunks: Buffer[] = [];
+  child.stdout.on('data', (chunk) => chunks.push(chunk));
+  expect((await once(child, 'close'))[0]).toBe(0);
+  expect(Buffer.concat(chunks).toString()).toMatch(/^0000000 211 {3}P {3}N {3}G .*\n0000010\n$/);
+});
+
 test('a progress line on a terminal: files, percent, time left', async () => {
   await sharp(rgb(300, 300), { raw: { width: 300, height: 300, channels: 3 } })
     .png()

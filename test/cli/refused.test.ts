@@ -2,6 +2,10 @@
 import { chmod, mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { loadCodec, reason } from '../../src/cli/codec.js';
+import { encode } from '../../src/cli/encode.js';
+import { readHeader } from '../../src/cli/header.js';
+import { Raster } from '../../src/cli/raster.js';
 import { png } from './png.js';
 import { picture, rgba, sandbox } from './support.js';
 
@@ -83,6 +87,15 @@ describe('one line, nothing written', () => {
     expect(got.stderr.trim().split('\n')).toHaveLength(1);
     expect(await readdir(folder)).toEqual(before);
   });
+});
+
+test.skipIf(process.platform !== 'linux')('a full disk is said, in one line', async () => {
+  const codec = await loadCodec();
+  const header = await readHeader(codec, { name: 'photo.jpg', path: path('photo.jpg') });
+  const raster = Raster.create(() => path('full.v'), { width: 96, height: 64, bands: 3, deep: false });
+  raster.close();
+  const error = await encode(codec, raster, header, { format: 'jpeg' }, '/dev/full').catch((thrown) => thrown);
+  expect(reason(error)).toBe('/dev/full: write error (No space left on device)');
 });
 
 test('a decoder’s warning is a warning: a JPEG with a bad SOS byte, as some cameras write it, is exact', async () => {
