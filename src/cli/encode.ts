@@ -17,7 +17,8 @@ export interface Encoding {
 }
 
 export const DEFAULT_QUALITY: Readonly<Partial<Record<FormatName, number>>> = { jpeg: 90, webp: 90, avif: 65 };
-const TWO_PASSES = 5e7; // pixels: over that a picture is encoded as it comes, not progressive, a JPEG 3 % larger: two passes take 3 to 8 bytes of memory a pixel
+/** Pixels: over that a picture is encoded as it comes, never progressive, a JPEG 3 % larger. Several passes take memory for all of it. */
+const TWO_PASSES = 5e7;
 
 /** Into the file `target`. @throws {Error} sharp's */
 export async function encode(

@@ -102,7 +102,10 @@ export class Raster implements Rows {
     return raster;
   }
 
-  /** This picture, which is shown in `size`, `scale` times as large, its pixels not yet written: resolution, profile, EXIF and pages come along. */
+  /**
+   * This picture, `scale` times the `size` it is shown in, its pixels not yet written: resolution, profile, EXIF and pages come
+   * along.
+   */
   enlarged(newPath: () => string, size: Size, pages: number, scale: number, fileBytes = FILE): Raster {
     const { bands, deep } = this;
     const layout = { width: size.width * scale, height: size.height * scale, bands, deep };
