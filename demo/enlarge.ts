@@ -51,10 +51,12 @@ export function isModel(method: Method): method is Model {
 }
 
 const SESSIONS = 2; // one for each side of the divider
+const WORKERS = Math.min(4, navigator.hardwareConcurrency); // every core's: this thread waits meanwhile
+const TILE = 256; // side, in pixels of the source: the upscaler's own default
+const SETTLING = 300; // ms of runs until they are as quick as they get: the engine compiles them anew meanwhile
 
 export class Enlarger {
   readonly #sessions = new Map<string, Promise<Upscaler>>();
-  readonly #warm = new WeakSet<Upscaler>(); // have run: the first run compiles
   readonly times = new Times();
 
   /** @throws {CarafeError}, TypeError if a model cannot be loaded; the signal's reason */
@@ -62,7 +64,6 @@ export class Enlarger {
     const { scale } = settings;
     const canvas = openCanvas(picture.width * scale, picture.height * scale);
     const context = context2d(canvas, true);
-    context.imageSmoothingQuality = method === 'nearest' ? 'low' : 'high';
     context.imageSmoothingEnabled = method !== 'nearest';
     context.drawImage(picture.bitmap, 0, 0, canvas.width, canvas.height); // seen until the tiles are there
     run.onCanvas(canvas);
@@ -80,15 +81,14 @@ export class Enlarger {
     const session = await this.session(model, settings);
     signal.throwIfAborted();
     const begun = performance.now();
-    let tiles = 1;
     let restore: Restore | undefined;
     const report = (progress: Progress): void => {
-      tiles = progress.total;
       restore = progress.restore;
       onProgress(progress.done / progress.total);
     };
-    const run = { signal, onProgress: report, restore: settings.restore };
-    for await (const { x, y, image } of session.tiles(picture.file, run))
+    const file = await picture.file.arrayBuffer();
+    const run = { signal, onProgress: report, restore: settings.restore, file };
+    for await (const { x, y, image } of session.tiles(picture.bitmap, run)) // the file would be decoded anew
       context.putImageData(
         new ImageData(image.data as Uint8ClampedArray<ArrayBuffer>, image.width, image.height),
         x,
@@ -96,9 +96,6 @@ export class Enlarger {
       );
     const seconds = (performance.now() - begun) / 1000;
     const { backend, details, workers } = session.info;
-    const rate = (seconds * Math.min(Math.max(workers, 1), tiles)) / (picture.width * picture.height);
-    if (isModel(model) && this.#warm.has(session)) this.times.measured(model, settings.scale, backend, rate);
-    this.#warm.add(session);
     const team = workers > 1 ? `, ${workers} workers` : '';
     return {
       canvas: context.canvas,
@@ -113,7 +110,8 @@ export class Enlarger {
     const { scale } = settings;
     const backend = isModel(model) ? settings.backend : 'wasm';
     const key = `${model} ${scale} ${backend}`;
-    const session = this.#sessions.get(key) ?? createUpscaler({ model, scale, backend });
+    const session =
+      this.#sessions.get(key) ?? createUpscaler({ model, scale, backend, workers: isModel(model) ? WORKERS : 1 });
     this.#sessions.delete(key);
     this.#sessions.set(key, session); // the newest is last
     session.catch(() => this.#sessions.delete(key));
@@ -133,27 +131,43 @@ export class Enlarger {
     return (backend === 'auto' ? this.times.auto : backend) === 'webgpu';
   }
 
-  /** Times every model on one whole tile, where none was timed yet: of less, what a call costs by itself would be most. */
-  async measure({ scale, backend }: Settings, idle: () => Promise<boolean>): Promise<void> {
+  /**
+   * Times every model that was not timed yet, all in the same way, on a whole tile for each worker: of less, what a call costs by
+   * itself would be most. A picture's own run counts the drawing too, and could put a small model behind a larger one that was timed here.
+   * @param idle resolves when nothing else is to be done
+   * @throws the signal's reason: what was timed beside something else counts for nothing
+   */
+  async measure({ scale, backend }: Settings, idle: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
+    const [width, height] = [TILE * WORKERS, TILE];
+    const data = Uint8ClampedArray.from({ length: 4 * width * height }, (_, i) => (i % 4 === 3 ? 255 : (i * 89) % 251));
     for (const model of MODELS) {
       if (this.times.has(model, scale, backend) || !(await idle())) continue;
-      const side = 256;
-      const noise = Uint8ClampedArray.from({ length: 4 * side * side }, (_, i) => (i % 4 === 3 ? 255 : (i * 89) % 251));
-      const upscaler = await createUpscaler({ model, scale, backend, workers: 1 });
+      const upscaler = await createUpscaler({ model, scale, backend, workers: WORKERS, restore: 0, signal });
       try {
-        const picture = { data: noise, width: side, height: side };
-        const seconds: number[] = [];
-        for (let run = 0; run < 3; run++) {
-          const begun = performance.now();
-          await upscaler.upscale(picture);
-          seconds.push((performance.now() - begun) / 1000);
+        const begun = performance.now();
+        let quickest = Infinity;
+        for (let run = 0; run < 3 || performance.now() - begun < SETTLING; run++) {
+          const start = performance.now();
+          await upscaler.upscale({ data, width, height }, { signal });
+          quickest = Math.min(quickest, performance.now() - start);
         }
-        this.times.measured(model, scale, upscaler.info.backend, Math.min(...seconds) / side ** 2);
+        const { backend: taken } = upscaler.info;
+        this.times.measured(
+          model,
+          scale,
+          taken,
+          (quickest / 1000 / width / height) * workersFor(taken, { width, height }),
+        );
       } finally {
         upscaler.dispose();
       }
     }
   }
+}
+
+/** Workers that share a picture. */
+function workersFor(backend: BackendName, { width, height }: Size): number {
+  return backend === 'webgpu' ? 1 : Math.min(WORKERS, Math.ceil(width / TILE) * Math.ceil(height / TILE));
 }
 
 /** Seconds a source pixel on one worker, by model, scale and backend. */
@@ -179,11 +193,10 @@ export class Times {
 
   /** Seconds for a picture, if it is known. */
   expected(size: Size, model: Model, { scale, backend }: Omit<Settings, 'restore'>): number | undefined {
-    const rate = this.#rates.get(`${model} ${scale} ${backend === 'auto' ? this.auto : backend}`);
-    if (rate === undefined) return undefined;
-    const tiles = Math.ceil(size.width / 256) * Math.ceil(size.height / 256);
-    const workers = Math.min(4, Math.max(1, navigator.hardwareConcurrency - 1)); // the upscaler's own default
-    return (rate * size.width * size.height) / Math.min(workers, tiles);
+    const taken = backend === 'auto' ? this.auto : backend;
+    const rate = this.#rates.get(`${model} ${scale} ${taken}`);
+    if (!taken || rate === undefined) return undefined;
+    return (rate * size.width * size.height) / workersFor(taken, size);
   }
 }
 

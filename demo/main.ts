@@ -171,7 +171,7 @@ async function oneSide(side: SideName, picture: Picture, signal: AbortSignal): P
   };
   const onProgress = (share: number): void => {
     if (side === 'right') progress.value = share;
-    stage.draw();
+    stage.drawSoon();
   };
   const { scale, backend, restore } = settings();
   const key = [picture.id, method, scale, ...(isModel(method) ? [backend, restore] : [])].join();
@@ -252,10 +252,10 @@ async function measureOthers(size: Size, signal: AbortSignal): Promise<void> {
     return !signal.aborted && document.visibilityState === 'visible';
   };
   try {
-    await enlarger.measure(settings(), idle);
+    await enlarger.measure(settings(), idle, signal);
     if (!signal.aborted) await showTimes(enlarger, size);
   } catch {
-    // offline, or no memory: times are missing then, nothing else
+    // offline, no memory, or something else is asked for: times are missing then, nothing else
   }
 }
 
@@ -411,6 +411,10 @@ function addButtons(): void {
 
 async function start(): Promise<void> {
   addPanel(enlarge);
+  for (const side of ['right', 'left'] as const) {
+    // Its workers start while the picture comes. Who enlarges by it hears of its errors.
+    enlarger.session(methodOf(side), settings()).catch(() => {});
+  }
   addDownload(() => {
     const result = [...results.values()].find(({ canvas }) => canvas === stage.right?.source);
     if (current && result && running) void prepare(current, result, running.signal);

@@ -1,12 +1,18 @@
 // Results as files: encoded, copied, shared, and many of them in a zip.
-import { toBlob } from 'carafe-web';
+import { CarafeError, toBlob } from 'carafe-web';
 import { context2d } from './dom.js';
 
 export const QUALITY: Readonly<Record<string, number>> = { 'image/webp': 0.9, 'image/jpeg': 0.92 };
 
-/** @throws {CarafeError} ImageTooLarge for a format that cannot be as large, OutOfMemory */
-export function encode(canvas: OffscreenCanvas, type: string): Promise<Blob> {
-  return toBlob(context2d(canvas).getImageData(0, 0, canvas.width, canvas.height), type, QUALITY[type]);
+/** @throws Error in words for the person, of a format that cannot be as large; {CarafeError} OutOfMemory */
+export async function encode(canvas: OffscreenCanvas, type: string): Promise<Blob> {
+  const { width, height } = canvas;
+  try {
+    return await toBlob(context2d(canvas).getImageData(0, 0, width, height), type, QUALITY[type]);
+  } catch (error) {
+    if (type === 'image/png' || !(error instanceof CarafeError && error.code === 'ImageTooLarge')) throw error;
+    throw new Error(`${width} × ${height} pixels are more than this format holds: take PNG.`, { cause: error });
+  }
 }
 
 /** Whether this browser writes a format. */

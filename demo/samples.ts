@@ -86,7 +86,7 @@ function drawText(context: Context): void {
   const write = (text: string, x: number, y: number, font: string, colour = '#1b1b1f'): void => {
     context.font = font;
     context.fillStyle = colour;
-    context.fillText(text, x, y);
+    context.fillText(text, x, y, 348 - x); // narrower in a wide font
   };
   write('Reassembly', 18, 40, '600 26px Georgia, serif');
   const lines = [

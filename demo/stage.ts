@@ -16,6 +16,7 @@ export interface Point {
 const LARGEST = 64; // device pixels for one of the enlargement
 const SMALLEST = 1 / 64;
 const SQUARE = 8; // CSS pixels of the checkerboard
+const APART = 150; // ms between paints of what is still being made: without a GPU one takes as long as a tile
 
 export class Stage {
   /** Share of the width that the left side has. */
@@ -36,6 +37,8 @@ export class Stage {
   #centre: Point = { x: 0.5, y: 0.5 }; // of the picture, in its width and height
   #fitted = true;
   #frame = 0;
+  #soon: ReturnType<typeof setTimeout> | undefined;
+  #painted = 0;
   #board: CanvasPattern | null = null;
   #boardRatio = 0;
 
@@ -129,6 +132,11 @@ export class Stage {
     this.#frame ||= requestAnimationFrame(() => this.#paint());
   }
 
+  /** With what else comes within APART of the last time. */
+  drawSoon(): void {
+    this.#soon ??= setTimeout(() => this.draw(), this.#painted + APART - performance.now());
+  }
+
   #moveCentre(dx: number, dy: number): void {
     const within = (value: number): number => Math.min(Math.max(value, 0), 1);
     this.#centre = { x: within(this.#centre.x + dx), y: within(this.#centre.y + dy) };
@@ -161,7 +169,10 @@ export class Stage {
 
   #paint(): void {
     cancelAnimationFrame(this.#frame);
+    clearTimeout(this.#soon);
     this.#frame = 0;
+    this.#soon = undefined;
+    this.#painted = performance.now();
     const { width, height } = this.#canvas;
     this.#context.clearRect(0, 0, width, height);
     if (this.#width === 0) return;
