@@ -2,7 +2,20 @@
 import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { serve } from '../../scripts/serve.js';
-import { attribute, choose, click, finished, opened, pixel, serveDemo, type Site, text } from './page.js';
+import {
+  attribute,
+  besideDivider,
+  choose,
+  click,
+  counted,
+  finished,
+  openClip,
+  opened,
+  pixel,
+  serveDemo,
+  type Site,
+  text,
+} from './page.js';
 import { axe, chromiumTabs, firefoxTabs, type Tab, type Tabs } from './tabs.js';
 
 let site: Site;
@@ -35,6 +48,35 @@ describe.each([
     }, undefined);
     expect(size).toEqual([902, 600]);
     expect(await axe(tab)).toEqual([]);
+  });
+
+  it('a clip: its frames are enlarged and counted, it pauses, and its end brings the picture back', async () => {
+    await openClip(tab, 160, 120);
+    await counted(tab);
+    expect(await text(tab, 'size')).toBe('160 × 120 → 320 × 240');
+    expect(await text(tab, 'status')).toMatch(/^320 × 240: tiny on wasm \(/);
+    const { left, right } = await besideDivider(tab);
+    for (const side of [left, right]) {
+      expect(side[2]).toBeGreaterThan(side[0] + 100); // the blue of the clip
+      expect(side[3]).toBe(255);
+    }
+    expect(await axe(tab)).toEqual([]);
+
+    await click(tab, '#pause');
+    expect(await text(tab, 'pause')).toBe('Play');
+    const shown = await text(tab, 'rate');
+    await click(tab, '[name="scale"][value="3"]'); // the frame that is shown, anew
+    await tab.until(() => /^480 × 360: tiny/.test(document.getElementById('status')!.textContent!), undefined);
+    expect(await text(tab, 'rate')).toBe('');
+    await click(tab, '#pause');
+    await counted(tab);
+    expect(shown).not.toBe('');
+
+    await tab.press('Escape');
+    await finished(tab, 'cat@3x');
+    expect(await text(tab, 'status')).toMatch(/: base on wasm/); // what was chosen for pictures
+    await click(tab, '[name="scale"][value="2"]');
+    await finished(tab, 'cat@2x');
   });
 
   it('zooms by buttons, keys and wheel', async () => {
@@ -243,6 +285,7 @@ describe('the demo in Chromium, further', () => {
       undefined,
     );
     expect(seconds).toHaveLength(4);
+    expect(seconds).toEqual(seconds.toSorted((a, b) => a - b));
     expect(seconds[3]).toBeGreaterThan(seconds[0]);
     await tab.close();
   });
@@ -255,8 +298,12 @@ describe('the demo in Chromium, further', () => {
     await tab.until(() => document.querySelector('.card'), undefined);
     expect(await text(tab, 'cards')).toMatch(/^68000 × 16 pixels are more than this browser can hold/);
     expect(await axe(tab)).toEqual([]);
-    await click(tab, '[name="format"][value="image/png"]'); // WebP ends at 16,383
     await click(tab, '.card .primary');
+    await tab.until(
+      () => /^34000 × 8 pixels are more than .*: take PNG\.$/.test(document.getElementById('status')!.textContent!),
+      undefined,
+    );
+    await click(tab, '[name="format"][value="image/png"]');
     await finished(tab, 'panorama@2x.png');
     expect(tab.complaints).toEqual([]);
     await tab.close();

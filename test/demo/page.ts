@@ -79,3 +79,51 @@ export function pixel(tab: Tab, x: number, y: number): Promise<number[]> {
     { x, y },
   );
 }
+
+/** Records a second of a moving square, and opens it. */
+export function openClip(tab: Tab, width: number, height: number): Promise<void> {
+  return tab.evaluate(
+    async (size) => {
+      const canvas = Object.assign(document.createElement('canvas'), size);
+      const context = canvas.getContext('2d')!;
+      let x = 0;
+      const drawing = setInterval(() => {
+        context.fillStyle = '#26f';
+        context.fillRect(0, 0, size.width, size.height);
+        context.fillStyle = '#fd2';
+        context.fillRect(x++ % size.width, 8, 8, 8);
+      }, 40);
+      const recorder = new MediaRecorder(canvas.captureStream(25), { mimeType: 'video/webm' });
+      const recorded = new Promise<Blob>((resolve) => {
+        recorder.ondataavailable = ({ data }) => resolve(data);
+      });
+      recorder.start();
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      recorder.stop();
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([await recorded], 'clip.webm', { type: 'video/webm' }));
+      clearInterval(drawing);
+      const input = document.getElementById('file') as HTMLInputElement;
+      input.files = transfer.files;
+      input.dispatchEvent(new Event('change'));
+    },
+    { width, height },
+  );
+}
+
+/** Frames were shown, and said so. */
+export const counted = (tab: Tab): Promise<unknown> =>
+  tab.until(() => /^\d+(\.\d)? frames\/s, \d+ dropped$/.test(document.getElementById('rate')!.textContent!), undefined);
+
+/** RGBA of the stage, 8 pixels to each side of the divider. */
+export function besideDivider(tab: Tab): Promise<{ left: number[]; right: number[] }> {
+  return tab.evaluate(async () => {
+    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+    const canvas = document.getElementById('canvas') as HTMLCanvasElement;
+    const copy = new OffscreenCanvas(canvas.width, 1).getContext('2d')!;
+    copy.drawImage(canvas, 0, Math.round(canvas.height * 0.7), canvas.width, 1, 0, 0, canvas.width, 1);
+    const { data } = copy.getImageData(0, 0, canvas.width, 1);
+    const at = (x: number): number[] => [...data.slice(4 * x, 4 * x + 4)];
+    return { left: at(Math.round(canvas.width / 2) - 8), right: at(Math.round(canvas.width / 2) + 8) };
+  }, undefined);
+}

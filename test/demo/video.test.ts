@@ -1,7 +1,7 @@
-// Videos in the demo, in Chromium: a clip that is recorded in the page, and Chromium's own fake camera.
+// Videos in the demo, further (demo.test.ts plays a clip): on WebGPU, from Chromium's own fake camera, and none.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { WEBGPU_CANVAS } from '../chromium.js';
-import { click, finished, opened, serveDemo, type Site, text } from './page.js';
+import { besideDivider, click, counted, finished, openClip, opened, serveDemo, type Site, text } from './page.js';
 import { axe, chromiumTabs, type Tab, type Tabs } from './tabs.js';
 
 const ALLOWED = '--use-fake-ui-for-media-stream';
@@ -26,81 +26,6 @@ async function inTab(flags: readonly string[], run: (tab: Tab) => Promise<void>)
   expect(tab.complaints).toEqual([]);
   await tab.close();
 }
-
-/** Records a second of a moving square, and opens it. */
-function openClip(tab: Tab, width: number, height: number): Promise<void> {
-  return tab.evaluate(
-    async (size) => {
-      const canvas = Object.assign(document.createElement('canvas'), size);
-      const context = canvas.getContext('2d')!;
-      let x = 0;
-      const drawing = setInterval(() => {
-        context.fillStyle = '#26f';
-        context.fillRect(0, 0, size.width, size.height);
-        context.fillStyle = '#fd2';
-        context.fillRect(x++ % size.width, 8, 8, 8);
-      }, 40);
-      const recorder = new MediaRecorder(canvas.captureStream(25), { mimeType: 'video/webm' });
-      const recorded = new Promise<Blob>((resolve) => {
-        recorder.ondataavailable = ({ data }) => resolve(data);
-      });
-      recorder.start();
-      await new Promise((resolve) => setTimeout(resolve, 1000));
-      recorder.stop();
-      const transfer = new DataTransfer();
-      transfer.items.add(new File([await recorded], 'clip.webm', { type: 'video/webm' }));
-      clearInterval(drawing);
-      const input = document.getElementById('file') as HTMLInputElement;
-      input.files = transfer.files;
-      input.dispatchEvent(new Event('change'));
-    },
-    { width, height },
-  );
-}
-
-const counted = (tab: Tab): Promise<unknown> =>
-  tab.until(() => /^\d+(\.\d)? frames\/s, \d+ dropped$/.test(document.getElementById('rate')!.textContent!), undefined);
-
-/** RGBA of the stage, 8 pixels to each side of the divider. */
-function besideDivider(tab: Tab): Promise<{ left: number[]; right: number[] }> {
-  return tab.evaluate(async () => {
-    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-    const canvas = document.getElementById('canvas') as HTMLCanvasElement;
-    const copy = new OffscreenCanvas(canvas.width, 1).getContext('2d')!;
-    copy.drawImage(canvas, 0, Math.round(canvas.height * 0.7), canvas.width, 1, 0, 0, canvas.width, 1);
-    const { data } = copy.getImageData(0, 0, canvas.width, 1);
-    const at = (x: number): number[] => [...data.slice(4 * x, 4 * x + 4)];
-    return { left: at(Math.round(canvas.width / 2) - 8), right: at(Math.round(canvas.width / 2) + 8) };
-  }, undefined);
-}
-
-it('a clip: its frames are enlarged and counted, it pauses, and its end brings the picture back', () =>
-  inTab(ASKS, async (tab) => {
-    await openClip(tab, 160, 120);
-    await counted(tab);
-    expect(await text(tab, 'size')).toBe('160 × 120 → 320 × 240');
-    expect(await text(tab, 'status')).toMatch(/^320 × 240: tiny on wasm \(/);
-    const { left, right } = await besideDivider(tab);
-    for (const side of [left, right]) {
-      expect(side[2]).toBeGreaterThan(side[0] + 100); // the blue of the clip
-      expect(side[3]).toBe(255);
-    }
-    expect(await axe(tab)).toEqual([]);
-
-    await click(tab, '#pause');
-    expect(await text(tab, 'pause')).toBe('Play');
-    const shown = await text(tab, 'rate');
-    await click(tab, '[name="scale"][value="3"]'); // the frame that is shown, anew
-    await tab.until(() => /^480 × 360: tiny/.test(document.getElementById('status')!.textContent!), undefined);
-    expect(await text(tab, 'rate')).toBe('');
-    await click(tab, '#pause');
-    await counted(tab);
-    expect(shown).not.toBe('');
-
-    await tab.press('Escape');
-    await finished(tab, 'cat@3x');
-    expect(await text(tab, 'status')).toMatch(/: base on wasm/); // what was chosen for pictures
-  }));
 
 it('a clip on WebGPU: drawn where it was made', () =>
   inTab(HAS_GPU, async (tab) => {
