@@ -52,6 +52,7 @@ let pictures: Picture[] = [];
 let current: Picture | undefined;
 let loupe: Loupe | undefined; // once it was asked for
 let running: AbortController | undefined;
+let coming: AbortSignal | undefined; // of what is being opened; aborted once that is there, or given up
 let video: { player: Player; name: string; methodBefore: Method } | undefined; // over the picture, while it plays
 
 // ---- Opening -------------------------------------------------------------------------------------------------------
@@ -63,11 +64,16 @@ function begin(): AbortSignal {
   return running.signal;
 }
 
+function beginOpening(): AbortSignal {
+  coming = begin();
+  return coming;
+}
+
 /** @param sample its place, if it is one */
 async function open(files: readonly File[], sample?: number): Promise<void> {
   if (isVideo(files[0]))
     return play(files[0].name, 'clip', ({ openClip }, signal) => openClip(files[0], stage, signal));
-  const signal = begin();
+  const signal = beginOpening();
   const opened: Picture[] = [];
   const failed: Problem[] = [];
   for (const file of files) {
@@ -90,7 +96,7 @@ async function open(files: readonly File[], sample?: number): Promise<void> {
 }
 
 async function openSample(index: number): Promise<void> {
-  const signal = begin();
+  const signal = beginOpening();
   try {
     const file = await SAMPLES[index].load();
     if (signal.aborted) return;
@@ -118,6 +124,11 @@ async function show(picture: Picture, sample?: number): Promise<void> {
 }
 
 // ---- Enlarging -----------------------------------------------------------------------------------------------------
+
+/** Something else is asked for. What is being opened is enlarged so by itself. */
+function changed(): void {
+  if (!coming || coming.aborted) void enlarge();
+}
 
 /** What is open, as it is asked for now. */
 async function enlarge(): Promise<void> {
@@ -271,7 +282,7 @@ async function play(
   kind: 'clip' | 'camera',
   load: (videos: typeof import('./video.js'), signal: AbortSignal) => Promise<Player>,
 ): Promise<void> {
-  const signal = begin();
+  const signal = beginOpening();
   setRunning(true);
   status.textContent = kind === 'camera' ? 'Waiting for the camera …' : 'Opening …';
   try {
@@ -410,7 +421,7 @@ function addButtons(): void {
 }
 
 async function start(): Promise<void> {
-  addPanel(enlarge);
+  addPanel(changed);
   for (const side of ['right', 'left'] as const) {
     // Its workers start while the picture comes. Who enlarges by it hears of its errors.
     enlarger.session(methodOf(side), settings()).catch(() => {});

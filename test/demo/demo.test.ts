@@ -309,7 +309,7 @@ describe('the demo in Chromium, further', () => {
     await tab.close();
   });
 
-  it('dropped files are taken, and where they may be dropped is shown', async () => {
+  it('dropped files are taken, as is asked for meanwhile, and where they may be dropped is shown', async () => {
     const tab = await opened(site, tabs);
     const shown = await tab.evaluate(async () => {
       const transfer = new DataTransfer();
@@ -322,10 +322,11 @@ describe('the demo in Chromium, further', () => {
       fire('dragenter');
       const over = display();
       fire('drop');
+      document.querySelector<HTMLElement>('[name="scale"][value="3"]')!.click(); // while it is being opened
       return [over, display()];
     }, undefined);
     expect(shown).toEqual(['grid', 'none']);
-    await finished(tab, 'dropped');
+    await finished(tab, 'dropped@3x');
     await tab.close();
   });
 
