@@ -1,7 +1,8 @@
-// npm run perceptual -- SET14 [--jpeg 75]: scores made for the eye beside PSNR and SSIM, of the package's models, bicubic, pica and esrgan-slim on a
-// folder of images at x2. Butteraugli (its 3-norm) and SSIMULACRA are distances: less is better. They come from Debian's libjxl-devtools.
+// npm run perceptual -- SET14 [--scale 2] [--jpeg 75]: scores made for the eye beside PSNR and SSIM, of the package's
+// models, bicubic, pica and esrgan-slim on a folder of images. Butteraugli (its 3-norm) and SSIMULACRA are distances:
+// less is better. They come from Debian's libjxl-devtools.
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
@@ -12,37 +13,42 @@ import { imresize } from './imresize.js';
 import { ensurePeers } from './peers/ensure.js';
 import { jpeg, psnr, readPair, ssim } from './quality.js';
 
-const SCALE = 2;
-/** By name, `xl` as a file: it is none of the built-in ones. @type {Record<string, string | URL>} */
-const MODELS = {
-  ...Object.fromEntries(['tiny', 'small', 'base', 'large'].map((name) => [name, name])),
-  xl: new URL('../models/xl-x2.safetensors', import.meta.url),
-};
-
 ensureDebian({ '/usr/bin/butteraugli_main': 'libjxl-devtools' });
 ensurePeers();
 const sh = promisify(execFile);
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { jpeg: { type: 'string' } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { jpeg: { type: 'string' }, scale: { type: 'string', default: '2' } },
+});
+const scale = /** @type {2 | 3 | 4} */ (Number(values.scale)); // another one createUpscaler refuses
+const xl = new URL(`../models/xl-x${scale}.safetensors`, import.meta.url);
+/** By name, `xl` as a file where there is one: it is none of the built-in ones. @type {Record<string, string | URL>} */
+const models = {
+  ...Object.fromEntries(['tiny', 'small', 'base', 'large'].map((name) => [name, name])),
+  ...(existsSync(xl) ? { xl } : {}),
+};
 
 const { openEsrganSlim } = await import('./peers/esrgan.js');
 const { openPica } = await import('./peers/pica.js');
-const pica = openPica();
-const esrgan = await openEsrganSlim();
-const upscalers = await Promise.all(Object.values(MODELS).map((model) => createUpscaler({ model, backend: 'wasm' })));
+const pica = openPica(scale);
+const esrgan = await openEsrganSlim(scale);
+const upscalers = await Promise.all(
+  Object.values(models).map((model) => createUpscaler({ model, scale, backend: 'wasm' })),
+);
 
-/** What enlarges, by name: a small image -> RGBA of twice its size. */
+/** What enlarges, by name: a small image -> RGBA of `scale` times its size. */
 const ways = {
-  bicubic: (small) => imresize(small, SCALE * small.width, SCALE * small.height).data,
+  bicubic: (small) => imresize(small, scale * small.width, scale * small.height).data,
   'pica, Lanczos': (small) => pica.run(small),
   'UpscalerJS, esrgan-slim': async ({ data, width, height }) => {
     const rgb = Float32Array.from({ length: 3 * width * height }, (_, i) => data[4 * Math.floor(i / 3) + (i % 3)]);
     const { data: big } = await esrgan.run(rgb, width, height);
-    const pixels = new Uint8ClampedArray(4 * SCALE * SCALE * width * height).fill(255);
+    const pixels = new Uint8ClampedArray(4 * scale ** 2 * width * height).fill(255);
     for (let i = 0; i < big.length; i++) pixels[4 * Math.floor(i / 3) + (i % 3)] = big[i];
     return pixels;
   },
   ...Object.fromEntries(
-    Object.keys(MODELS).map((name, i) => [`\`${name}\``, async (small) => (await upscalers[i].upscale(small)).data]),
+    Object.keys(models).map((name, i) => [`\`${name}\``, async (small) => (await upscalers[i].upscale(small)).data]),
   ),
 };
 
@@ -62,7 +68,7 @@ try {
     const files = readdirSync(images).filter((name) => /\.(png|bmp)$/i.test(name));
     const sums = Object.fromEntries(Object.keys(ways).map((name) => [name, [0, 0, 0, 0]]));
     for (const file of files) {
-      const { original, small: clean } = await readPair(join(images, file), SCALE);
+      const { original, small: clean } = await readPair(join(images, file), scale);
       const small = values.jpeg ? await jpeg(clean, Number(values.jpeg)) : clean;
       const reference = await png('original', original);
       for (const [name, enlarge] of Object.entries(ways)) {
@@ -73,8 +79,8 @@ try {
           sh('ssimulacra_main', [reference, distorted]),
         ]);
         const scores = [
-          psnr(original, big, SCALE),
-          ssim(original, big, SCALE),
+          psnr(original, big, scale),
+          ssim(original, big, scale),
           Number(/3-norm: ([\d.]+)/.exec(butteraugli.stdout)?.[1]),
           Number(ssimulacra.stdout),
         ];
