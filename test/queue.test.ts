@@ -111,6 +111,19 @@ describe('who is next', () => {
   });
 });
 
+test('a job is sent before another is prepared: two may be given the same memory, which moves with the first', async () => {
+  const queue = new Queue();
+  const runner = new FakeRunner();
+  queue.addRunner(runner);
+  const begun: number[] = [];
+  const prepare = () => {
+    begun.push(runner.begun.length);
+    return { program: 'p', args: [0], transfer: [] };
+  };
+  await Promise.all([queue.call(1, prepare), queue.call(1, prepare)]);
+  expect(begun).toEqual([0, 1]);
+});
+
 test('what is cancelled begins no more, and what has begun is dropped', async () => {
   const queue = new Queue();
   const runner = new FakeRunner();

@@ -39,7 +39,12 @@ export function overloadedWorkerUrl(name: string, bytes: number): URL {
   return dyingWorkerUrl(name, `serialize(message).length > ${bytes}`);
 }
 
-function dyingWorkerUrl(name: string, isLast: string): URL {
+/** One that cannot read its n-th message: there is no memory for it, or its buffers had gone before it was sent. */
+export function puzzledWorkerUrl(name: string, n: number): URL {
+  return dyingWorkerUrl(name, `++messages === ${n}`, "return parentPort.dispatchEvent(new Event('messageerror'))");
+}
+
+function dyingWorkerUrl(name: string, isLast: string, end = 'process.exit(3)'): URL {
   return new URL(
     `data:text/javascript,${encodeURIComponent(`// case=${name}
     import { serialize } from 'node:v8';
@@ -47,7 +52,7 @@ function dyingWorkerUrl(name: string, isLast: string): URL {
     const { on } = parentPort;
     let messages = 0;
     parentPort.on = (type, listen) => on.call(parentPort, type, (message) => {
-      if (${isLast}) process.exit(3);
+      if (${isLast}) ${end};
       listen(message);
     });
     await import('${new URL('../dist/carafe-web-worker.js', import.meta.url)}');`)}`,

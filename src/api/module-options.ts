@@ -264,7 +264,8 @@ export function checkInto(options: { into?: Float32Array }, x: Tensor, length: n
   if (!isFloat32Array(into) || into.byteLength !== into.buffer.byteLength || into.buffer === x.data.buffer) {
     throw expected('InvalidOption', 'into', 'a Float32Array that is the whole of its buffer, not that of "x"', into);
   }
-  if (into.length !== length) throw expected('ShapeMismatch', 'into', `${length} values`, into.length);
+  if (into.length !== length)
+    throw expected('ShapeMismatch', 'into', `${length} values`, into.length || 'none (an earlier call has taken them)');
   return into;
 }
 

@@ -159,7 +159,9 @@ export class Queue<Facts> {
     try {
       attempt = again.shift() ?? { piece: call.next(runner.info), crashes: 0 };
       const { backend } = runner.info;
-      const work = await attempt.piece.prepare(runner.info);
+      const prepared = attempt.piece.prepare(runner.info);
+      // Sent in the turn that made it: in the next one another call may move the same memory.
+      const work = prepared instanceof Promise ? await prepared : prepared;
       if (this.#calls.get(call) === waiting) {
         const run = runner.run({ ...work, backend });
         runs.add(run);

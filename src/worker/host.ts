@@ -2,7 +2,6 @@
 // it can open: upscaler-worker.ts, networks-worker.ts.
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
-import { CarafeError } from '../core/errors.js';
 import type { Job, Run, Session, SessionInfo } from '../engine/session.js';
 import type { OpenRequest } from '../engine/specs.js';
 import { answer, type Host } from './wire.js';
@@ -12,6 +11,7 @@ type Open = (request: OpenRequest) => Promise<Session>;
 class SessionHost implements Host {
   readonly #handshake: string;
   readonly #open: Open;
+  /** From open() on. */
   #session: Session | undefined;
   readonly #runs = new Map<number, Run>();
 
@@ -33,8 +33,7 @@ class SessionHost implements Host {
 
   run(id: number, job: Job) {
     return answer(async () => {
-      const session = this.#session;
-      if (!session) throw new CarafeError('Disposed', 'Expected an open session, got none');
+      const session = this.#session!;
       const run = session.run(job);
       this.#runs.set(id, run);
       try {
@@ -53,5 +52,9 @@ class SessionHost implements Host {
 /** Answers the page from now on. */
 export function serve(handshake: string, open: Open): void {
   const parentPort = globalThis.process?.getBuiltinModule?.('node:worker_threads')?.parentPort;
+  // Nobody would answer it. The caller hears of a worker that dies, and tries elsewhere.
+  (parentPort ?? globalThis).addEventListener('messageerror', () => {
+    throw new Error('a message could not be read');
+  });
   Comlink.expose(new SessionHost(handshake, open), parentPort ? nodeEndpoint(parentPort) : undefined);
 }

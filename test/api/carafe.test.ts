@@ -152,6 +152,18 @@ test('tensors on a SharedArrayBuffer: a worker reads and writes them where they 
   module.dispose();
 });
 
+test('one array as `into` of two calls: the first takes it, both settle', async () => {
+  const encode = { weights: { data: new Float32Array(36 * 4 * 9).fill(0.1), shape: [36, 4, 3, 3] } };
+  const module = await createCarafe({ encode }, { scale: 2, kUp: 3, backend: 'wasm', thread: 'worker' });
+  const x = { data: new Float32Array(4 * 5 * 6).fill(1), shape: [1, 4, 5, 6] };
+  const want = await module.upsample(x);
+  const into = new Float32Array(want.data.length);
+  const [first, second] = await Promise.allSettled([module.upsample(x, { into }), module.upsample(x, { into })]);
+  expect(first).toEqual({ status: 'fulfilled', value: want });
+  expect(second).toMatchObject({ reason: { code: 'ShapeMismatch', message: expect.stringContaining('earlier call') } });
+  module.dispose();
+});
+
 test('listBackends reports each with a reason or details', async () => {
   expect(await listBackends()).toEqual([
     { name: 'webgpu', available: false, reason: expect.stringContaining('navigator.gpu'), details: '' },

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createCarafe, createUpscaler } from 'carafe-web';
 import { describe, expect, test } from 'vitest';
-import { mortalWorkerUrl, watchWorkers, workerUrl } from '../workers.js';
+import { mortalWorkerUrl, puzzledWorkerUrl, watchWorkers, workerUrl } from '../workers.js';
 import { assertSamePicture, randomTensor, rejection, testImage } from './support.js';
 
 const workers = watchWorkers();
@@ -38,6 +38,12 @@ describe('a worker that is killed', () => {
     await workers.get('module')![0].terminate();
     expect(await pending).toEqual(want);
     module.dispose();
+  });
+
+  test('because it got a message that it cannot read: the call ends', async () => {
+    const upscaler = await createUpscaler({ ...wasm, workers: 1, workerUrl: puzzledWorkerUrl('puzzled', 3) });
+    expect((await rejection(upscaler.upscale(testImage(8, 8)))).message).toContain('a message could not be read');
+    upscaler.dispose();
   });
 
   test('is not started again for ever', async () => {
