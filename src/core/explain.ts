@@ -1,7 +1,8 @@
 // Which source pixels an output pixel was gathered from (Figures 5 and 6 of the paper), through stacked CARAFE levels
 // as in an FPN: the taps of the last level, each followed down through the level before it.
 import { expected } from './errors.js';
-import { borderIndex, type Padding } from './shapes.js';
+import { borderIndex } from './border.js';
+import type { Padding } from './shapes.js';
 import type { Tensor } from './tensor.js';
 
 /** One reassembly: its kernels (1, groups*kUp^2, h*scale, w*scale), as predictKernels gives them. */
@@ -33,16 +34,19 @@ export function explainReassembly(
 ): SourcePixel[] {
   if (!Array.isArray(levels) || levels.length === 0)
     throw expected('InvalidOption', 'levels', 'at least one level', levels);
+  const { x, y, group: wanted = 0 } = checkPoint(point);
   let outputs = new Map<number, number>(); // y * WIDE + x -> weight
   const WIDE = 2 ** 26; // more than any map is wide, so that y and x fit one exact number
-  outputs.set(point.y * WIDE + point.x, 1);
+  outputs.set(y * WIDE + x, 1);
   for (const [at, level] of [...levels.entries()].reverse()) {
     const { kernels, scale, kUp, groups = 1, padding = 'zero' } = level;
+    if (kernels?.shape?.length !== 4)
+      throw expected('ShapeMismatch', `levels[${at}].kernels`, 'a tensor { data, shape } of four dimensions', kernels);
     const [, channels, hs, ws] = kernels.shape;
     const taps = kUp * kUp;
     if (channels !== groups * taps)
       throw expected('ShapeMismatch', `levels[${at}].kernels`, `groups * kUp^2 = ${groups * taps} channels`, channels);
-    const group = Math.min(point.group ?? 0, groups - 1);
+    const group = Math.min(wanted, groups - 1);
     const [h, w, r] = [hs / scale, ws / scale, (kUp - 1) / 2];
     const inputs = new Map<number, number>();
     for (const [key, weight] of outputs) {
@@ -63,4 +67,10 @@ export function explainReassembly(
   return [...outputs]
     .map(([key, weight]) => ({ x: key % WIDE, y: Math.floor(key / WIDE), weight }))
     .sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight) || a.y - b.y || a.x - b.x);
+}
+
+function checkPoint<P extends { x: number; y: number }>(point: P): P {
+  if (!Number.isInteger(point?.x) || !Number.isInteger(point.y))
+    throw expected('InvalidOption', 'point', 'a pixel { x, y }', point);
+  return point;
 }

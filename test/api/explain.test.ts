@@ -43,6 +43,9 @@ describe('explainReassembly', () => {
     expect(await rejection(call([level], { x: 4, y: 0 }))).toMatchObject({ code: 'InvalidOption' });
     expect(await rejection(call([{ ...level, kUp: 5 }], { x: 0, y: 0 }))).toMatchObject({ code: 'ShapeMismatch' });
     expect(await rejection(call([], { x: 0, y: 0 }))).toMatchObject({ code: 'InvalidOption' });
+    for (const point of [undefined, null, { x: 1.5, y: 0 }])
+      expect(await rejection(call([level], point as never))).toMatchObject({ code: 'InvalidOption' });
+    expect(await rejection(call([{} as never], { x: 0, y: 0 }))).toMatchObject({ code: 'ShapeMismatch' });
   });
 });
 

@@ -3,7 +3,8 @@
 //   gFeatures[source] += gradient[output] * rows[tap]      gRows[tap] += gradient[output] * features[source]
 // features, gFeatures (n, h, w, c)   rows, gRows (n, h, w, groups*K*s^2)   gradient (n, h*s, w*s, c)
 // mmcv ops/carafe, backward. Sums in f64.
-import { borderIndex, type Padding, type Window } from '../../core/shapes.js';
+import { borderIndex } from '../../core/border.js';
+import type { Padding, Window } from '../../core/shapes.js';
 import type { Tensor } from '../../core/tensor.js';
 
 export function reassembleGradient(

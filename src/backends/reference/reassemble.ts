@@ -4,7 +4,8 @@
 // r = (kUp-1)/2, g = floor(c / (C/groups)).
 // Taps outside read 0 and are not renormalised ('zero', as mmcv), or the replicated or reflected border.
 // CARAFE, arXiv:1905.02188, eq. 3; mmcv ops/carafe. Sums in f64.
-import { borderIndex, type Layout, type Padding, reassembleShape, type Window } from '../../core/shapes.js';
+import { borderIndex } from '../../core/border.js';
+import { type Layout, type Padding, reassembleShape, type Window } from '../../core/shapes.js';
 import { elements, type Tensor } from '../../core/tensor.js';
 import { nhwcToNchw } from './layout.js';
 

@@ -1,5 +1,6 @@
 // reassembleGradient: see assembly/reassemble-gradient.ts. Channels are padded so that no vector straddles two groups.
-import { borderIndex, type Padding, type Window } from '../../core/shapes.js';
+import { borderIndex } from '../../core/border.js';
+import type { Padding, Window } from '../../core/shapes.js';
 import type { Tensor } from '../../core/tensor.js';
 import { type GradientMachine, padded, unpadded } from './gradient-machine.js';
 

@@ -1,5 +1,6 @@
 // reassemble on assembly/reassemble.ts, a row of source pixels at a time, and of it a slice of channels at a time.
-import { borderIndex, type Layout, type Padding, reassembleShape } from '../../core/shapes.js';
+import { borderIndex } from '../../core/border.js';
+import { type Layout, type Padding, reassembleShape } from '../../core/shapes.js';
 import type { Shape } from '../../core/tensor.js';
 import { REASSEMBLE_CHANNELS } from './constants.js';
 import type { Program, Values } from './program.js';
