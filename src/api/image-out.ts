@@ -2,7 +2,7 @@
 import { expected } from '../core/errors.js';
 import type { Global } from '../core/platform.js';
 import { tagOf } from '../core/tag.js';
-import type { ColorSpace, RgbaPixels } from '../core/tensor.js';
+import type { RawImage, RgbaPixels } from '../core/tensor.js';
 import { turn } from '../core/turn.js';
 import { openCanvas, STRIP, toBytes } from './image.js';
 import { checkPixels } from './options.js';
@@ -31,7 +31,7 @@ export async function encode(image: RgbaPixels, type: string, quality?: number):
   for (let y = 0, rows = Math.max(1, Math.floor(STRIP ** 2 / width)); y < height; y += rows) {
     if (y > 0) await turn();
     const strip = new Uint8ClampedArray(data.subarray(4 * width * y, 4 * width * (y + rows))); // a copy: ImageData takes no shared memory
-    context.putImageData(toImageData(strip, width, colorSpace), 0, y);
+    context.putImageData(toImageData({ data: strip, width, height: strip.length / (4 * width), colorSpace }), 0, y);
     if (type === 'image/jpeg') context.fillRect(0, y, width, rows);
   }
   return context.canvas.convertToBlob({ type, quality }).catch((cause: Error) => {
@@ -51,14 +51,15 @@ export async function bitmapOf(image: RgbaPixels): Promise<Global<'ImageBitmap'>
   const { data, width, height, colorSpace } = await toBytes(checkPixels(image, 1));
   if (typeof createImageBitmap !== 'function')
     throw expected('UnsupportedImage', 'image', 'a runtime with createImageBitmap', 'none');
-  const own = tagOf(data.buffer) === 'ArrayBuffer' ? data : new Uint8ClampedArray(data); // ImageData takes no shared memory
-  return createImageBitmap(toImageData(own, width, colorSpace)).catch((cause: Error) => {
+  return createImageBitmap(toImageData({ data, width, height, colorSpace })).catch((cause: Error) => {
     throw expected('ImageTooLarge', 'image', `an ImageBitmap of ${width}x${height}`, cause.message);
   });
 }
 
-function toImageData(data: Uint8ClampedArray, width: number, colorSpace: ColorSpace = 'srgb'): ImageData {
-  const image = new ImageData(data as Uint8ClampedArray<ArrayBuffer>, width, data.length / (4 * width), { colorSpace });
+/** @throws {CarafeError} UnsupportedImage for a colour space that this browser does not know */
+export function toImageData({ data, width, height, colorSpace = 'srgb' }: RawImage): ImageData {
+  const own = tagOf(data.buffer) === 'ArrayBuffer' ? data : new Uint8ClampedArray(data); // ImageData takes no shared memory
+  const image = new ImageData(own as Uint8ClampedArray<ArrayBuffer>, width, height, { colorSpace });
   if ((image.colorSpace ?? 'srgb') !== colorSpace)
     // Firefox has no such property: all is sRGB
     throw expected('UnsupportedImage', 'image', 'a browser that knows its colorSpace', colorSpace);

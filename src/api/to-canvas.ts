@@ -6,14 +6,15 @@ import { type Frame, FramePainter } from '../backends/webgpu/frame-painter.js';
 import type { GpuPixels } from '../backends/webgpu/command-list.js';
 import type { GpuOps } from '../backends/webgpu/webgpu-backend.js';
 import shaders from '../backends/webgpu/shader-texts.js';
-import { type CarafeError, expected } from '../core/errors.js';
-import type { RawImage } from '../core/tensor.js';
+import { expected } from '../core/errors.js';
+import type { RawImage, RgbaPixels } from '../core/tensor.js';
 import { tagOf } from '../core/tag.js';
 import { Positions } from '../engine/positions.js';
 import { readDial } from '../models/dial.js';
 import { parseSafetensors } from '../models/safetensors.js';
 import { tileHalo, tileProgram } from '../engine/upscaler.js';
 import type { CanvasTarget, ImageInput } from './image.js';
+import { toImageData } from './image-out.js';
 import type { RunOptions } from '../engine/upscale-image.js';
 
 /** What it takes of an upscaler. */
@@ -56,11 +57,11 @@ class PixelPainter implements Painter {
   }
 
   async paint(image: ImageInput, canvas: CanvasTarget, options: RunOptions): Promise<void> {
-    const context = canvas.getContext('2d') as OffscreenCanvasRenderingContext2D | null;
-    if (!context) throw unusable('2d');
-    const { data, width, height } = await this.#upscaler.upscale(image, options);
-    resizeTo(canvas, width, height);
-    context.putImageData(new ImageData(data as Uint8ClampedArray<ArrayBuffer>, width, height), 0, 0);
+    const colorSpace = (image as RgbaPixels | null)?.colorSpace === 'display-p3' ? 'display-p3' : 'srgb'; // a VideoFrame's is an object
+    const context = contextOf(canvas, '2d', { colorSpace }) as OffscreenCanvasRenderingContext2D;
+    const big = await this.#upscaler.upscale(image, options);
+    if (resizeTo(canvas, big.width, big.height)) proveToHold(context, big.width, big.height);
+    context.putImageData(toImageData(big), 0, 0);
   }
 
   dispose(): void {}
@@ -97,6 +98,14 @@ class GpuPainter implements Painter {
     const { scale } = this.#positions.clean;
     const { source, width, height } = await frameOf(image, this.#reading);
     options.signal?.throwIfAborted();
+    const { maxTextureDimension2D: limit } = this.#device.limits;
+    if (Math.max(width, height) * scale > limit)
+      throw expected(
+        'ImageTooLarge',
+        'image',
+        `a result of at most ${limit} pixels a side, as this GPU draws,`,
+        `${width * scale}x${height * scale}`,
+      );
     resizeTo(canvas, width * scale, height * scale);
     await this.#positions.use(position, (net) => {
       const { border } = tileHalo(net, false);
@@ -139,8 +148,7 @@ class GpuPainter implements Painter {
   #targetOf(canvas: CanvasTarget): Target {
     let target = this.#targets.get(canvas);
     if (!target) {
-      const context = canvas.getContext('webgpu') as unknown as GPUCanvasContext | null;
-      if (!context) throw unusable('webgpu');
+      const context = contextOf(canvas, 'webgpu') as GPUCanvasContext;
       this.#painter.configure(context);
       this.#targets.set(canvas, (target = { context }));
     }
@@ -152,17 +160,40 @@ class GpuPainter implements Painter {
 async function frameOf(image: ImageInput, reading: Reading): Promise<{ source: Frame; width: number; height: number }> {
   const drawable = reading.sizeOf(image);
   if (drawable) return { source: image as Frame, ...drawable };
-  const { data, width, height } = await reading.pixels(image);
-  return { source: new ImageData(data as Uint8ClampedArray<ArrayBuffer>, width, height), width, height };
+  const pixels = await reading.pixels(image);
+  return { source: toImageData(pixels), width: pixels.width, height: pixels.height };
 }
 
-function resizeTo(canvas: CanvasTarget, width: number, height: number): void {
-  if (canvas.width !== width) canvas.width = width;
-  if (canvas.height !== height) canvas.height = height;
+/** Whether it had another size. */
+function resizeTo(canvas: CanvasTarget, width: number, height: number): boolean {
+  if (canvas.width === width && canvas.height === height) return false;
+  Object.assign(canvas, { width, height });
+  return true;
 }
 
-function unusable(kind: string): CarafeError {
-  return expected('InvalidOption', 'canvas', `a canvas that gives a "${kind}" context`, 'one that has another already');
+/** @throws {CarafeError} ImageTooLarge for a canvas that does not keep its last pixel */
+function proveToHold(context: OffscreenCanvasRenderingContext2D, width: number, height: number): void {
+  try {
+    context.fillRect(width - 1, height - 1, 1, 1);
+    if (context.getImageData(width - 1, height - 1, 1, 1).data[3] === 255) return;
+  } catch {
+    // refused: too large too
+  }
+  throw expected('ImageTooLarge', 'image', 'a result that a canvas of this browser holds', `${width}x${height}`);
+}
+
+/** @throws {CarafeError} InvalidOption */
+function contextOf(canvas: CanvasTarget, kind: '2d' | 'webgpu', settings?: CanvasRenderingContext2DSettings): unknown {
+  if (!['HTMLCanvasElement', 'OffscreenCanvas'].includes(tagOf(canvas)))
+    throw expected('InvalidOption', 'canvas', 'a canvas', canvas);
+  let got = 'one that has another already';
+  try {
+    const context = canvas.getContext(kind as '2d', settings);
+    if (context) return context;
+  } catch (cause) {
+    got = (cause as Error).message; // its control was transferred
+  }
+  throw expected('InvalidOption', 'canvas', `a canvas that gives a "${kind}" context`, got);
 }
 
 /** Frames in, enlarged frames out, one at a time: whoever reads slowly slows down who writes. Each frame in is closed. */
@@ -170,16 +201,18 @@ export function enlargingFrames(
   upscaler: { toCanvas(image: ImageInput, canvas: CanvasTarget, options: RunOptions): Promise<void> },
   options: RunOptions,
 ): TransformStream<VideoFrame, VideoFrame> {
+  if (typeof VideoFrame !== 'function')
+    throw expected('UnsupportedImage', 'frames', 'a runtime with VideoFrame', 'none');
   const canvas = new OffscreenCanvas(1, 1);
   return new TransformStream<VideoFrame, VideoFrame>(
     {
       async transform(frame, controller) {
+        if (tagOf(frame) !== 'VideoFrame') throw expected('UnsupportedImage', 'frame', 'a VideoFrame', frame);
         const { timestamp, duration } = frame;
         try {
-          if (tagOf(frame) !== 'VideoFrame') throw expected('UnsupportedImage', 'frame', 'a VideoFrame', frame);
           await upscaler.toCanvas(frame, canvas, options);
         } finally {
-          frame.close?.();
+          frame.close();
         }
         controller.enqueue(new VideoFrame(canvas, { timestamp, ...(duration !== null && { duration }) }));
       },

@@ -220,9 +220,7 @@ class PoolUpscaler implements Upscaler {
   }
 
   async toCanvas(image: ImageInput, canvas: CanvasTarget, options: RunOptions = {}): Promise<void> {
-    checkRun(options).signal?.throwIfAborted();
-    const restore = checkRestore(options) ?? this.#restore;
-    this.#pool.queue.assertOpen();
+    const { restore } = this.#asked(options);
     const enlarging = { info: this.info, upscale: this.#upscale.bind(this) }; // frames: by the network, all of them
     this.#painter ??= import('./to-canvas.js').then(({ openPainter }) =>
       openPainter(enlarging, this.#model, this.#reading, this.#device),
@@ -244,6 +242,7 @@ class PoolUpscaler implements Upscaler {
   }
 
   async frames(options: RunOptions = {}): Promise<Global<'TransformStream'>> {
+    this.#asked(options);
     const { enlargingFrames } = await import('./to-canvas.js');
     return enlargingFrames(this, options);
   }
@@ -272,15 +271,21 @@ class PoolUpscaler implements Upscaler {
     return explainPixel(this.#model, restore.value, input, x, y);
   }
 
+  /** What a call is to do. @throws {CarafeError} InvalidOption, Disposed; the signal's reason */
+  #asked(options: RunOptions): ReturnType<typeof checkRun> & { readonly restore: number | 'auto' } {
+    const run = checkRun(options);
+    const restore = checkRestore(options) ?? this.#restore;
+    run.signal?.throwIfAborted();
+    this.#pool.queue.assertOpen();
+    return { ...run, restore };
+  }
+
   async #begin(
     image: ImageInput,
     options: RunOptions,
     pixelArt?: PixelArt,
   ): Promise<{ input: RawImage; restore: Restore }> {
-    const { signal, file: given } = checkRun(options);
-    const asked = checkRestore(options) ?? this.#restore;
-    signal?.throwIfAborted();
-    this.#pool.queue.assertOpen();
+    const { signal, file: given, restore: asked } = this.#asked(options);
     const { image: input, file } = await toRawImage(image, this.info.scale);
     const { fixed } = this.#pool.facts;
     if (fixed) return { input, restore: fixed };

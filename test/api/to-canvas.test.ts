@@ -43,3 +43,20 @@ it.each([
   expect(outcome.worst).toBeLessThanOrEqual(bound);
   expect(outcome.ahead).toBeLessThanOrEqual(2); // of 5: the stream waits for its reader
 });
+
+it.each(['wasm', 'webgpu'] as const)(
+  'refuses with a code what cannot be drawn, and keeps display-p3’s colours, on %s',
+  async (backend) => {
+    const { codes, red } = await page.evaluate((name) => window.oddities(name), backend);
+    expect(codes).toEqual({
+      'no canvas': 'InvalidOption',
+      'a selector': 'InvalidOption',
+      'a canvas that has moved': 'InvalidOption',
+      'a result wider than canvases': 'ImageTooLarge',
+      'a frame that is none': 'UnsupportedImage',
+      'frames of wrong options': 'InvalidOption',
+      'frames after dispose': 'Disposed',
+    });
+    for (const [i, want] of [200, 60, 40].entries()) expect(Math.abs(red[i] - want)).toBeLessThanOrEqual(3); // 11 without
+  },
+);

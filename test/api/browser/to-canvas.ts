@@ -17,6 +17,8 @@ export interface Outcome {
 declare global {
   interface Window {
     paint(backend: 'wasm' | 'webgpu', width: number, height: number): Promise<Outcome>;
+    /** The codes of what is refused, and display-p3's colour (200, 60, 40) as a new canvas has it, read in display-p3. */
+    oddities(backend: 'wasm' | 'webgpu'): Promise<{ codes: Record<string, string>; red: number[] }>;
   }
 }
 
@@ -74,4 +76,39 @@ window.paint = async (backend, width, height) => {
   upscaler.dispose();
   plain.dispose();
   return { worst, size: [canvas.width, canvas.height], timestamps, frameSizes, ahead, again };
+};
+
+window.oddities = async (backend) => {
+  const upscaler = await createUpscaler({ model: tiny, backend, thread: 'inline', restore: 0 });
+  const codeOf = (promise: Promise<unknown>): Promise<string> =>
+    promise.then(
+      () => 'none',
+      ({ code, message }) => code ?? message,
+    );
+  const image = picture(8, 8);
+  const wide = { data: new Uint8ClampedArray(4 * 40_000), width: 40_000, height: 1 }; // no canvas is 80,000 wide
+  const moved = document.createElement('canvas');
+  moved.transferControlToOffscreen();
+  const { readable, writable } = await upscaler.frames();
+  const writer = writable.getWriter();
+  void writer.write(null).catch(() => {});
+  const codes = {
+    'no canvas': await codeOf(upscaler.toCanvas(image, undefined as never)),
+    'a selector': await codeOf(upscaler.toCanvas(image, '#canvas' as never)),
+    'a canvas that has moved': await codeOf(upscaler.toCanvas(image, moved)),
+    'a result wider than canvases': await codeOf(upscaler.toCanvas(wide, document.createElement('canvas'))),
+    'a frame that is none': await codeOf(readable.getReader().read()),
+    'frames of wrong options': await codeOf(upscaler.frames({ restore: 7 })),
+  };
+  const inP3 = new ImageData(8, 8, { colorSpace: 'display-p3' });
+  for (let i = 0; i < 64; i++) inP3.data.set([200, 60, 40, 255], 4 * i);
+  const canvas = document.createElement('canvas');
+  await upscaler.toCanvas(inP3, canvas);
+  const copy = new OffscreenCanvas(16, 16).getContext('2d', { colorSpace: 'display-p3' })!;
+  copy.drawImage(canvas, 0, 0);
+  upscaler.dispose();
+  return {
+    codes: { ...codes, 'frames after dispose': await codeOf(upscaler.frames()) },
+    red: [...copy.getImageData(8, 8, 1, 1).data],
+  };
 };
