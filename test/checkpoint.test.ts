@@ -1,7 +1,7 @@
 // loadCarafe on files that PyTorch wrote (training/golden_checkpoints.py): every family's module, loaded and run on
 // every backend, within the computed bound of what PyTorch computed in float64.
 import { readFileSync } from 'node:fs';
-import { createCarafe, type LoadCarafeOptions, listCarafe, loadCarafe } from 'carafe-web';
+import { createCarafe, type LoadCarafeOptions, listCarafe, loadCarafe, saveCarafe } from 'carafe-web';
 import { describe, expect, it } from 'vitest';
 import { checkModule } from '../src/api/module-options.js';
 import type { Backend } from '../src/backends/backend.js';
@@ -167,7 +167,10 @@ describe('what is not CARAFE, or not said which', () => {
   it('a source that is no bytes, Blob or URL', async () => {
     for (const source of ['x.pth', null, 7])
       expect(await rejection(loadCarafe(source as never))).toMatchObject({ code: 'InvalidOption' });
-    expect(await rejection(loadCarafe(new URL('file:///nowhere.pth')))).toMatchObject({ code: 'ModelInvalid' });
+    for (const place of [new URL('file:///nowhere.pth'), 'file:///nowhere.pth'])
+      expect(await rejection(loadCarafe(place))).toMatchObject({ code: 'ModelInvalid' });
+    for (const layer of [undefined, null, {}])
+      expect(await rejection(saveCarafe(layer as never))).toMatchObject({ code: 'InvalidOption' });
   });
 });
 

@@ -129,6 +129,7 @@ describe('a model that PyTorch exported', () => {
     for (const bytes of [new Uint8Array(0), Uint8Array.of(255, 255, 255), whole.subarray(0, 1000), old])
       expect(() => rewriteCarafe(bytes)).toThrow(expect.objectContaining({ code: 'ModelInvalid' }));
     expect(() => rewriteCarafe(old)).toThrow(/opset_version=13.*got 11/s);
+    expect(() => rewriteCarafe('model.onnx' as never)).toThrow(expect.objectContaining({ code: 'InvalidOption' }));
   });
 
   it('decoding and encoding keeps every byte', () => {

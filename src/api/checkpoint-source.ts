@@ -2,19 +2,20 @@
 import { expected } from '../core/errors.js';
 import type { Global } from '../core/platform.js';
 import { bytesOf, isUrl, tagOf } from '../core/tag.js';
-import { readUrl } from './load.js';
+import { type FileSource, readUrl, toUrl } from './load.js';
 
 /** The bytes of a .safetensors, .pth or .pt, or where they are. */
-export type CheckpointSource = Uint8Array | ArrayBuffer | Global<'Blob'> | Global<'URL'>;
+export type CheckpointSource = FileSource | Global<'Blob'>;
 
 /** @throws {CarafeError} InvalidOption, ModelInvalid */
 export async function readSource(source: CheckpointSource): Promise<Uint8Array> {
   const bytes = bytesOf(source);
   if (bytes) return bytes;
   if (['Blob', 'File'].includes(tagOf(source))) return new Uint8Array(await (source as Blob).arrayBuffer());
-  if (!isUrl(source)) throw expected('InvalidOption', 'source', 'bytes, a Blob or a URL of a checkpoint', source);
+  const url = typeof source === 'string' ? toUrl(source) : source;
+  if (!isUrl(url)) throw expected('InvalidOption', 'source', 'bytes, a Blob or a URL of a checkpoint', source);
   try {
-    return await readUrl(source);
+    return await readUrl(url);
   } catch (error) {
     throw expected('ModelInvalid', 'source', 'a checkpoint that can be read', (error as Error).message);
   }

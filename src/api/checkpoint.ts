@@ -89,7 +89,9 @@ export async function loadCarafe(source: CheckpointSource, options: LoadCarafeOp
 }
 
 /** saveCarafe() of load-carafe.ts. */
-export async function saveCarafe({ weights, options, family }: LoadedCarafe): Promise<Bytes> {
+export async function saveCarafe(layer: LoadedCarafe): Promise<Bytes> {
+  if (!layer?.weights || !layer.family) throw expected('InvalidOption', 'layer', 'what loadCarafe() gave', layer);
+  const { weights, options, family } = layer;
   const { compress, encode, out } = checkModule(weights, options);
   if (out && !compress)
     throw expected('InvalidOption', 'weights.compress', 'a compressor where there is an out', compress);

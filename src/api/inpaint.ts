@@ -2,7 +2,7 @@
 // createNetwork's; here images become its tensors, tile by tile, and only covered pixels are written back.
 import { expected } from '../core/errors.js';
 import type { ClampedBytes, Global } from '../core/platform.js';
-import type { RawImage, RgbaPixels, Tensor } from '../core/tensor.js';
+import type { RawImage, Tensor } from '../core/tensor.js';
 import { inSlices } from '../core/turn.js';
 import type { Rectangle } from '../backends/backend.js';
 import type { NetworkFacts } from '../engine/network.js';
@@ -10,13 +10,13 @@ import { pixelsOf, planTiles, TILE } from '../engine/tiles.js';
 import type { PoolInfo } from '../worker/pool.js';
 import { allocateImage, type ImageInput, toRawImage } from './image.js';
 import { openNetwork, type PoolNetwork } from './network.js';
-import { type BackendOptions, checkPixels, checkRun, checkTiling, type ThreadOptions } from './options.js';
+import { type BackendOptions, checkRun, checkTiling, type ThreadOptions } from './options.js';
 
 /**
- * Non-zero where the image is to be filled: a value for each pixel, or pixels of the image's size, of which those count
- * that are neither black nor transparent.
+ * Non-zero where the image is to be filled: a byte for each pixel, or an image of the same size, such as the canvas that
+ * was drawn on, of which those pixels count that are neither black nor transparent.
  */
-export type MaskInput = Uint8Array | Uint8ClampedArray | RgbaPixels | Global<'ImageData'>;
+export type MaskInput = Uint8Array | Uint8ClampedArray | ImageInput;
 
 export type InpaintOptions = BackendOptions & ThreadOptions;
 
@@ -83,7 +83,7 @@ class NetworkInpainter implements Inpainter {
     const { signal } = checkRun(options);
     signal?.throwIfAborted();
     const { image: input } = await toRawImage(image, 1);
-    const holes = await inSlices(readingMask(mask, input));
+    const holes = await readMask(mask, input);
     const output: RawImage = { ...input, ...allocateImage(input.width, input.height) };
     output.data.set(pixelsOf(input));
     const tiles = holesOf(holes, input);
@@ -107,16 +107,22 @@ class NetworkInpainter implements Inpainter {
   }
 }
 
-/** Non-zero for each pixel to fill. @throws {CarafeError} ShapeMismatch, UnsupportedImage */
-function* readingMask(mask: MaskInput, { width, height }: RawImage): Generator<void, Uint8Array, void> {
-  const size = width * height;
+/** Non-zero for each pixel to fill. @throws {CarafeError} ShapeMismatch, UnsupportedImage, OutOfMemory */
+async function readMask(mask: MaskInput, { width, height }: RawImage): Promise<Uint8Array> {
+  if (typeof mask !== 'object' || mask === null || Array.isArray(mask))
+    throw expected('UnsupportedImage', 'mask', 'a Uint8Array, or an image', mask);
   if (ArrayBuffer.isView(mask)) {
     const values = mask as Uint8Array;
-    if (values.BYTES_PER_ELEMENT !== 1 || values.length !== size)
-      throw expected('ShapeMismatch', 'mask', `${size} bytes, one for each pixel,`, `${values.length} values`);
+    if (values.BYTES_PER_ELEMENT !== 1 || values.length !== width * height)
+      throw expected(
+        'ShapeMismatch',
+        'mask',
+        `${width * height} bytes, one for each pixel,`,
+        `${values.length} values`,
+      );
     return values.slice();
   }
-  const pixels = checkPixels(mask as RgbaPixels, 1);
+  const { image: pixels } = await toRawImage(mask, 1);
   if (pixels.width !== width || pixels.height !== height)
     throw expected(
       'ShapeMismatch',
@@ -124,10 +130,18 @@ function* readingMask(mask: MaskInput, { width, height }: RawImage): Generator<v
       `the image's size, ${width}x${height},`,
       `${pixels.width}x${pixels.height}`,
     );
-  const holes = new Uint8Array(size);
-  const { data } = pixels;
-  for (let i = 0; i < size; i++) {
-    if (i % (TILE * TILE) === TILE * TILE - 1) yield;
+  return inSlices(drawnOn(pixels));
+}
+
+/** 1 for each pixel that is neither black nor transparent. */
+function* drawnOn(mask: RawImage): Generator<void, Uint8Array, void> {
+  const holes = new Uint8Array(mask.width * mask.height);
+  let data = pixelsOf(mask);
+  for (let i = 0; i < holes.length; i++) {
+    if (i % (TILE * TILE) === TILE * TILE - 1) {
+      yield;
+      data = pixelsOf(mask);
+    }
     const at = 4 * i;
     holes[i] = data[at + 3] && (data[at] || data[at + 1] || data[at + 2]) ? 1 : 0;
   }

@@ -4,6 +4,7 @@
 import type { Bytes } from '../core/platform.js';
 import { type CarafeError, expected } from '../core/errors.js';
 import type { Window } from '../core/shapes.js';
+import { bytesOf } from '../core/tag.js';
 import { carafeOperator } from './carafe.js';
 import { OnnxGraph, OPSET, valueInfo } from './graph.js';
 import { decode, encode, type Field, message, messages, texts, values } from './protobuf.js';
@@ -25,11 +26,11 @@ interface Node {
 }
 
 /**
- * The model with every CARAFE replaced, and what was found. @throws {CarafeError} ModelInvalid if there is none, or
- * another operator.
+ * The model with every CARAFE replaced, and what was found.
+ * @throws {CarafeError} InvalidOption; ModelInvalid if there is none, or another operator
  */
-export function rewriteCarafe(bytes: Uint8Array): { model: Bytes; found: FoundCarafe[] } {
-  const model = decode(bytes);
+export function rewriteCarafe(bytes: Uint8Array | ArrayBuffer): { model: Bytes; found: FoundCarafe[] } {
+  const model = readModel(bytes);
   const [graph] = messages(model, 7);
   if (!graph) throw invalid('file', 'an ONNX model with a graph', 'none');
   const version = messages(model, 8)
@@ -74,8 +75,8 @@ export function rewriteCarafe(bytes: Uint8Array): { model: Bytes; found: FoundCa
 }
 
 /** The model with more of its values among its outputs, f32 of any size: to be looked at. @throws {CarafeError} ModelInvalid */
-export function withOutputs(bytes: Uint8Array, names: readonly string[]): Bytes {
-  const model = decode(bytes);
+export function withOutputs(bytes: Uint8Array | ArrayBuffer, names: readonly string[]): Bytes {
+  const model = readModel(bytes);
   const [graph] = messages(model, 7);
   if (!graph) throw invalid('file', 'an ONNX model with a graph', 'none');
   const there = new Set(namesOf(graph, 12));
@@ -226,6 +227,13 @@ function readInside(attributes: Node['attributes']): string[] {
       .map(readNode)
       .flatMap((node) => [...node.inputs, ...readInside(node.attributes)]),
   ]);
+}
+
+/** @throws {CarafeError} InvalidOption, ModelInvalid */
+function readModel(file: Uint8Array | ArrayBuffer): Field[] {
+  const bytes = bytesOf(file);
+  if (!bytes) throw expected('InvalidOption', 'bytes', 'those of an ONNX model', file);
+  return decode(bytes);
 }
 
 function invalid(name: string, expectation: string, got: unknown): CarafeError {

@@ -161,7 +161,11 @@ test('what is wrong is said', async () => {
   });
   expect(await failing(new Float32Array(24 * 16))).toMatchObject({ code: 'ShapeMismatch' });
   expect(await failing(testImage(23, 16))).toMatchObject({ code: 'ShapeMismatch' });
-  expect(await failing(undefined)).toMatchObject({ code: 'UnsupportedImage' });
+  for (const none of [undefined, null, 'mask.png', [0, 1]])
+    expect(await failing(none)).toMatchObject({
+      code: 'UnsupportedImage',
+      message: expect.stringContaining('a Uint8Array, or an image for "mask"'),
+    });
   const signal = AbortSignal.abort(new Error('enough'));
   expect(await failing(bands(image, 4, 12), { signal })).toMatchObject({ message: 'enough' });
   inpainter.dispose();
