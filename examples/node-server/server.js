@@ -15,14 +15,17 @@ const pool = new Piscina({
 const server = createServer(async (incoming, outgoing) => {
   const { method, url, headers } = incoming;
   const body = method === 'POST' ? Readable.toWeb(incoming) : null;
+  const { port1: connection, port2: client } = new MessageChannel(); // closes in the thread too, which then stops
+  outgoing.once('close', () => connection.close());
   try {
     const answer = await pool.run(
-      { url: `http://${headers.host ?? 'localhost'}${url}`, method, headers, body },
-      { transferList: body ? [body] : [] },
+      { url, method, headers, body, client },
+      { transferList: body ? [body, client] : [client] },
     );
     const bytes = Buffer.from(answer.body);
     outgoing.writeHead(answer.status, answer.headers.flat()).end(bytes);
   } catch (error) {
+    if (outgoing.destroyed) return; // nobody is there to be answered
     console.error(error);
     outgoing.writeHead(500).end();
   }

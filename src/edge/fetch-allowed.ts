@@ -39,7 +39,7 @@ export async function fetchAllowed(
       await response.body?.cancel();
       throw new HttpError(502, 'FetchFailed', `Expected a picture at ${url.href}, got status ${response.status}`);
     }
-    return readBody(response, limit, signal);
+    return readBody(response, limit, signal, 502);
   }
 }
 

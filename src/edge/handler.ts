@@ -1,6 +1,8 @@
 // carafe-web/edge: a fetch handler that enlarges pictures, for Cloudflare Workers, Deno, Bun and Node. Stateless: all that is kept between
 // requests are the opened networks. One handler works on its own thread; more cores are more isolates, threads or processes of it.
 import type { Global, WasmModule } from '../core/platform.js';
+import { onAbort } from '../core/abort.js';
+import { expected } from '../core/errors.js';
 import { CarafeError, createUpscaler, type RawImage, type Upscaler } from '../core.js';
 import { version } from '../../package.json';
 import { free, streamed } from './bytes.js';
@@ -63,12 +65,12 @@ const STATUS: Partial<Record<CarafeError['code'], number>> = {
  * hosts are allowed; `OPTIONS`. The answer is the picture, streamed, or JSON: `{ error: { code, message } }` with status 400 (query), 403 (host),
  * 404, 405, 413 (bytes or pixels; `limit` names it), 415 (format), 422 (broken picture), 429 (full), 502 (host's answer), 503 (time), 500.
  * Colour profiles are dropped.
+ * @throws {CarafeError} InvalidOption
  */
 export function createHandler(options: HandlerOptions): Handler {
-  const { wasm, models, codecs, allow = [], origin = '*' } = options;
-  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const { wasm, models, codecs, allow = [], origin = '*' } = checkHandler(options);
+  const limits = checkLimits(options.limits);
   const names = Object.keys(models);
-  if (names.length === 0) throw new Error('Expected at least one model for "models", got none');
   readQuery(new URLSearchParams(), names); // names that are none are found here
   const gate = createGate(limits.concurrent, limits.waiting, 2000 * limits.seconds);
   const opened = new Map<string, Promise<Upscaler>>();
@@ -111,7 +113,7 @@ export function createHandler(options: HandlerOptions): Handler {
     const ended = new AbortController();
     const { signal } = ended;
     const timer = setTimeout(() => ended.abort(new DOMException('', 'TimeoutError')), 1000 * limits.seconds);
-    request.signal.addEventListener('abort', () => ended.abort(request.signal.reason));
+    const stop = onAbort(request.signal, () => ended.abort(request.signal.reason));
     try {
       const file =
         request.method === 'POST'
@@ -163,6 +165,7 @@ export function createHandler(options: HandlerOptions): Handler {
       });
     } finally {
       clearTimeout(timer);
+      stop();
       ticket.leave();
     }
   };
@@ -180,6 +183,30 @@ export function createHandler(options: HandlerOptions): Handler {
       opened.clear();
     },
   });
+}
+
+function checkHandler(options: HandlerOptions): HandlerOptions {
+  for (const name of ['wasm', 'models', 'codecs'] as const)
+    if (typeof options?.[name] !== 'object' || options[name] === null)
+      throw expected('InvalidOption', name, 'an object', options?.[name]);
+  const { models, allow } = options;
+  if (Object.keys(models).length === 0) throw expected('InvalidOption', 'models', 'at least one model', 'none');
+  if (allow !== undefined && !Array.isArray(allow)) throw expected('InvalidOption', 'allow', 'a list of hosts', allow);
+  return options;
+}
+
+/** A limit that is no number would limit nothing. @throws {CarafeError} InvalidOption */
+function checkLimits(given: Partial<Limits> = {}): Limits {
+  const limits = { ...DEFAULT_LIMITS };
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(DEFAULT_LIMITS, name))
+      throw expected('InvalidOption', 'limits', Object.keys(DEFAULT_LIMITS).join(', '), name);
+    if (value === undefined) continue;
+    if (typeof value !== 'number' || !(value > 0 || (value === 0 && name === 'waiting')))
+      throw expected('InvalidOption', `limits.${name}`, 'a number', value);
+    limits[name as keyof Limits] = value;
+  }
+  return limits;
 }
 
 const able = (codecs: HandlerOptions['codecs'], way: keyof Codec): string =>

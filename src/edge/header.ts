@@ -23,7 +23,8 @@ export function readHeader(file: Uint8Array): Header {
     if (error instanceof RangeError) throw broken('picture', 'one that ends in its header');
     throw error;
   }
-  if (!header) throw new HttpError(415, 'UnsupportedImage', 'Expected a PNG, JPEG, WebP or AVIF, got something else');
+  if (!header)
+    throw new HttpError(415, 'UnsupportedImage', 'Expected a PNG, JPEG, WebP or AVIF as the body, got something else');
   if (header.width === 0 || header.height === 0) throw broken(header.format, 'one without pixels');
   return header;
 }

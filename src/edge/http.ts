@@ -28,11 +28,16 @@ export class HttpError extends Error {
   }
 }
 
-/** All of a body of at most `limit` bytes. @throws {HttpError} 413 as soon as there is more, 400 if there is none; the signal's reason */
+/**
+ * All of a body of at most `limit` bytes.
+ * @param broken the status of one that breaks off
+ * @throws {HttpError} 413 as soon as there is more, 400 if there is none; the signal's reason
+ */
 export async function readBody(
   { body, headers }: { body: ReadableStream<Uint8Array> | null; headers: Headers },
   limit: number,
   signal: AbortSignal,
+  broken = 400,
 ): Promise<Uint8Array> {
   const none = new HttpError(400, 'InvalidOption', 'Expected a picture as body, got none');
   const tooLarge = new HttpError(413, 'ImageTooLarge', `Expected a picture of at most ${limit} bytes, got more`, {
@@ -43,11 +48,16 @@ export async function readBody(
   const stop = (reason: unknown): void => void reader.cancel(reason).catch(() => {});
   const abort = (): void => stop(signal.reason);
   signal.addEventListener('abort', abort);
+  const read = (): ReturnType<typeof reader.read> =>
+    reader.read().catch((cause: unknown) => {
+      signal.throwIfAborted();
+      throw new HttpError(broken, 'Aborted', `Expected the whole picture, got ${String(cause)}`);
+    });
   const parts: Uint8Array[] = [];
   try {
     if (Number(headers.get('content-length') ?? 0) > limit) throw tooLarge;
     let length = 0;
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    for (let part = await read(); !part.done; part = await read()) {
       parts.push(part.value);
       length += part.value.length;
       if (length > limit) throw tooLarge;

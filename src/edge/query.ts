@@ -1,4 +1,5 @@
 // What a request asks for: `?scale=2&model=small&restore=auto&format=webp&quality=85`. Whatever it does not know is refused.
+import { expected } from '../core/errors.js';
 import type { Format } from './header.js';
 import { HttpError } from './http.js';
 
@@ -23,9 +24,11 @@ export function readQuery(query: URLSearchParams, models: readonly string[]): Wa
       'InvalidOption',
       `Expected ${expectation} for "${name}", got ${JSON.stringify(query.get(name))}`,
     );
-  for (const name of query.keys())
+  for (const name of query.keys()) {
     if (!NAMES.includes(name))
       throw new HttpError(400, 'InvalidOption', `Expected ${NAMES.join(', ')}, got ${JSON.stringify(name)}`);
+    if (query.getAll(name).length > 1) throw new HttpError(400, 'InvalidOption', `Expected "${name}" once, got more`);
+  }
 
   const known = models.map(parts);
   const name = query.get('model') ?? known[0].name;
@@ -51,9 +54,9 @@ export function readQuery(query: URLSearchParams, models: readonly string[]): Wa
   };
 }
 
-/** @throws {Error} a name that is none: the app's mistake */
+/** @throws {CarafeError} InvalidOption: the app's mistake */
 function parts(model: string): { name: string; scale: number } {
   const [, name, scale] = /^(.+)-x(\d)$/.exec(model) ?? [];
-  if (!name) throw new Error(`Expected names such as "small-x2" for "models", got ${JSON.stringify(model)}`);
+  if (!name) throw expected('InvalidOption', 'models', 'names such as "small-x2"', model);
   return { name, scale: Number(scale) };
 }

@@ -118,6 +118,28 @@ describe('a picture', () => {
   });
 });
 
+test('a handler of options that it does not understand is not made: a limit that is no number limits nothing', () => {
+  for (const options of [
+    { limits: { pixels: Number.NaN } },
+    { limits: { bytes: '4MB' } },
+    { limits: { seconds: 0 } },
+    { limits: { byte: 1 } },
+    { models: {} },
+    { models: { small: new Uint8Array() } },
+    { models: undefined },
+    { codecs: undefined },
+    { wasm: undefined },
+    { allow: 'images.example.com' },
+  ])
+    expect(() => handlerWith(options as never)).toThrow(expect.objectContaining({ code: 'InvalidOption' }));
+  handlerWith({ limits: { bytes: undefined } }).dispose(); // the default
+});
+
+test('a request whose client had gone before it came takes no place', async () => {
+  const request = post(await photo().png().toBuffer(), '', { signal: AbortSignal.abort() });
+  expect((await handler(request)).status).toBe(499);
+});
+
 describe('is refused', () => {
   const file = photo().png().toBuffer();
   test.each([
@@ -130,6 +152,7 @@ describe('is refused', () => {
     ['?restore=2', 'InvalidOption', 'Expected "auto" or a number of 0..1 for "restore", got "2"'],
     ['?restore=', 'InvalidOption', 'Expected "auto" or a number of 0..1 for "restore", got ""'],
     ['?size=2', 'InvalidOption', 'Expected scale, model, restore, format, quality, url, got "size"'],
+    ['?model=tiny&model=small', 'InvalidOption', 'Expected "model" once, got more'],
   ])('with 400: %s', async (query, code, message) => {
     expect(await refusal(await handler(post(await file, query)))).toEqual([400, code, message]);
   });
@@ -147,6 +170,17 @@ describe('is refused', () => {
     });
     expect(await refusal(await small(post(endless)))).toEqual([413, 'ImageTooLarge', message]);
     expect(given).toBeLessThan(3000);
+  });
+
+  test('with 400: a body that breaks off, as that of a client that has left; it is no fault of the server’s', async () => {
+    const logged = vi.spyOn(console, 'error');
+    const body = new ReadableStream<Uint8Array>({ pull: (controller) => controller.error(new Error('aborted')) });
+    expect(await refusal(await handler(post(body)))).toEqual([
+      400,
+      'Aborted',
+      'Expected the whole picture, got Error: aborted',
+    ]);
+    expect(logged).not.toHaveBeenCalled();
   });
 
   test('with 413: more pixels than the limit, before anything is decoded', async () => {
