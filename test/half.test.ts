@@ -1,11 +1,21 @@
 // binary16 both ways: every value there is comes back as its own bits, and what lies between rounds to the nearest,
 // ties to even.
 import { expect, test } from 'vitest';
-import { fromHalf, toHalves } from '../src/core/half.js';
+import { fromHalves, toHalves } from '../src/core/half.js';
+
+/** By the format's definition. */
+function fromHalf(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const [exponent, fraction] = [(bits >> 10) & 31, bits & 1023];
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
+}
 
 const toHalf = (value: number): number => toHalves(Float32Array.of(value))[0];
 
 test('all 65,536 bit patterns', () => {
+  const all = Uint16Array.from({ length: 65536 }, (_, bits) => bits);
+  expect(fromHalves(all)).toEqual(Float32Array.from(all, fromHalf));
   const wrong = Array.from({ length: 65536 }, (_, bits) => bits).filter((bits) =>
     Number.isNaN(fromHalf(bits)) ? !Number.isNaN(fromHalf(toHalf(NaN))) : toHalf(fromHalf(bits)) !== bits,
   );

@@ -192,7 +192,7 @@ export class PoolNetwork implements Network {
 
 /** The tensors whose names begin with the prefix, without it. */
 async function readTensors(source: CheckpointSource, prefix: string): Promise<Tensors> {
-  const [bytes, { readCheckpoint }, { isFloat, toFloat32 }] = await Promise.all([
+  const [bytes, { readCheckpoint }, { toFloat32 }] = await Promise.all([
     readSource(source),
     import('../models/checkpoint.js'),
     import('../models/stored-tensor.js'),
@@ -205,7 +205,7 @@ async function readTensors(source: CheckpointSource, prefix: string): Promise<Te
   return Object.fromEntries(
     wanted.map(([name, tensor]) => {
       const { dtype, shape } = tensor;
-      const found = isFloat(dtype)
+      const found = /F/.test(dtype)
         ? { data: toFloat32(name, tensor), shape }
         : { data: new Float32Array(), shape, dtype };
       return [name.slice(begins.length), found];

@@ -2,40 +2,45 @@
 
 import { type Halves, tagOf } from './tag.js';
 
-/** The value of its bits. */
-export function fromHalf(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * (1024 + fraction) * 2 ** (exponent - 25);
+/** The values of bits, each exactly. */
+export function fromHalves(halves: Uint16Array): Float32Array<ArrayBuffer> {
+  const values = new Float32Array(halves.length);
+  const words = new Uint32Array(values.buffer);
+  halves.forEach((half, i) => {
+    const magnitude = half & 0x7fff;
+    words[i] = magnitude << 13;
+    values[i] *= 2 ** 112; // the difference of the exponents' biases; denormals become normal
+    if (magnitude >= 0x7c00) words[i] |= 255 << 23; // infinite, or NaN
+    words[i] |= (half & 0x8000) << 16;
+  });
+  return values;
 }
 
 /** The bits of the nearest values, ties to even; infinite from 65520 on. */
 export function toHalves(values: Float32Array): Uint16Array<ArrayBuffer> {
-  const value = new Float32Array(1);
-  const bits = new Uint32Array(value.buffer);
-  return Uint16Array.from(values, (v) => {
-    value[0] = v;
-    const sign = (bits[0] >>> 16) & 0x8000;
-    const magnitude = Math.abs(v);
-    if (Number.isNaN(v)) return sign | 0x7e00;
-    if (magnitude >= 65520) return sign | 0x7c00;
-    // A quantum is 2^-24 among denormals, else 2^-10 of the power of two below; rounding may carry into the exponent.
-    const exponent = Math.max(((bits[0] >>> 23) & 255) - 127, -14);
-    const quanta = magnitude * 2 ** (10 - exponent);
-    const whole = Math.floor(quanta);
-    const rest = quanta - whole;
-    const rounded = whole + (rest > 0.5 || (rest === 0.5 && whole % 2 === 1) ? 1 : 0);
-    return sign | (rounded + (exponent + 14) * 1024);
-  });
+  const halves = new Uint16Array(values.length);
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const sum = new Float32Array(1);
+  const sumWord = new Uint32Array(sum.buffer);
+  for (let i = 0; i < halves.length; i++) {
+    const magnitude = words[i] & 0x7fffffff;
+    let half: number;
+    if (magnitude > 0x7f800000) half = 0x7e00;
+    else if (magnitude >= 0x47800000)
+      half = 0x7c00; // 65536 or more
+    else if (magnitude < 0x38800000) {
+      sum[0] = Math.abs(values[i]) + 0.5; // less than 2^-14, in quanta of 2^-24, as many as a float of 0.5 has
+      half = sumWord[0] - 0x3f000000;
+    } else half = (magnitude - 0x38000000 + 0xfff + ((magnitude >> 13) & 1)) >> 13; // rounding may carry into the exponent
+    halves[i] = ((words[i] >>> 16) & 0x8000) | half;
+  }
+  return halves;
 }
 
 /** Widened, each exactly. */
 export function widened(halves: Halves): Float32Array<ArrayBuffer> {
   const { buffer, byteOffset, length } = halves;
-  return Float32Array.from(new Uint16Array(buffer, byteOffset, length), fromHalf);
+  return fromHalves(new Uint16Array(buffer, byteOffset, length));
 }
 
 /** The nearest values, in an array of the same type as `like`. */

@@ -48,7 +48,7 @@ function dequantized(
   const factors = toFloat32(name + SCALE, scale);
   const values = new Int8Array(new Uint8Array(read()).buffer);
   const each = values.length / channels;
-  return Float32Array.from(values, (value, i) => value * factors[Math.floor(i / each)]);
+  return new Float32Array(values).map((value, i) => value * factors[Math.floor(i / each)]);
 }
 
 /**

@@ -1,6 +1,6 @@
 // A tensor as a file has it: its values stay where they lie until they are asked for.
 import { expected } from '../core/errors.js';
-import { fromHalf } from '../core/half.js';
+import { fromHalves } from '../core/half.js';
 
 export const DTYPE_BYTES = {
   F64: 8,
@@ -29,20 +29,14 @@ export interface StoredTensor {
   read(): Uint8Array;
 }
 
-/** What toFloat32 takes. */
-export function isFloat(dtype: Dtype): boolean {
-  return ['F64', 'F32', 'F16', 'BF16'].includes(dtype);
-}
-
 /** The values as f32: F16 and BF16 are widened, F64 is rounded. @throws {CarafeError} ModelInvalid for integers. */
 export function toFloat32(name: string, { dtype, read }: StoredTensor): Float32Array<ArrayBuffer> {
-  if (!isFloat(dtype)) throw expected('ModelInvalid', `${name}.dtype`, 'F64, F32, F16 or BF16', dtype);
+  if (!['F64', 'F32', 'F16', 'BF16'].includes(dtype))
+    throw expected('ModelInvalid', `${name}.dtype`, 'F64, F32, F16 or BF16', dtype);
   const { buffer } = new Uint8Array(read()); // copied, as slice() would not a Node Buffer; little endian, as every engine with wasm
   if (dtype === 'F32') return new Float32Array(buffer);
-  if (dtype === 'F64') return Float32Array.from(new Float64Array(buffer));
+  if (dtype === 'F64') return new Float32Array(new Float64Array(buffer));
   const halves = new Uint16Array(buffer);
-  if (dtype === 'F16') return Float32Array.from(halves, fromHalf);
-  const words = new Uint32Array(halves.length);
-  for (let i = 0; i < words.length; i++) words[i] = halves[i] << 16;
-  return new Float32Array(words.buffer);
+  if (dtype === 'F16') return fromHalves(halves);
+  return new Float32Array(new Uint32Array(halves).map((half) => half << 16).buffer);
 }

@@ -3,7 +3,7 @@
 import { carafe, createCarafe, type Tensor } from 'carafe-web';
 import { flops, params, type UpsamplerName } from 'carafe-web/networks';
 import { describe, expect, test } from 'vitest';
-import { fromHalf, toHalves } from '../../src/core/half.js';
+import { fromHalves, toHalves } from '../../src/core/half.js';
 import { randomTensor, rejection } from './support.js';
 
 const weights = { encode: { weights: randomTensor([36, 4, 3, 3], 1, 0.5) } };
@@ -64,12 +64,11 @@ describe.each(['wasm', 'reference'] as const)(
 
 describe('f16 in, f16 out', () => {
   const halves = ({ data, shape }: Tensor) => ({ data: toHalves(data), shape });
-  const widened = (bits: Uint16Array): Float32Array => Float32Array.from(bits, fromHalf);
 
   test('bits in a Uint16Array: the f32 result of the widened values, rounded', async () => {
     const module = await createCarafe(weights, { ...options, backend: 'wasm' });
     const x = halves(randomTensor([1, 4, 5, 7], 3));
-    const wide = { data: widened(x.data), shape: x.shape };
+    const wide = { data: fromHalves(x.data), shape: x.shape };
     const [y, want] = [await module.upsample(x), await module.upsample(wide)];
     expect(y.data).toBeInstanceOf(Uint16Array);
     expect(y).toEqual({ data: toHalves(want.data), shape: [1, 4, 10, 14] });
@@ -77,7 +76,7 @@ describe('f16 in, f16 out', () => {
     expect(kernels.data).toEqual(toHalves((await module.predictKernels(wide)).data));
     expect((await module.upsample(x, { size: [3, 2] })).shape).toEqual([1, 4, 3, 2]);
     expect(await carafe(x, kernels, options)).toEqual({
-      data: toHalves((await carafe(wide, { data: widened(kernels.data), shape: kernels.shape }, options)).data),
+      data: toHalves((await carafe(wide, { data: fromHalves(kernels.data), shape: kernels.shape }, options)).data),
       shape: [1, 4, 10, 14],
     });
     expect(await rejection(module.upsample(x, { into: new Float32Array(560) } as never))).toMatchObject({

@@ -55,14 +55,14 @@ const G = [
  * Weights (cOut, cIn, 3, 3) as winograd.ts reads them: G g G^T, each of the 36 points packed like a 1x1 convolution.
  */
 export function packWinograd({ weights, cOut, cIn }: ConvWeights): Float32Array {
+  const at = new Float32Array(cOut * cIn);
   const points = Array.from({ length: 36 }, (_, point) => {
-    const [gy, gx] = [G[Math.floor(point / 6)], G[point % 6]];
-    const at = Float32Array.from({ length: cOut * cIn }, (_, i) => {
+    const factors = G[Math.floor(point / 6)].flatMap((gy) => G[point % 6].map((gx) => gy * gx));
+    for (let i = 0; i < at.length; i++) {
       let sum = 0;
-      for (let ky = 0; ky < 3; ky++)
-        for (let kx = 0; kx < 3; kx++) sum += gy[ky] * weights[i * 9 + ky * 3 + kx] * gx[kx];
-      return sum;
-    });
+      for (let tap = 0; tap < 9; tap++) sum += factors[tap] * weights[i * 9 + tap];
+      at[i] = sum;
+    }
     return packConv({ weights: at, cOut, cIn, k: 1 }).weights;
   });
   const packed = new Float32Array(36 * points[0].length);

@@ -1,7 +1,7 @@
 // The ops on a GPU. Any number of runs may be in flight, so that one is read back while the next computes.
 import type { Backend, ConvWeights, Ops } from '../backend.js';
 import { CarafeError } from '../../core/errors.js';
-import { fromHalf } from '../../core/half.js';
+import { fromHalves } from '../../core/half.js';
 import { elements } from '../../core/tensor.js';
 import { describeAdapter, isSoftwareAdapter } from './adapter.js';
 import { BufferPool } from './buffer-pool.js';
@@ -140,9 +140,9 @@ class WebgpuBackend implements Backend<GpuTensor, GpuPixels, GpuConv> {
     );
     return places.map((values, i) => {
       if (values instanceof Float32Array) return values;
-      const floats = into?.[i] ?? new Float32Array(values.length);
-      values.forEach((bits, at) => (floats[at] = fromHalf(bits)));
-      return floats;
+      const [floats, target] = [fromHalves(values), into?.[i]];
+      target?.set(floats);
+      return target ?? floats;
     });
   }
 
