@@ -8,7 +8,7 @@ import type { Host } from './wire.js';
 
 export interface Thread {
   readonly remote: Comlink.Remote<Host>;
-  /** Calls back once, when the worker dies without being asked to. */
+  /** Calls back when the worker dies without being asked to; the last callback given, at least once. */
   onCrash(callback: (reason: string) => void): void;
   /** Whether the worker keeps a Node process alive; browsers have no such thing. */
   keepAlive(on: boolean): void;
@@ -75,7 +75,7 @@ export async function spawn(
       reasons.push(`${name}: ${(error as Error).message}`);
     }
   }
-  const got = reasons.join('; ') || 'a runtime without workers';
+  const got = reasons.join('; ') || 'a runtime without workers, or a Firefox worker';
   throw new CarafeError('WorkerCrashed', `Expected a worker to start, got ${got}`, { reasons });
 }
 
@@ -113,13 +113,13 @@ function waysHere(workerUrl: URL | undefined, worker: WorkerFile): Way[] {
       );
   }
   // A library may have made worker_threads' Worker global: a browser's Worker is the one that is an EventTarget.
-  if (typeof globalThis.Worker?.prototype.addEventListener === 'function') {
+  if (typeof globalThis.Worker?.prototype.addEventListener === 'function' && !newWorkerHangs()) {
     if (workerUrl) ways.push([`${workerUrl}`, () => browserThread(workerUrl.href)]);
     else {
       const file: Way = ['file', () => browserThread(worker.url().href)];
       // Scripts, not modules: pages of an opaque origin (sandboxed frames) refuse modules from blobs.
       const inline: Way[] = [
-        ['blob', async () => blobThread(await worker.text())],
+        ['blob', async () => browserThread(blobUrl(await worker.text()), 'classic')],
         [
           'data',
           async () => browserThread(`data:text/javascript,${encodeURIComponent(await worker.text())}`, 'classic'),
@@ -132,6 +132,12 @@ function waysHere(workerUrl: URL | undefined, worker: WorkerFile): Way[] {
   }
   return ways;
 }
+
+/**
+ * In a worker of Firefox: seen in version 153 with scripts and modules, files and blobs, about once in a hundred, and
+ * then the constructor itself never returns, so that no time limit helps.
+ */
+const newWorkerHangs = (): boolean => !globalThis.document && /Firefox/.test(navigator.userAgent);
 
 /**
  * False in a bundle of a bundler that does not know the expression of `url()`: there it means a file beside the bundle,
@@ -148,21 +154,19 @@ function fileIsThere({ name, url, chunk }: WorkerFile): boolean {
   }
 }
 
-function blobThread(text: string): Thread {
+function blobUrl(text: string): string {
   const url = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
-  return browserThread(url, 'classic', () => URL.revokeObjectURL(url));
+  setTimeout(() => URL.revokeObjectURL(url), LAST_PATIENCE); // by then it has its script, or was given up
+  return url;
 }
 
-function browserThread(url: string, type: WorkerType = 'module', loaded?: () => void): Thread {
+function browserThread(url: string, type: WorkerType = 'module'): Thread {
   const worker = new Worker(trusted(url), { type, name: 'carafe-web' });
-  if (loaded) for (const event of ['message', 'error']) worker.addEventListener(event, loaded, { once: true });
   return {
     remote: Comlink.wrap<Host>(worker),
     onCrash: (callback) => {
-      worker.addEventListener('error', (event) => callback(event.message || 'the worker script could not be loaded'), {
-        once: true,
-      });
-      worker.addEventListener('messageerror', () => callback('a message could not be read'), { once: true });
+      worker.onerror = ({ message }) => callback(message || 'a script that did not load');
+      worker.onmessageerror = () => callback('an unreadable message');
     },
     keepAlive: () => {},
     terminate: () => worker.terminate(),

@@ -56,6 +56,7 @@ const WITHOUT_SIMD: Errors = {
   auto: /no WebAssembly simd/,
 };
 const NO_NESTED_WORKERS: Errors = { worker: /without workers/ };
+const IN_A_WORKER_OF_FIREFOX: Errors = { worker: /a Firefox worker/ };
 const NO_WORKERS_INLINE: Errors = { worker: /carafe-web\/inline, which has none/ };
 
 interface Tab {
@@ -208,7 +209,7 @@ export function runtimes(): readonly Runtime[] {
     ),
     browser('Chromium without a GPU adapter', CHROMIUM, at(['page'], NO_ADAPTER), chromium({ webgpu: false })),
     browser('Chromium without SIMD', CHROMIUM, at(['page'], WITHOUT_SIMD), chromium({ simd: false })),
-    browser('Firefox', FIREFOX, at(['page', 'module worker'], {}), firefox),
+    browser('Firefox', FIREFOX, { page: {}, 'module worker': IN_A_WORKER_OF_FIREFOX }, firefox),
     browser('WebKitGTK', WEBKIT, at(['page', 'module worker'], NO_GPU), webkit),
     ...[20, 22, 24].map((version) => command(`Node ${version}`, node(version), ['node.js'], {})),
     command('Node 24 without SIMD', node(24), [...NO_SIMD, 'node.js'], WITHOUT_SIMD),
