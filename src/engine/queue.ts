@@ -170,7 +170,7 @@ export class Queue<Facts> {
         else if (this.#calls.get(call) === waiting) attempt.piece.done(outcome.value);
       }
     } catch (error) {
-      const failure = asCarafeError(error, 'InvalidOption', 'arguments that stay as they are until the call settles');
+      const failure = asCarafeError(error, 'InvalidOption', 'arguments left as they are until the call settles');
       if (attempt && failure.code === 'WorkerCrashed' && ++attempt.crashes < TRIES) again.push(attempt);
       else this.#fail(call, failure);
     }

@@ -42,7 +42,7 @@ export class WorkerSession implements Runner {
     this.#thread = thread;
     thread.keepAlive(false);
     thread.onCrash((reason) =>
-      this.#end(new CarafeError('WorkerCrashed', `Expected the worker to stay alive, got ${reason}`)),
+      this.#end(new CarafeError('WorkerCrashed', `Expected a live worker, got ${reason}`)),
     );
   }
 
@@ -83,7 +83,7 @@ export class WorkerSession implements Runner {
         this.#thread.keepAlive(true);
         invoke(this.#thread.remote)
           .then((answer) => resolve(resultOf(answer)))
-          .catch((error) => reject(asCarafeError(error, 'InvalidOption', 'values that can go to a worker')));
+          .catch((error) => reject(asCarafeError(error, 'InvalidOption', 'cloneable values')));
       });
     } finally {
       this.#pending.delete(fail);

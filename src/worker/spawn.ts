@@ -87,7 +87,7 @@ async function greeted(thread: Thread, handshake: string, patience: number): Pro
       thread.remote.ready(),
       new Promise<never>((_, reject) => {
         thread.onCrash((reason) => reject(new Error(reason)));
-        timer = setTimeout(() => reject(new Error(`no answer within ${patience} ms`)), patience);
+        timer = setTimeout(() => reject(new Error(`no answer in ${patience} ms`)), patience);
       }),
     ]);
     if (answer !== handshake) throw new Error(`not the worker of ${handshake}`);
@@ -156,7 +156,7 @@ function fileIsThere({ name, url, chunk }: WorkerFile): boolean {
 
 function blobUrl(text: string): string {
   const url = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
-  setTimeout(() => URL.revokeObjectURL(url), LAST_PATIENCE); // by then it has its script, or was given up
+  setTimeout(URL.revokeObjectURL, LAST_PATIENCE, url); // by then it has its script, or was given up
   return url;
 }
 
@@ -208,7 +208,7 @@ async function nodeThread(threads: NonNullable<ReturnType<typeof nodeThreads>>, 
     remote,
     onCrash: (callback) => {
       worker.once('error', (error) => callback(error.message));
-      worker.once('exit', (code) => callback(`the worker exited with code ${code}`));
+      worker.once('exit', (code) => callback(`one that exited with code ${code}`));
     },
     keepAlive: (on) => (on ? worker.ref() : worker.unref()),
     terminate: () => void worker.terminate(),

@@ -122,7 +122,7 @@ describe('a file in the worker’s place that is not the worker', () => {
   });
 
   test.each([
-    ['says nothing', 'setInterval(() => {}, 1000);', /no answer within/],
+    ['says nothing', 'setInterval(() => {}, 1000);', /no answer in/],
     ['answers for itself', `${comlink} expose({ ready: () => true });`, /not the worker of carafe-web \d/],
   ])('as workerUrl, %s: an error, or the page’s own thread', async (_, body, reason) => {
     const origin = await site({ '/other.js': { body } });
