@@ -41,9 +41,7 @@ export class WorkerSession implements Runner {
   private constructor(thread: Thread) {
     this.#thread = thread;
     thread.keepAlive(false);
-    thread.onCrash((reason) =>
-      this.#end(new CarafeError('WorkerCrashed', `Expected a live worker, got ${reason}`)),
-    );
+    thread.onCrash((reason) => this.#end(new CarafeError('WorkerCrashed', `Expected a live worker, got ${reason}`)));
   }
 
   /** Calls back once the worker has died without being asked to, before its calls hear of it. */

@@ -137,7 +137,7 @@ function waysHere(workerUrl: URL | undefined, worker: WorkerFile): Way[] {
  * In a worker of Firefox: seen in version 153 with scripts and modules, files and blobs, about once in a hundred, and
  * then the constructor itself never returns, so that no time limit helps.
  */
-const newWorkerHangs = (): boolean => !globalThis.document && /Firefox/.test(navigator.userAgent);
+const newWorkerHangs = (): boolean => 'importScripts' in globalThis && /Firefox/.test(navigator.userAgent);
 
 /**
  * False in a bundle of a bundler that does not know the expression of `url()`: there it means a file beside the bundle,
