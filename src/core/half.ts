@@ -31,7 +31,7 @@ export function toHalves(values: Float32Array): Uint16Array<ArrayBuffer> {
     else if (magnitude < 0x38800000) {
       sum[0] = Math.abs(values[i]) + 0.5; // less than 2^-14, in quanta of 2^-24, as many as a float of 0.5 has
       half = sumWord[0] - 0x3f000000;
-    } else half = (magnitude - 0x38000000 + 0xfff + ((magnitude >> 13) & 1)) >> 13; // rounding may carry into the exponent
+    } else half = (magnitude - 0x38000000 + 0xfff + ((magnitude >> 13) & 1)) >> 13; // may carry into the exponent
     halves[i] = ((words[i] >>> 16) & 0x8000) | half;
   }
   return halves;
