@@ -44,6 +44,8 @@ export interface Run {
   /** Where the enlargement appears as it is made. */
   readonly onCanvas: (canvas: OffscreenCanvas) => void;
   readonly onProgress: (share: number) => void;
+  /** What goes first: this has the same cores. */
+  readonly after?: Promise<unknown>;
 }
 
 export function isModel(method: Method): method is Model {
@@ -68,6 +70,7 @@ export class Enlarger {
     context.drawImage(picture.bitmap, 0, 0, canvas.width, canvas.height); // seen until the tiles are there
     run.onCanvas(canvas);
     if (method === 'nearest') return { canvas, seconds: 0, how: METHOD_NAMES.nearest };
+    await run.after;
     return this.#byPackage(picture, method, settings, run, context);
   }
 

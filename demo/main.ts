@@ -155,9 +155,12 @@ async function enlargePicture(picture: Picture): Promise<void> {
   clearFile();
   setRunning(true);
   try {
-    const [, result] = await Promise.all([oneSide('left', picture, signal), oneSide('right', picture, signal)]);
+    const right = oneSide('right', picture, signal).then((result) => {
+      if (!signal.aborted) status.textContent = `${size} in ${secondsInWords(result.seconds)}: ${result.how}`;
+      return result;
+    });
+    const [result] = await Promise.all([right, oneSide('left', picture, signal, right)]);
     signal.throwIfAborted();
-    status.textContent = `${size} in ${secondsInWords(result.seconds)}: ${result.how}`;
     setRunning(false);
     showRestore(result);
     loupe?.refresh();
@@ -173,7 +176,13 @@ function prepare({ name }: Picture, { canvas }: Result, signal: AbortSignal): Pr
   return prepareFile(canvas, (type) => resultName(name, scale, type), signal);
 }
 
-async function oneSide(side: SideName, picture: Picture, signal: AbortSignal): Promise<Result> {
+/** @param after what goes first */
+async function oneSide(
+  side: SideName,
+  picture: Picture,
+  signal: AbortSignal,
+  after?: Promise<unknown>,
+): Promise<Result> {
   const method = methodOf(side);
   const show = (canvas: OffscreenCanvas): void => {
     if (signal.aborted) return;
@@ -187,7 +196,8 @@ async function oneSide(side: SideName, picture: Picture, signal: AbortSignal): P
   const { scale, backend, restore } = settings();
   const key = [picture.id, method, scale, ...(isModel(method) ? [backend, restore] : [])].join();
   const known = results.get(key);
-  const result = known ?? (await enlarger.enlarge(picture, method, settings(), { signal, onCanvas: show, onProgress }));
+  const result =
+    known ?? (await enlarger.enlarge(picture, method, settings(), { signal, onCanvas: show, onProgress, after }));
   show(result.canvas);
   keep(key, result);
   return result;
@@ -422,10 +432,8 @@ function addButtons(): void {
 
 async function start(): Promise<void> {
   addPanel(changed);
-  for (const side of ['right', 'left'] as const) {
-    // Its workers start while the picture comes. Who enlarges by it hears of its errors.
-    enlarger.session(methodOf(side), settings()).catch(() => {});
-  }
+  // Its workers start while the picture comes. Who enlarges by it hears of its errors.
+  enlarger.session(methodOf('right'), settings()).catch(() => {});
   addDownload(() => {
     const result = [...results.values()].find(({ canvas }) => canvas === stage.right?.source);
     if (current && result && running) void prepare(current, result, running.signal);

@@ -257,6 +257,6 @@ test('the worker for pictures on wasm has nothing of WebGPU and of the operator'
   const sources = sourcesOf('carafe-web-wasm-worker.js');
   expect(sources).toContain('../src/engine/networks/carafe-luma.ts');
   const left =
-    /\.wgsl$|\/webgpu\/(?!adapter)|engine\/carafe\.ts$|\/(reassemble|layout|normalize-kernels|operator-ops)\.ts$/;
+    /\.wgsl$|\/webgpu\/(?!no-adapter)|engine\/carafe\.ts$|\/(reassemble|layout|normalize-kernels|operator-ops)\.ts$/;
   expect(sources.filter((file) => left.test(file))).toEqual([]);
 });
