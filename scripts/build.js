@@ -106,7 +106,7 @@ const entries = await build({
 await build({
   ...options,
   entryPoints: { inline: 'src/core.ts' },
-  plugins: [esbuildAssets, replace(/\/spawn\.js$/, 'src/worker/no-spawn.ts'), ...withoutNetworkOps],
+  plugins: [esbuildAssets, replace(/\/client\.js$/, 'src/worker/no-client.ts'), ...withoutNetworkOps],
 });
 const edge = await build({
   ...options,
@@ -118,7 +118,7 @@ const edge = await build({
       'src/edge/left-out.ts',
     ),
     replace(/^\.\/carafe\.js$/, 'src/edge/left-out.ts'), // of engine/specs.ts
-    replace(/\/spawn\.js$/, 'src/worker/no-spawn.ts'),
+    replace(/\/client\.js$/, 'src/worker/no-client.ts'),
     notInWorkers,
     replace(/\/(network|operator)-ops\.js$/, 'src/worker/no-ops.ts'),
     esbuildAssets,
