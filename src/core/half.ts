@@ -2,10 +2,13 @@
 
 import { type Halves, tagOf } from './tag.js';
 
-/** The values of bits, each exactly. */
-export function fromHalves(halves: Uint16Array): Float32Array<ArrayBuffer> {
-  const values = new Float32Array(halves.length);
-  const words = new Uint32Array(values.buffer);
+/** The values of bits, each exactly; in `into` where given, which has as many. */
+export function fromHalves<Values extends Float32Array = Float32Array<ArrayBuffer>>(
+  halves: Uint16Array,
+  into?: Values,
+): Values | Float32Array<ArrayBuffer> {
+  const values = into ?? new Float32Array(halves.length);
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
   halves.forEach((half, i) => {
     const magnitude = half & 0x7fff;
     words[i] = magnitude << 13;

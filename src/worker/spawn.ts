@@ -8,7 +8,7 @@ import type { Host } from './wire.js';
 
 export interface Thread {
   readonly remote: Comlink.Remote<Host>;
-  /** Calls back when the worker dies without being asked to; the last callback given, at least once. */
+  /** Calls back when the worker dies without being asked to. In a page a later callback takes an earlier one's place. */
   onCrash(callback: (reason: string) => void): void;
   /** Whether the worker keeps a Node process alive; browsers have no such thing. */
   keepAlive(on: boolean): void;

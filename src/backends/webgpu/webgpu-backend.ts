@@ -138,12 +138,7 @@ class WebgpuBackend implements Backend<GpuTensor, GpuPixels, GpuConv> {
           half ? new Uint16Array(elements(shape)) : (into?.[i] ?? touched(new Float32Array(elements(shape)))),
         ),
     );
-    return places.map((values, i) => {
-      if (values instanceof Float32Array) return values;
-      const [floats, target] = [fromHalves(values), into?.[i]];
-      target?.set(floats);
-      return target ?? floats;
-    });
+    return places.map((values, i) => (values instanceof Float32Array ? values : fromHalves(values, into?.[i])));
   }
 
   async #execute<Memory extends ArrayBufferView>(
