@@ -47,6 +47,16 @@ const replace = (filter, path) => ({
   name: `replace ${filter}`,
   setup: ({ onResolve }) => onResolve({ filter }, () => ({ path: join(root, path) })),
 });
+/** Comlink without the side that this end never is: functions are not sent, so that what it would make of one is never called. */
+const comlinkWithout = (call) => ({
+  name: `comlink without ${call}`,
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\/comlink\.mjs$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8');
+      if (!text.includes(call)) throw new Error(`Expected "${call}" in ${path}`);
+      return { contents: text.replace(call, '') };
+    }),
+});
 /** The upscaler and the module do without the ops of whole architectures. */
 const withoutNetworkOps = [
   replace(/\/network-ops\.js$/, 'src/worker/no-ops.ts'),
@@ -101,7 +111,7 @@ const entries = await build({
   splitting: true,
   // Known to src/worker/spawn.ts, and beside the worker: it is found relative to the chunk.
   chunkNames: 'carafe-web-[name]-[hash]',
-  plugins: [esbuildAssets, models],
+  plugins: [esbuildAssets, models, comlinkWithout('expose(obj, port1);')],
 });
 await build({
   ...options,
@@ -159,7 +169,7 @@ async function buildWorker(name, entry, plugins) {
     entryPoints: { [name]: entry },
     format: 'iife',
     minify: true,
-    plugins: [esbuildAssets, notInWorkers, ...plugins],
+    plugins: [esbuildAssets, notInWorkers, comlinkWithout('return wrap(port);'), ...plugins],
   });
   await minify(join(dist, `${name}.js`));
   return built;

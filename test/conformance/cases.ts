@@ -97,6 +97,14 @@ export type MeanGainsCase = {
   low: number;
   high: number;
 };
+export type ProjectionErrorCase = {
+  op: 'projectionError';
+  n: number;
+  h: number;
+  w: number;
+  scale: number;
+  strength: number;
+};
 export type ColourLinesCase = {
   op: 'colourLines';
   w: number;
@@ -111,6 +119,7 @@ export type PlanesToPixelsCase = {
   h: number;
   scale: number;
   alpha: boolean;
+  errors: boolean;
   crop: readonly [x: number, y: number, width: number, height: number];
 };
 /** cMid 0: no compress. */
@@ -207,6 +216,7 @@ export type Case =
   | ResizeCase
   | PixelsToPlanesCase
   | MeanGainsCase
+  | ProjectionErrorCase
   | ColourLinesCase
   | PlanesToPixelsCase
   | CarafePackCase
@@ -503,6 +513,11 @@ const meanGains: MeanGainsCase[] = [
   ...[1, 2, 3, 4].map((scale): MeanGainsCase => ({ op: 'meanGains', n: 1, h: 1, w: 1, scale, low: 0, high: 1 })),
 ];
 
+const projectionError = sweep<ProjectionErrorCase>(
+  { op: 'projectionError', n: 1, h: 5, w: 7, scale: 2, strength: 1 },
+  { n: [2], h: [1, 2, 3, 4, 9], w: [1, 2, 3, 4, 5, 8, 9, 16, 17], scale: [1, 3, 4, 8], strength: [0.2] },
+);
+
 const colourLines: ColourLinesCase[] = (['slopes', 'low', 'high'] as const).flatMap((result) =>
   (['noise', 'lines', 'flat'] as const).flatMap((colours) =>
     sweep<ColourLinesCase>(
@@ -518,6 +533,7 @@ const toPixelsControl: PlanesToPixelsCase = {
   h: 7,
   scale: 1,
   alpha: false,
+  errors: false,
   crop: [0, 0, 9, 7],
 };
 const toPixels: PlanesToPixelsCase[] = [false, true].flatMap((alpha) => [
@@ -544,6 +560,14 @@ const toPixels: PlanesToPixelsCase[] = [false, true].flatMap((alpha) => [
     crop: [1, 1, 15 * scale, 5] as const,
   })),
   { ...toPixelsControl, alpha, w: 1, h: 33, scale: 2, crop: [0, 31, 2, 35] as const },
+  { ...toPixelsControl, alpha, errors: true },
+  ...[2, 3].map((scale) => ({
+    ...toPixelsControl,
+    alpha,
+    errors: true,
+    scale,
+    crop: [scale, 1, 7 * scale, 5] as const,
+  })),
 ]);
 
 const packControl: CarafePackCase = {
@@ -727,6 +751,7 @@ export const cases: readonly Case[] = [
   ...resize,
   ...toPlanes,
   ...meanGains,
+  ...projectionError,
   ...colourLines,
   ...toPixels,
   ...pack,

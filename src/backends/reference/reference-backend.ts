@@ -13,6 +13,7 @@ import { meanGains } from './mean-gains.js';
 import { normalizeKernels } from './normalize-kernels.js';
 import { pixelShuffle, pixelUnshuffle } from './pixel-shuffle.js';
 import { pixelsToPlanes, planesToPixels } from './pixels.js';
+import { projectionError } from './projection-error.js';
 import { reassembleSum } from './reassemble-sum.js';
 import { reassemble } from './reassemble.js';
 import { resize } from './resize.js';
@@ -35,6 +36,7 @@ export const referenceOps: Ops<Tensor, RawImage, ConvWeights> = {
   resize,
   pixelsToPlanes,
   meanGains,
+  projectionError,
   colourLines,
   planesToPixels,
   slice,
