@@ -1,7 +1,7 @@
 // projectionError: by how much an enlargement, shrunk again, misses its source.
 // big (n, h*s, w*s, 1)   gains (n, h, w, 2)   small (n, h, w, 1)   errors (n, h, w, 1)
-//   errors = strength * (small - shrunk), shrunk = bicubic (a = -0.5, antialiasing) of gain_a * clamp(big, 0, 1) + gain_b;
-//   the s x s pixels of the edges' source pixels are repeated
+//   errors = strength * clamp(small - shrunk, -0.02, 0.02), shrunk = bicubic (a = -0.5, antialiasing) of
+//   gain_a * clamp(big, 0, 1) + gain_b; the s x s pixels of the edges' source pixels are repeated
 // Reference: src/backends/reference/projection-error.ts
 // Schedule: the gains are applied once; then 4 s rows are mixed, four at a time, and of the mixed row 4 s pixels for each
 // result.
@@ -76,7 +76,7 @@ export function projectionError(
     for (let tap: usize = 0; tap < cell << 2; tap += 16) sum = madd(v128.load(weights + tap), v128.load(at + tap), sum);
     sum = f32x4.add(sum, v128.shuffle<f32>(sum, sum, 2, 3, 0, 1));
     const shrunk = f32x4.extract_lane(sum, 0) + f32x4.extract_lane(sum, 1);
-    f32.store(errors + x, strength * (f32.load(small + x) - shrunk));
+    f32.store(errors + x, strength * min<f32>(max<f32>(f32.load(small + x) - shrunk, -0.02), 0.02));
     at += cell;
   }
 }

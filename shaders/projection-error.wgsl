@@ -1,7 +1,7 @@
 // projectionError: by how much an enlargement, shrunk again, misses its source.
 // big (n, h*s, w*s, 1)   gains (n, h, w, 2)   small (n, h, w, 1)   errors (n, h, w, 1)
-//   errors = strength * (small - shrunk), shrunk = bicubic (a = -0.5, antialiasing) of gain_a * clamp(big, 0, 1) + gain_b;
-//   the s x s pixels of the edges' source pixels are repeated
+//   errors = strength * clamp(small - shrunk, -0.02, 0.02), shrunk = bicubic (a = -0.5, antialiasing) of
+//   gain_a * clamp(big, 0, 1) + gain_b; the s x s pixels of the edges' source pixels are repeated
 // Reference: src/backends/reference/projection-error.ts. Weights as src/core/resize-taps.ts has them.
 // Schedule: two dispatches, first along the rows, then down the columns; one invocation = one value.
 // requires: prelude, resize-taps
@@ -48,7 +48,7 @@ fn projectionError(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups)
     let row = image * params.h * params.scale + pixelOf(i / params.w % params.h, tap, params.h);
     sum += weightOf(tap) * narrow[row * params.w + i % params.w];
   }
-  errorsOut[i] = params.strength * (small[i] - sum);
+  errorsOut[i] = params.strength * clamp(small[i] - sum, -0.02, 0.02);
 }
 
 // Pixels of the enlargement before those of a source pixel.

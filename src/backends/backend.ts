@@ -189,7 +189,7 @@ export interface Ops<
    */
   meanGains(big: Tensor, small: Tensor): Tensor;
   /**
-   * strength * (small - shrunk): by how much the enlargement, shrunk again, misses the source [n, h, w, 1]. Of big
+   * strength * clamp(small - shrunk, -0.02, 0.02): by how much the enlargement, shrunk again, misses the source [n, h, w, 1]. Of big
    * [n, h*s, w*s, 1] with its gains [n, h, w, 2]; shrunk by bicubic (a = -0.5) with antialiasing (MATLAB's imresize),
    * the s x s pixels of the source's edge pixels repeated.
    */

@@ -344,7 +344,8 @@ export function boundedOps(arithmetic: Arithmetic): Ops<Bounded, RawImage | Boun
       const y = adjusted(big, gains);
       const passed = shrink(y.error.data, small.shape, magnitudes);
       const total = shrink(largest(y).data, small.shape, magnitudes);
-      // K: on each axis the weight and 4 s products and their sum; then a difference and a product by a rounded factor.
+      // K: on each axis the weight and 4 s products and their sum; then a difference, and a product by a rounded factor.
+      // Clamping passes errors on; its limit is rounded.
       const own = gamma(2 * (taps.weight.length + arithmetic.weightRoundings) + 3) + 3 * F32;
       return bounded(
         value,

@@ -97,6 +97,7 @@ export type MeanGainsCase = {
   low: number;
   high: number;
 };
+/** big and small are uniform in low..high, near one another as errors are that are not limited: past 0 or 1, or between. */
 export type ProjectionErrorCase = {
   op: 'projectionError';
   n: number;
@@ -104,6 +105,8 @@ export type ProjectionErrorCase = {
   w: number;
   scale: number;
   strength: number;
+  low: number;
+  high: number;
 };
 export type ColourLinesCase = {
   op: 'colourLines';
@@ -514,8 +517,16 @@ const meanGains: MeanGainsCase[] = [
 ];
 
 const projectionError = sweep<ProjectionErrorCase>(
-  { op: 'projectionError', n: 1, h: 5, w: 7, scale: 2, strength: 1 },
-  { n: [2], h: [1, 2, 3, 4, 9], w: [1, 2, 3, 4, 5, 8, 9, 16, 17], scale: [1, 3, 4, 8], strength: [0.2] },
+  { op: 'projectionError', n: 1, h: 5, w: 7, scale: 2, strength: 1, low: 0.48, high: 0.52 },
+  {
+    n: [2],
+    h: [1, 2, 3, 4, 9],
+    w: [1, 2, 3, 4, 5, 8, 9, 16, 17],
+    scale: [1, 3, 4, 8],
+    strength: [0.2],
+    low: [-0.03],
+    high: [1.2],
+  },
 );
 
 const colourLines: ColourLinesCase[] = (['slopes', 'low', 'high'] as const).flatMap((result) =>

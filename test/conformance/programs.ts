@@ -121,7 +121,8 @@ export function programOf(c: Case): Program {
       const shape: Shape = [c.n, c.h, c.w, 1];
       const gainsShape: Shape = [c.n, c.h, c.w, 2];
       const bigShape: Shape = [c.n, c.h * c.scale, c.w * c.scale, 1];
-      const [big, small, gains] = [data(bigShape, -0.2, 1.2), data(shape, 0, 1), someGains(random, gainsShape)];
+      const [big, small] = [data(bigShape, c.low, c.high), data(shape, Math.max(c.low, 0), Math.min(c.high, 1))];
+      const gains = someGains(random, gainsShape).map((v, i) => (i % 2 === 0 ? 1 + (v - 1) / 25 : v / 25));
       return {
         convs: [],
         tensor: (ops) =>
