@@ -15,6 +15,7 @@ import {
   loadCarafeLuma,
   type Ops,
   parseSafetensors,
+  readDial,
   runTile,
   tileHalo,
   type TileJob,
@@ -117,7 +118,7 @@ const dispatches: Part = {
           ];
       for (const [model, side] of tiles) {
         const file = read(`models/${model}-x2.safetensors`);
-        const net = loadCarafeLuma(backend, parseSafetensors(file));
+        const net = loadCarafeLuma(backend, readDial(parseSafetensors(file)).at(0));
         const job = tileJob(net, side);
         const run = (): Promise<unknown> => runTile(backend, net, job);
         const traffic = (): Traffic => tileTraffic(watched.device, file, model, side, mode);
