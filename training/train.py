@@ -35,14 +35,14 @@ PLACES = {None: (1.0,), 'dial': degrade.PLACES, 'web': (1.0, 1.0, 1.0)}  # on th
 PAD = 16  # LR pixels of context each side of a prepared image: at least any network's halo, so that all of a scale share them
 
 
-def prepare(path, scale, strong, seed):
-    """One image -> pairs of (LR luma padded by PAD, HR luma minus bicubic), float32 arrays: one, or a bad and a mild one.
+def prepare(path, scale, strong, draws, seed):
+    """One image -> pairs of (LR luma padded by PAD, HR luma minus bicubic), float32 arrays: one, or bad and mild ones in turn, `draws` of each.
 
     The edges are replicated exactly as the package does it before it cuts tiles, so real borders are trained too.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
     hr8 = images.crop_to_multiple(images.load_rgb(path), scale)
-    for place in PLACES[strong]:
+    for place in PLACES[strong] * draws:
         blur, noise, quality = degrade.draw(rng, place == 1) if strong == 'dial' else degrade.draw_web(rng) if strong else (0, 0, 0)
         seen = np.asarray(Image.fromarray(hr8).filter(ImageFilter.GaussianBlur(degrade.BLURS[blur] * scale))) if blur else hr8
         lr8 = images.downscale(seen, scale)
@@ -53,15 +53,15 @@ def prepare(path, scale, strong, seed):
         yield np.pad(y, PAD, mode='edge').astype(np.float32), target.astype(np.float32)
 
 
-def load_folder(folder, config, cache, strong):
+def load_folder(folder, config, cache, strong, draws):
     """-> (train, kept back). Prepared arrays are cached, as decoding and resizing take a while."""
     paths = images.list_images([folder])
-    digest = hashlib.sha256(json.dumps([config['scale'], PAD, *(['strong', strong] if strong else []), [[p, os.path.getsize(p)] for p in paths]]).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps([config['scale'], PAD, *(['strong', strong] if strong else []), *([draws] if draws > 1 else []), [[p, os.path.getsize(p)] for p in paths]]).encode()).hexdigest()[:16]
     file = os.path.join(cache, f'images-{digest}.npz')
     if not os.path.exists(file):
         prepared = []
         for i, path in enumerate(paths):
-            prepared += prepare(path, config['scale'], strong, i)
+            prepared += prepare(path, config['scale'], strong, draws, i)
             if i % 50 == 49:
                 print(f'\rpreparing {folder}: {i + 1}/{len(paths)}', end='', flush=True)
         print()
@@ -73,7 +73,8 @@ def load_folder(folder, config, cache, strong):
             np.savez(part, **flat)
         os.replace(part.name, file)
     with np.load(file) as stored:
-        sizes, y, target = stored['sizes'], stored['y'], stored['target']
+        kept_as = np.float32 if draws == 1 else np.float16  # they are many then
+        sizes, y, target = stored['sizes'], stored['y'].astype(kept_as), stored['target'].astype(kept_as)
     pairs, y_at, t_at, n, cut = [], 0, 0, 2 * PAD, PAD - halo(config)
     for h, w in sizes.tolist():
         ly, lx = h // config['scale'] + n, w // config['scale'] + n
@@ -115,7 +116,7 @@ def kept_back_psnr(weights, pairs, config):
     scores = []
     with torch.no_grad():
         for y, target in pairs:
-            got = residual(weights, torch.from_numpy(y)[None, None], config)[0, 0].numpy()
+            got = residual(weights, torch.from_numpy(np.asarray(y, np.float32))[None, None], config)[0, 0].numpy()
             error = ((got - target) * (219 / 255))[config['scale']:-config['scale'], config['scale']:-config['scale']]
             scores.append(-10 * math.log10(max(float(np.mean(error.astype(np.float64)**2)), 1e-10)))
     return float(np.mean(scores))
@@ -137,6 +138,7 @@ def options():
     arg.add_argument('--ema', type=float, default=0.999)
     arg.add_argument('--loss', choices=LOSSES, default='l1')
     arg.add_argument('--strong', nargs='?', const='dial', choices=('dial', 'web'), help='train the strong end, for bad images, and the middle of the line to it from --start, the clean end; web: the end alone, as the first ones were')
+    arg.add_argument('--draws', type=int, default=1, help='with --strong: how many bad and how many mild versions of each image')
     arg.add_argument('--start', help='begin from the weights of this checkpoint or .safetensors (fine-tuning)')
     arg.add_argument('--strong-start', help='begin the strong end from this one, at its place 1, and not from the clean end')
     arg.add_argument('--seed', type=int, default=1)
@@ -156,12 +158,12 @@ def options():
     return o
 
 
-def load_sources(data, config, cache, strong):
+def load_sources(data, config, cache, strong, draws):
     """Every --data as (name, share, train, kept back); without a share a folder counts by its pixels."""
     sources = []
     for item in data:
         folder, _, share = item.partition('=')
-        train, kept = load_folder(folder, config, cache, strong)
+        train, kept = load_folder(folder, config, cache, strong, draws)
         name = os.path.basename(os.path.normpath(folder))
         sources.append((name, float(share) if share else sum(target.size for _, target in train), train, kept))
     return sources
@@ -195,7 +197,7 @@ def main():
     if o.smoke:
         check_step(step, config)
 
-    sources = load_sources(o.data, config, cache, o.strong)
+    sources = load_sources(o.data, config, cache, o.strong, o.draws)
     places = PLACES[o.strong]
     patches = [Patches([train[i::len(places)] for _, _, train, _ in sources], [share for _, share, _, _ in sources], config, o.patch, o.seed + 1000 * i) for i in range(len(places))]
     weights = initial(config, o.seed)
