@@ -3,8 +3,8 @@
 //   errors = strength * clamp(small - shrunk, -0.02, 0.02), shrunk = bicubic (a = -0.5, antialiasing) of
 //   gain_a * clamp(big, 0, 1) + gain_b; the s x s pixels of the edges' source pixels are repeated
 // Reference: src/backends/reference/projection-error.ts
-// Schedule: the gains are applied once; then 4 s rows are mixed, four at a time, and of the mixed row 4 s pixels for each
-// result.
+// Schedule: the gains are applied once; then 4 s rows are mixed, four at a time, and of the mixed row 4 s pixels for
+// each result.
 import { adjusted, spread, spreadBytes } from './pixels';
 import { madd, storeSome } from './simd';
 

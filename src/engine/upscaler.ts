@@ -1,6 +1,6 @@
-// The image upscaler: tiles through carafe-luma. RGBA8 -> planes -> luma by the network, with the source's local means and, of
-// clean pictures, as what shrinks to the source;
-// chroma by bicubic, and along the colours' line as far as luma left its own bicubic -> RGBA8 of the core.
+// The image upscaler: tiles through carafe-luma. RGBA8 -> planes -> luma by the network, with the source's local means
+// and, of clean pictures, what it lacks of the source when it is shrunk again; chroma by bicubic, and along the colours'
+// line as far as luma left its own bicubic -> RGBA8 of the core.
 import { type Backend, BLOCK, type DevicePixels, type Ops } from '../backends/backend.js';
 import type { ClampedBytes } from '../core/platform.js';
 import type { RawImage } from '../core/tensor.js';
