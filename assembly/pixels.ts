@@ -53,10 +53,11 @@ export function spreadBytes(width: i32, s: i32): usize {
 
 /**
  * `width` pixels of each of the s rows of a source row, written one row after the other, and up to 3 pixels after the
- * last. luma, base, alphas (or 0), errors (or 0) and chroma are the addresses of the first pixel and `..Row` bytes apart
- * in rows; gains, alphaGains and slopes (two values a pixel), low and high (bytes) are of its source pixel, of which it
- * is column `phase`. Luma and alpha become gain * clamp(value, 0, 1) + offset, plus the errors; slopes of chroma are per
- * difference of luma and base; bytes are kept within low..high. Reads up to 3 pixels past the end of a row.
+ * last. luma, base, alphas (or 0), errors (or 0) and chroma are the addresses of the first pixel and `..Row` bytes
+ * apart in rows; gains, alphaGains and slopes (two values a pixel), low and high (bytes) are of its source pixel, of
+ * which it is column `phase`. Luma and alpha become gain * clamp(value, 0, 1) + offset, plus the errors; slopes of
+ * chroma are per difference of luma and base; bytes are kept within low..high. Reads up to 3 pixels past the end of a
+ * row.
  */
 export function planesToPixels(
   luma: usize, lumaRow: usize, base: usize, baseRow: usize, alphas: usize,
