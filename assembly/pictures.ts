@@ -9,5 +9,4 @@ export { reassembleSum, reassembleSumScratch } from './reassemble-sum';
 export { resize, resizeScratch } from './resize';
 export { pixelsToPlanes, planesToPixels, planesToPixelsScratch } from './pixels';
 export { cellMeans, cellMeansScratch, meanGains, meanGainsScratch } from './mean-gains';
-export { applyGains, applyGainsScratch, projectionError, projectionErrorScratch } from './projection-error';
 export { colourLines, colourLinesScratch } from './colour-lines';

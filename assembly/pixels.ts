@@ -3,8 +3,7 @@
 // luma (1, h, w, 1), or (2, h, w, 1) with alpha as the second image; chroma (1, h, w, 2).
 // Back, of luma and base (1 or 2, h*s, w*s, 1); gains (1 or 2, h, w, 2), slopes, low and high (h, w) are those of the
 // source pixel:
-//   y = gain_a * clamp(luma, 0, 1) + gain_b, with errors clamp(that + errors, enlarged, 0, 1)
-//   C = chroma, enlarged, + slope_C * (y - base);  alpha like y
+//   y = gain_a * clamp(luma, 0, 1) + gain_b;  C = chroma, enlarged, + slope_C * (y - base);  alpha like y
 //   RGBA = clamp(floor(255 * value + 0.5), low, high)
 // Reference: src/backends/reference/pixels.ts
 // Schedule: four pixels at a time; a row's last ones are computed with idle lanes. Back, the s rows of a source row
@@ -47,21 +46,19 @@ export function planesToPixelsScratch(width: i32, s: i32): i32 {
 
 // @ts-ignore: decorator
 @inline
-export function spreadBytes(width: i32, s: i32): usize {
+function spreadBytes(width: i32, s: i32): usize {
   return <usize>(width + 2 * s + 4) << 2;
 }
 
 /**
  * `width` pixels of each of the s rows of a source row, written one row after the other, and up to 3 pixels after the
- * last. luma, base, alphas (or 0), errors (or 0) and chroma are the addresses of the first pixel and `..Row` bytes
- * apart in rows; gains, alphaGains and slopes (two values a pixel), low and high (bytes) are of its source pixel, of
- * which it is column `phase`. Luma and alpha become gain * clamp(value, 0, 1) + offset, plus the errors; slopes of
- * chroma are per difference of luma and base; bytes are kept within low..high. Reads up to 3 pixels past the end of a
- * row.
+ * last. luma, base, alphas (or 0) and chroma are the addresses of the first pixel and `..Row` bytes apart in rows;
+ * gains, alphaGains and slopes (two values a pixel), low and high (bytes) are of its source pixel, of which it is
+ * column `phase`. Luma and alpha become gain * clamp(value, 0, 1) + offset; slopes of chroma are per difference of luma
+ * and base; bytes are kept within low..high. Reads up to 3 pixels past the end of a row.
  */
 export function planesToPixels(
-  luma: usize, lumaRow: usize, base: usize, baseRow: usize, alphas: usize,
-  errors: usize, errorRow: usize, alphaErrors: usize, chroma: usize, chromaRow: usize,
+  luma: usize, lumaRow: usize, base: usize, baseRow: usize, alphas: usize, chroma: usize, chromaRow: usize,
   gains: usize, alphaGains: usize, slopes: usize, low: usize, high: usize, pixels: usize, scratch: usize,
   phase: i32, width: i32, s: i32,
 ): void {
@@ -78,15 +75,11 @@ export function planesToPixels(
     spread(alphaGains + 4, scratch + step * 7, count, 2, s);
   }
   for (let row = 0; row < s; row++) {
-    planesToRow(luma, base, alphas, errors, alphaErrors, chroma, first, step, pixels, width);
+    planesToRow(luma, base, alphas, chroma, first, step, pixels, width);
     luma += lumaRow;
     base += baseRow;
     chroma += chromaRow;
     if (alphas) alphas += lumaRow;
-    if (errors) {
-      errors += errorRow;
-      alphaErrors += errorRow;
-    }
     pixels += <usize>width << 2;
   }
 }
@@ -99,8 +92,7 @@ const PIXELS = memory.data<f32>([
 
 /** One row; `spreads` are the spread rows, `step` bytes apart. */
 function planesToRow(
-  luma: usize, base: usize, alphas: usize, errors: usize, alphaErrors: usize, chroma: usize,
-  spreads: usize, step: usize, pixels: usize, width: i32,
+  luma: usize, base: usize, alphas: usize, chroma: usize, spreads: usize, step: usize, pixels: usize, width: i32,
 ): void {
   const step3 = step * 3, step5 = step * 5;
   const full = v128.load32_splat(PIXELS), integers = v128.load32_splat(PIXELS, 4);
@@ -108,11 +100,7 @@ function planesToRow(
   const greenOfCr = v128.load32_splat(PIXELS, 16), greenOfCb = v128.load32_splat(PIXELS, 20);
   let alpha = i32x4.splat(255);
   for (const end = pixels + (<usize>width << 2); pixels < end; pixels += 16) {
-    let y = adjusted(luma, spreads, spreads + step);
-    if (errors) {
-      y = inside(f32x4.add(y, v128.load(errors)));
-      errors += 16;
-    }
+    const y = adjusted(luma, spreads, spreads + step);
     const above = f32x4.sub(y, v128.load(base));
     const pairs0 = v128.load(chroma);
     const pairs1 = v128.load(chroma, 16);
@@ -122,12 +110,7 @@ function planesToRow(
     const b = rounded(madd(cb, blueOfCb, y), full, integers);
     const g = rounded(madd(cr, greenOfCr, madd(cb, greenOfCb, y)), full, integers);
     if (alphas) {
-      let a = adjusted(alphas, spreads + step3 * 2, spreads + step5 + step * 2);
-      if (errors) {
-        a = inside(f32x4.add(a, v128.load(alphaErrors)));
-        alphaErrors += 16;
-      }
-      alpha = rounded(a, full, integers);
+      alpha = rounded(adjusted(alphas, spreads + step3 * 2, spreads + step5 + step * 2), full, integers);
       alphas += 16;
     }
     const planes = i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(r, g), i16x8.narrow_i32x4_s(b, alpha));
@@ -142,7 +125,7 @@ function planesToRow(
 }
 
 /** Every one of `count` values, `stride` floats apart, `scale` times, as they are. Reads up to 7 floats past them. */
-export function spread(from: usize, to: usize, count: i32, stride: i32, scale: i32): void {
+function spread(from: usize, to: usize, count: i32, stride: i32, scale: i32): void {
   const step: usize = <usize>stride << 2;
   if (scale == 2) {
     for (; count > 0; count -= 4) {
@@ -165,14 +148,9 @@ export function spread(from: usize, to: usize, count: i32, stride: i32, scale: i
 
 // @ts-ignore: decorator
 @inline
-export function adjusted(value: usize, gain: usize, offset: usize): v128 {
-  return madd(v128.load(gain), inside(v128.load(value)), v128.load(offset));
-}
-
-// @ts-ignore: decorator
-@inline
-function inside(v: v128): v128 {
-  return f32x4.pmin(f32x4.pmax(v, f32x4.splat(0)), f32x4.splat(1));
+function adjusted(value: usize, gain: usize, offset: usize): v128 {
+  const inside = f32x4.pmin(f32x4.pmax(v128.load(value), f32x4.splat(0)), f32x4.splat(1));
+  return madd(v128.load(gain), inside, v128.load(offset));
 }
 
 /**

@@ -13,7 +13,6 @@ import { GpuConv } from '../src/backends/webgpu/weights.js';
 import type { Backend, DeviceConv, DevicePixels, DeviceTensor, Ops } from '../src/backends/backend.js';
 import { loadCarafeLuma } from '../src/engine/networks/carafe-luma.js';
 import { tileHalo, tileProgram } from '../src/engine/upscaler.js';
-import { readDial } from '../src/models/dial.js';
 import { parseSafetensors } from '../src/models/safetensors.js';
 
 export type Mode = Pick<GpuContext, 'half' | 'hardware'>;
@@ -90,7 +89,7 @@ export function moduleTraffic(device: GPUDevice, shape: ModuleShape, mode: Mode)
 /** A tile in the middle of an opaque image. */
 export function tileTraffic(device: GPUDevice, file: Uint8Array, name: string, side: number, mode: Mode): Traffic {
   const pool = new BufferPool(device);
-  const model = readDial(parseSafetensors(file)).at(0);
+  const model = parseSafetensors(file);
   const net = loadCarafeLuma(
     { conv: (weights) => new GpuConv(device, pool, weights) } as Pick<Backend, 'conv'> as Backend,
     model,
@@ -117,8 +116,6 @@ export function tileTraffic(device: GPUDevice, file: Uint8Array, name: string, s
     0,
   );
   const gains = big + luma + 2 * chroma; // luma is read once more, since its means are there only after it
-  const narrow = scale * luma;
-  const errors = big + 2 * luma + narrow + (narrow + luma + luma) + (big + luma + 2 * luma + big); // along rows, down columns, added
   const lines = rgba + luma + chroma + 2 * chroma + 4 * rgba; // what is read, slopes, and two images of bounds
   const bodyBytes = body.length * 2 * feature; // what is added is the input, which is there already
   const layers =
@@ -137,7 +134,6 @@ export function tileTraffic(device: GPUDevice, file: Uint8Array, name: string, s
     big +
     big +
     gains +
-    errors +
     lines +
     chroma +
     result +

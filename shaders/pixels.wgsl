@@ -3,25 +3,22 @@
 // luma (1, h, w, 1), or (2, h, w, 1) with alpha as the second image; chroma (1, h, w, 2).
 // Back, of luma and base (1 or 2, h*s, w*s, 1); gains (1 or 2, h, w, 2), slopes, low and high (h, w) are those of the
 // source pixel:
-//   y = gain_a * clamp(luma, 0, 1) + gain_b, with errors clamp(that + bicubic(errors, a = -0.5), 0, 1)
-//   C = bicubic(chroma, a = -0.5) + slope_C * (y - base);  alpha like y
+//   y = gain_a * clamp(luma, 0, 1) + gain_b;  C = bicubic(chroma, a = -0.5) + slope_C * (y - base);  alpha like y
 //   RGBA = clamp(floor(255 * value + 0.5), low, high)
 // Reference: src/backends/reference/pixels.ts. A pixel is one u32, red in its lowest byte.
-// Schedule: one invocation = one pixel, in toPixels one of the crop. A stage reads eight buffers at most: with errors, y
-// is a plane of its own first.
+// Schedule: one invocation = one pixel, in toPixels one of the crop.
 // requires: prelude, resize-taps
 
 override ALPHA: bool = false; // luma has alpha as its second image
-override CORRECTED: bool = false; // luma is what `correct` made of it
 
 struct Params {
-  pixels: u32, // pixels read or written, or values of all planes: the invocations
+  pixels: u32, // pixels read or written: the invocations
   plane: u32,  // h * w, values in one image of luma
   w: u32,      // pixels in a row of the planes
   cropX: u32,  // left column of the crop in the planes, pixels
   cropY: u32,  // top row of the crop, pixels
   cropW: u32,  // pixels in a row of the crop
-  sourceH: u32, // rows of the source, as the next four not read by toPlanes
+  sourceH: u32, // rows of the source, as the next four only read by toPixels
   sourceW: u32, // pixels of its rows
   fractionH: vec2u, // sourceH / h in lowest terms
   fractionW: vec2u, // sourceW / w in lowest terms
@@ -42,9 +39,6 @@ struct Params {
 @group(0) @binding(7) var<storage, read> high: array<u32>;                // (sourceH, sourceW)
 @group(0) @binding(8) var<storage, read_write> rgbaOut: array<u32>;       // (cropH, cropW)
 
-@group(0) @binding(2) var<storage, read> errors: array<f32>;              // (1 or 2, sourceH, sourceW)
-@group(0) @binding(4) var<storage, read_write> correctedOut: array<f32>;  // (1 or 2, h, w)
-
 @compute @workgroup_size(WORKGROUP)
 fn toPlanes(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = invocation(group, groups, local);
@@ -54,28 +48,6 @@ fn toPlanes(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
   lumaOut[i] = luminance;
   chromaOut[i] = vec2f((v.b - luminance) / 1.772, (v.r - luminance) / 1.402);
   if (ALPHA) { lumaOut[params.plane + i] = v.a; }
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn correct(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = invocation(group, groups, local);
-  if (i >= params.pixels) { return; }
-  let image = i / params.plane;
-  let first = image * params.sourceH * params.sourceW;
-  let oy = i % params.plane / params.w;
-  let ox = i % params.w;
-  let vertical = tapsOf(oy, params.fractionH, -0.5);
-  let horizontal = tapsOf(ox, params.fractionW, -0.5);
-  var y = adjusted(i, first + oy / params.scale * params.sourceW + ox / params.scale);
-  for (var ky = 0; ky < 4; ky++) {
-    let row = first + u32(clamp(vertical.first + ky, 0, i32(params.sourceH) - 1)) * params.sourceW;
-    var line = 0.0;
-    for (var kx = 0; kx < 4; kx++) {
-      line += horizontal.weights[kx] * errors[row + u32(clamp(horizontal.first + kx, 0, i32(params.sourceW) - 1))];
-    }
-    y += vertical.weights[ky] * line;
-  }
-  correctedOut[i] = clamp(y, 0.0, 1.0);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -104,7 +76,6 @@ fn unpacked(pixel: u32) -> vec4u {
 
 // Luma or alpha with the source's local means.
 fn adjusted(at: u32, source: u32) -> f32 {
-  if (CORRECTED) { return luma[at]; }
   let gain = gains[source];
   return gain.x * clamp(luma[at], 0.0, 1.0) + gain.y;
 }

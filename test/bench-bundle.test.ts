@@ -84,7 +84,7 @@ describe('the bundle on a software adapter', () => {
     const [copy, fma, product] = rows('peaks');
     expect(copy.gbs).toBeGreaterThan(0);
     expect(Math.min(fma.tfs, product.tfs)).toBeGreaterThan(0);
-    expect(rows('dispatches').length).toBe(18 + 4); // base, a module
+    expect(rows('dispatches').length).toBe(15 + 4); // base, a module
     for (const { us, bytes } of rows('dispatches')) expect(Math.min(us, bytes)).toBeGreaterThan(0);
     expect(text.match(/^\| base 16x16 \| f32 .* \d+ % \|$/gm)?.length).toBe(15);
   });

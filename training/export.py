@@ -45,8 +45,6 @@ clean, strong, steps = ends['clean']['weights'], ends.get('strong', {}).get('wei
 tensors = {name: clean[name].numpy() for name in shapes(config)}
 metadata = {'architecture': 'carafe-luma', **config, 'skip': 'input', 'name': o.name, 'licence': o.licence, 'trained_on': o.trained_on, 'steps': steps}
 dtypes = {}
-if not strong:
-    metadata['backProjection'] = 1  # of two ends the dial says how much
 if strong:
     metadata['restore_trained_on'] = o.restore_trained_on
     for name, value in list(tensors.items()):

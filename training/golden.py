@@ -155,23 +155,6 @@ def mean_gains(big, small):
     return torch.cat([torch.where(darker, (target + e) / (mean + e), up), torch.where(darker, torch.zeros_like(up), 1 - up)], 1)
 
 
-def apply_gains(big, gains):
-    scale = big.shape[2] // gains.shape[2]
-    each = lambda x: x.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
-    return each(gains[:, :1]) * big.clamp(0, 1) + each(gains[:, 1:])
-
-
-def shrunk(big, gains, scale):
-    """torch's antialiased bicubic has a = -0.5, and other weights at its borders: two source pixels more are there."""
-    sources = F.pad(F.pixel_unshuffle(apply_gains(big, gains), scale), [2] * 4, mode='replicate')
-    h, w = sources.shape[2:]
-    return F.interpolate(F.pixel_shuffle(sources, scale), (h, w), mode='bicubic', antialias=True)[:, :, 2:-2, 2:-2]
-
-
-def projection_error(big, gains, small, strength):
-    return strength * (small - shrunk(big, gains, big.shape[2] // small.shape[2])).clamp(-0.02, 0.02)
-
-
 def planes_of(rgba):
     """RGBA (1, 4, h, w) in 0..255 -> Y (1, 1, h, w), Cb and Cr (1, 2, h, w): full-range BT.601."""
     r, g, b = (rgba[:, i:i + 1] / 255 for i in range(3))
@@ -194,13 +177,11 @@ def colour_lines(rgba):
     return slopes, low, torch.cat([wide.amax(2) + margin, near.amax(2) + 4], 1).clamp(0, 255)
 
 
-def planes_to_pixels(luma, base, gains, chroma, slopes, low, high, crop, errors=None):
+def planes_to_pixels(luma, base, gains, chroma, slopes, low, high, crop):
     """RGBA (1, 4, height, width) in 0..255 of the crop [x, y, width, height], not rounded."""
     (h, w), scale = luma.shape[2:], luma.shape[2] // chroma.shape[2]
     each = lambda x: x.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
-    y = apply_gains(luma, gains)
-    if errors is not None:
-        y = (y + resize(errors, h, w, 'bicubic', -0.5)).clamp(0, 1)
+    y = each(gains[:, :1]) * luma.clamp(0, 1) + each(gains[:, 1:])
     c = resize(chroma, h, w, 'bicubic', -0.5) + each(slopes) * (y[:1] - base[:1])
     r, b = y[:1] + 1.402 * c[:, 1:], y[:1] + 1.772 * c[:, :1]
     g = (y[:1] - 0.299 * r - 0.114 * b) / 0.587
@@ -454,27 +435,6 @@ def mean_gains_cases():
     return out
 
 
-def projection_error_cases():
-    out = Golden('projection-error')
-
-    def add(name, n=1, h=4, w=5, scale=2, strength=1.0):
-        exact = lambda x: x.float().double()
-        big = exact(0.5 + random(name + 'b', n, 1, h * scale, w * scale, scale=0.4))
-        a = exact(1 + random(name + 'a', n, 1, h, w, scale=0.2))
-        gains = torch.cat([a, exact(1 - a)], 1)
-        small = exact(shrunk(big, gains, scale) + random(name + 's', n, 1, h, w, scale=0.02))  # some errors are limited, some not
-        out.case(name, {'strength': strength}, big=big, gains=gains, small=small, errors=projection_error(big, gains, small, strength))
-
-    add('control')
-    for scale in (1, 3, 4):
-        add(f'scale-{scale}', scale=scale)
-    for h, w in ((1, 1), (1, 9), (9, 1), (2, 3), (5, 17)):
-        add(f'size-{h}x{w}', h=h, w=w)
-    add('batch-2', n=2)
-    add('half', strength=0.5)
-    return out
-
-
 def random_rgba(name, h, w):
     rng = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
     return torch.from_numpy(rng.integers(0, 256, (1, 4, h, w)).astype(np.float64))
@@ -504,7 +464,7 @@ def colour_lines_cases():
 def planes_to_pixels_cases():
     out = Golden('planes-to-pixels')
 
-    def add(name, h=4, w=5, scale=2, alpha=False, crop=None, corrected=False):
+    def add(name, h=4, w=5, scale=2, alpha=False, crop=None):
         n = 2 if alpha else 1
         crop = crop or [0, 0, w * scale, h * scale]
         exact = lambda x: x.float().double()
@@ -513,14 +473,12 @@ def planes_to_pixels_cases():
         gains = torch.cat([a, exact(1 - a)], 1)
         chroma, slopes = random(name + 'c', 1, 2, h, w, scale=0.2), random(name + 's', 1, 2, h, w, scale=0.5)
         low, high = torch.floor(random_rgba(name + 'low', h, w) / 3), 255 - torch.floor(random_rgba(name + 'high', h, w) / 3)
-        errors = {'errors': exact(random(name + 'e', n, 1, h, w, scale=0.1))} if corrected else {}
-        out.case(name, {'crop': crop}, luma=luma, base=base, gains=gains, chroma=chroma, slopes=slopes, low=low, high=high, **errors,
-                 pixels=planes_to_pixels(luma, base, gains, chroma, slopes, low, high, crop, **errors))
+        out.case(name, {'crop': crop}, luma=luma, base=base, gains=gains, chroma=chroma, slopes=slopes, low=low, high=high,
+                 pixels=planes_to_pixels(luma, base, gains, chroma, slopes, low, high, crop))
 
     for alpha in (False, True):
         for scale in (1, 2, 3, 4):
-            for corrected in (False, True):
-                add(f'scale-{scale}{"-alpha" if alpha else ""}{"-corrected" if corrected else ""}', scale=scale, alpha=alpha, h=3, corrected=corrected)
+            add(f'scale-{scale}{"-alpha" if alpha else ""}', scale=scale, alpha=alpha, h=3)
     add('crop', crop=[2, 4, 6, 2])
     add('crop-between-source-pixels', crop=[1, 3, 7, 4])
     add('crop-between-source-pixels-scale-3', scale=3, alpha=True, crop=[4, 1, 8, 7])
@@ -559,6 +517,6 @@ if __name__ == '__main__':
     if o.networks:
         networks(o.networks).save(o.out, 'python3 golden.py --networks ../models')
     else:
-        for golden in (conv2d(), pixel_shuffle(), normalize_kernels(), reassemble(), resize_cases(), carafe_pack(), mean_gains_cases(), projection_error_cases(), colour_lines_cases(),
+        for golden in (conv2d(), pixel_shuffle(), normalize_kernels(), reassemble(), resize_cases(), carafe_pack(), mean_gains_cases(), colour_lines_cases(),
                        planes_to_pixels_cases()):
             golden.save(o.out, 'python3 golden.py')

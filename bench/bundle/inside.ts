@@ -5,5 +5,4 @@ export { createWebgpuBackend } from '../../src/backends/webgpu/webgpu-backend.js
 export { loadCarafeLuma, upscaleLuma } from '../../src/engine/networks/carafe-luma.js';
 export { cutTile, type TileJob } from '../../src/engine/tiles.js';
 export { runTile, tileHalo } from '../../src/engine/upscaler.js';
-export { readDial } from '../../src/models/dial.js';
 export { parseSafetensors } from '../../src/models/safetensors.js';

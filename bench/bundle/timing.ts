@@ -15,7 +15,6 @@ import {
   loadCarafeLuma,
   type Ops,
   parseSafetensors,
-  readDial,
   runTile,
   tileHalo,
   type TileJob,
@@ -118,7 +117,7 @@ const dispatches: Part = {
           ];
       for (const [model, side] of tiles) {
         const file = read(`models/${model}-x2.safetensors`);
-        const net = loadCarafeLuma(backend, readDial(parseSafetensors(file)).at(0));
+        const net = loadCarafeLuma(backend, parseSafetensors(file));
         const job = tileJob(net, side);
         const run = (): Promise<unknown> => runTile(backend, net, job);
         const traffic = (): Traffic => tileTraffic(watched.device, file, model, side, mode);

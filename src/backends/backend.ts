@@ -189,12 +189,6 @@ export interface Ops<
    */
   meanGains(big: Tensor, small: Tensor): Tensor;
   /**
-   * strength * clamp(small - shrunk, -0.02, 0.02): by how much the enlargement, shrunk again, misses the source [n, h, w, 1]. Of big
-   * [n, h*s, w*s, 1] with its gains [n, h, w, 2]; shrunk by bicubic (a = -0.5) with antialiasing (MATLAB's imresize),
-   * the s x s pixels of the source's edge pixels repeated.
-   */
-  projectionError(big: Tensor, gains: Tensor, small: Tensor, strength: number): Tensor;
-  /**
    * The line that colours around each source pixel lie on, and their bounds, of an image and its planes (of luma only
    * the first image):
    * slopes [1, h, w, 2] of Cb and Cr against Y in 3x3 pixels; low and high: the range of each colour in 5x5 pixels, of
@@ -205,8 +199,7 @@ export interface Ops<
   /**
    * The inverse of pixelsToPlanes, of the rectangle `crop` of luma [1 or 2, h*s, w*s, 1] only. y = a * clamp(luma, 0,
    * 1) + b with the gains
-   * [1 or 2, h, w, 2] of the source pixel, and where there are errors, clamp(that + the errors enlarged by bicubic, 0,
-   * 1); chroma [1, h, w, 2] is enlarged by bicubic (a = -0.5), plus slope * (y -
+   * [1 or 2, h, w, 2] of the source pixel; chroma [1, h, w, 2] is enlarged by bicubic (a = -0.5), plus slope * (y -
    * base) with
    * base [as luma] and the slopes of the source pixel; RGB is clamped to 0..255, rounded half up, and then kept within
    * low..high of the
@@ -227,7 +220,6 @@ export interface EnlargedPlanes<Tensor = DeviceTensor, Pixels = DevicePixels> {
   readonly luma: Tensor;
   readonly base: Tensor; // luma by bicubic
   readonly gains: Tensor;
-  readonly errors?: Tensor; // of projectionError: [1 or 2, h, w, 1]
   readonly chroma: Tensor;
   readonly lines: ColourLines<Tensor, Pixels>;
 }

@@ -32,19 +32,6 @@ export function axisTaps(size: number, outSize: number, mode: ResizeMode, cubicA
   return { taps, index, weight };
 }
 
-export interface ShrinkTaps {
-  readonly before: number; // pixels from the first one that is read to the first of the `scale` that it becomes one of
-  readonly weight: Float64Array; // [4 * scale], adds up to 1
-}
-
-/** Of a picture shrunk by an integer: bicubic (a = -0.5) with antialiasing, MATLAB's imresize. */
-export function shrinkTaps(scale: number): ShrinkTaps {
-  const before = Math.floor((3 * scale) / 2);
-  const centre = before + (scale - 1) / 2;
-  const weight = Float64Array.from({ length: 4 * scale }, (_, k) => cubic(Math.abs(k - centre) / scale, -0.5) / scale);
-  return { before, weight };
-}
-
 /** Keys' cubic convolution at the distance t >= 0. */
 export function cubic(t: number, a: number): number {
   if (t <= 1) return ((a + 2) * t - (a + 3)) * t * t + 1;

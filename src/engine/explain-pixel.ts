@@ -14,7 +14,7 @@ import { parseSafetensors } from '../models/safetensors.js';
 import { bleedColours } from './alpha.js';
 import { type CarafeLuma, loadCarafeLuma } from './networks/carafe-luma.js';
 import { cutTile } from './tiles.js';
-import { lumaReach } from './upscaler.js';
+import { GAINS_REACH } from './upscaler.js';
 
 /** What made one pixel of an enlargement. Planes are row by row, width * height values each. */
 export interface PixelExplanation {
@@ -27,7 +27,7 @@ export interface PixelExplanation {
   readonly luma: Float32Array;
   /** What each of these pixels contributes: sum of weights * luma + constant = value. */
   readonly weights: Float32Array;
-  /** Of the biases, and what back-projection adds. */
+  /** Of the biases. */
   readonly constant: number;
   /** The output pixel's luma, before it is limited to 0..1 and rounded to 8 bits. */
   readonly value: number;
@@ -55,7 +55,7 @@ export function explainPixel(
   const net = loadCarafeLuma({ conv: (weights: ConvWeights) => weights }, file);
   const { scale } = net;
   const source = { x: Math.floor(x / scale), y: Math.floor(y / scale), width: 1, height: 1 };
-  const radius = net.halo + lumaReach(net);
+  const radius = net.halo + GAINS_REACH;
   const tile = bleedColours(cutTile(image, source, { border: radius, inner: radius }).image);
   const side = tile.width; // 2 * radius + 1: the source pixel is in its middle
   const luma = ops.pixelsToPlanes(tile, false).luma as Tensor;
@@ -63,9 +63,6 @@ export function explainPixel(
   const { big, gradient, bias, bicubic, kernels } = followBack(net, luma, at);
   const gains = ops.meanGains(big, luma) as Tensor;
   const [a, b] = gains.data.subarray(2 * (radius * side + radius));
-  const target = at.y * side * scale + at.x;
-  const errors = ops.projectionError(big, gains, luma, net.backProjection);
-  const correction = (ops.resize(errors, side * scale, side * scale, 'bicubic', -0.5) as Tensor).data[target];
 
   // Outside the image the tile repeats its edge: those weights belong to the edge's pixels.
   const left = Math.max(source.x - net.halo, 0);
@@ -89,8 +86,8 @@ export function explainPixel(
     height,
     luma: values,
     weights: Float32Array.from(weights),
-    constant: a * bias + b + correction,
-    value: a * big.data[target] + b + correction,
+    constant: a * bias + b,
+    value: a * big.data[at.y * side * scale + at.x] + b,
     bicubic: Float32Array.from(sums),
     kernels,
     kUp: net.kUp,

@@ -1,6 +1,5 @@
-// The image upscaler: tiles through carafe-luma. RGBA8 -> planes -> luma by the network, with the source's local means
-// and, of clean pictures, what it lacks of the source when it is shrunk again; chroma by bicubic, and along the colours'
-// line as far as luma left its own bicubic -> RGBA8 of the core.
+// The image upscaler: tiles through carafe-luma. RGBA8 -> planes -> luma by the network, with the source's local means;
+// chroma by bicubic, and along the colours' line as far as luma left its own bicubic -> RGBA8 of the core.
 import { type Backend, BLOCK, type DevicePixels, type Ops } from '../backends/backend.js';
 import type { ClampedBytes } from '../core/platform.js';
 import type { RawImage } from '../core/tensor.js';
@@ -99,22 +98,20 @@ export function tileProgram(ops: Ops, net: CarafeLuma, { image, core, alpha }: T
   const { luma, chroma } = ops.pixelsToPlanes(pixels, alpha);
   const big = upscaleLuma(ops, net, luma);
   const gains = ops.meanGains(big.luma, luma);
-  const { backProjection } = net;
-  const errors = backProjection > 0 ? ops.projectionError(big.luma, gains, luma, backProjection) : undefined;
   const lines = ops.colourLines(pixels, luma, chroma);
   const result = ops.planesToPixels(
-    { ...big, gains, chroma, lines, ...(errors && { errors }) },
+    { ...big, gains, chroma, lines },
     { x: core.x * scale, y: core.y * scale, width: core.width * scale, height: core.height * scale },
   );
-  ops.free(luma, chroma, big.luma, big.base, gains, lines.slopes, ...(errors ? [errors] : []));
+  ops.free(luma, chroma, big.luma, big.base, gains, lines.slopes);
   return result;
 }
 
-/** Source pixels around the network's that a result depends on: meanGains looks 2 away, projectionError 2, and bicubic at its errors 2. */
-export const lumaReach = ({ backProjection }: CarafeLuma): number => (backProjection > 0 ? 6 : 2);
+/** Source pixels away that meanGains looks. */
+export const GAINS_REACH = 2;
 
 /** Extra input pixels that a tile needs. */
 export function tileHalo(net: CarafeLuma, alpha: boolean): Halo {
   const onGrid = (pixels: number): number => Math.ceil((pixels + (alpha ? BLEED_RADIUS : 0)) / BLOCK) * BLOCK;
-  return { border: onGrid(net.halo + lumaReach(net)), inner: onGrid(net.reach + lumaReach(net)) };
+  return { border: onGrid(net.halo + GAINS_REACH), inner: onGrid(net.reach + GAINS_REACH) };
 }

@@ -6,13 +6,10 @@ import type { ModelFile, ModelTensor } from './safetensors.js';
 
 const ADDED = 'restore.';
 
-/** From this position on the picture's pixels are not what the result is held to: JPEGs of quality 95 have 0.2. */
-const BELIEVED = 0.25;
-
 export interface Dial {
   /** 1: the file has the clean end only. */
   readonly ends: 1 | 2;
-  /** The network at 0 (clean) to 1 (strong); of one end, that one. Of two, its metadata.backProjection is set. */
+  /** The network at 0 (clean) to 1 (strong); of one end, that one. */
   at(position: number): ModelFile;
 }
 
@@ -21,24 +18,22 @@ export function readDial({ tensors, metadata }: ModelFile): Dial {
   const names = [...tensors.keys()];
   const clean = names.filter((name) => !name.startsWith(ADDED));
   const strong = names.filter((name) => name.startsWith(ADDED));
-  const atClean = new Map(clean.map((name) => [name, tensors.get(name)!]));
-  if (strong.length === 0) return { ends: 1, at: () => ({ tensors: atClean, metadata }) };
+  const atClean = { tensors: new Map(clean.map((name) => [name, tensors.get(name)!])), metadata };
+  if (strong.length === 0) return { ends: 1, at: () => atClean };
   for (const name of clean) check(ADDED + name, tensors.get(name)!, tensors.get(ADDED + name));
   const stray = strong.find((name) => !tensors.has(name.slice(ADDED.length)));
   if (stray) throw expected('ModelInvalid', stray, `a tensor "${stray.slice(ADDED.length)}" that it adds to`, 'none');
-  const between = (position: number): ModelFile['tensors'] =>
-    new Map(
+  const at = (position: number): ModelFile => ({
+    metadata,
+    tensors: new Map(
       clean.map((name) => {
         const { shape, data } = tensors.get(name)!;
         const added = tensors.get(ADDED + name)!.data;
         return [name, { shape, data: data.map((value, i) => value + position * added[i]) }];
       }),
-    );
-  const at = (position: number): ModelFile => ({
-    tensors: position === 0 ? atClean : between(position),
-    metadata: { ...metadata, backProjection: String(Math.max(0, 1 - position / BELIEVED)) },
+    ),
   });
-  return { ends: 2, at };
+  return { ends: 2, at: (position) => (position === 0 ? atClean : at(position)) };
 }
 
 /** Where both ends are finite, so is all between. */

@@ -5,7 +5,6 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { psnr, readPair } from '../../bench/quality.js';
 import { imresize } from '../../bench/imresize.js';
-import { readDial } from '../../src/models/dial.js';
 import { parseSafetensors } from '../../src/models/safetensors.js';
 import { nodeGpuDevice } from '../backends.js';
 import { Random } from '../random.js';
@@ -13,8 +12,7 @@ import { safetensors, type Written } from '../safetensors.js';
 import { difference, rejection, testImage } from './support.js';
 
 const file = readFileSync(new URL('../../models/small-x2.safetensors', import.meta.url));
-const dial = readDial(parseSafetensors(file));
-const { tensors, metadata: own } = parseSafetensors(file);
+const { tensors, metadata } = parseSafetensors(file);
 const { original, small: clean } = await readPair(new URL('../../examples/sample.jpg', import.meta.url).pathname, 2);
 const image = testImage(60, 44);
 
@@ -25,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => upscaler.dispose());
 
 /** The file with other tensors. */
-function changed(change: (all: Map<string, Written>) => void, metadata = own): Uint8Array {
+function changed(change: (all: Map<string, Written>) => void): Uint8Array {
   const all = new Map<string, Written>(
     [...tensors].map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]),
   );
@@ -41,7 +39,7 @@ const fixed = (position: number): Uint8Array =>
       if (added) for (let i = 0; i < data.length; i++) data[i] += position * added.data[i];
     }
     for (const name of [...all.keys()]) if (name.startsWith('restore.')) all.delete(name);
-  }, dial.at(position).metadata);
+  });
 
 /** The same noise in R, G and B. */
 function noisy({ data, width, height }: RawImage, sigma: number): RawImage {

@@ -30,11 +30,10 @@ import { normalizeKernels } from '../../src/backends/reference/normalize-kernels
 import { pixelShuffle, pixelUnshuffle } from '../../src/backends/reference/pixel-shuffle.js';
 import { pixelsToPlanes } from '../../src/backends/reference/pixels.js';
 import { sumOfKernels } from '../../src/backends/reference/reassemble-sum.js';
-import { projectionError, shrink } from '../../src/backends/reference/projection-error.js';
 import { reassemble } from '../../src/backends/reference/reassemble.js';
 import { resize } from '../../src/backends/reference/resize.js';
 import { slice } from '../../src/backends/reference/slice.js';
-import { type AxisTaps, axisTaps, shrinkTaps } from '../../src/core/resize-taps.js';
+import { type AxisTaps, axisTaps } from '../../src/core/resize-taps.js';
 import { type Activation, type Normalizer, poolWindow, type ResizeMode, type Window } from '../../src/core/shapes.js';
 import type { RawImage, Tensor } from '../../src/core/tensor.js';
 import { winogradMagnitudes } from './winograd-bound.js';
@@ -337,25 +336,6 @@ export function boundedOps(arithmetic: Arithmetic): Ops<Bounded, RawImage | Boun
       return bounded(value, error);
     },
 
-    projectionError(big, gains, small, strength) {
-      const value = projectionError(big.value, gains.value, small.value, strength);
-      const taps = shrinkTaps(big.shape[1] / small.shape[1]);
-      const magnitudes = { ...taps, weight: taps.weight.map(Math.abs) };
-      const y = adjusted(big, gains);
-      const passed = shrink(y.error.data, small.shape, magnitudes);
-      const total = shrink(largest(y).data, small.shape, magnitudes);
-      // K: on each axis the weight and 4 s products and their sum; then a difference, and a product by a rounded factor.
-      // Clamping passes errors on; its limit is rounded.
-      const own = gamma(2 * (taps.weight.length + arithmetic.weightRoundings) + 3) + 3 * F32;
-      return bounded(
-        value,
-        value.data.map((e, i) => {
-          const sizes = total[i] + Math.abs(small.value.data[i]) + small.error.data[i];
-          return strength * (passed[i] + small.error.data[i] + own * sizes) + F32 * Math.abs(e);
-        }),
-      );
-    },
-
     colourLines(input, luma, chroma) {
       const pixels = input as RawImage;
       const value = colourLines(pixels, luma.value, chroma.value);
@@ -381,11 +361,10 @@ export function boundedOps(arithmetic: Arithmetic): Ops<Bounded, RawImage | Boun
       };
     },
 
-    planesToPixels({ luma, base, gains, errors, chroma, lines: { slopes, low, high } }, crop) {
+    planesToPixels({ luma, base, gains, chroma, lines: { slopes, low, high } }, crop) {
       const [, h, w] = luma.shape;
       const enlarged = ops.resize(chroma, h, w, 'bicubic', -0.5);
-      const own = adjusted(luma, gains);
-      const y = errors ? corrected(own, stored(ops.resize(errors, h, w, 'bicubic', -0.5))) : own;
+      const y = adjusted(luma, gains);
       const intervals = pixelIntervals(y, followed(enlarged, slopes, y, base), crop);
       const s = h / chroma.shape[1];
       const keep = (bytes: Uint8ClampedArray, which: 'low' | 'high'): Uint8ClampedArray =>
@@ -492,7 +471,6 @@ export function boundedOps(arithmetic: Arithmetic): Ops<Bounded, RawImage | Boun
       return { luma: stored(luma), chroma: stored(chroma) };
     },
     meanGains: (...args) => stored(ops.meanGains(...args)),
-    projectionError: (...args) => stored(ops.projectionError(...args)),
     colourLines(...args) {
       const { slopes, ...bounds } = ops.colourLines(...args);
       return { slopes: stored(slopes), ...bounds };
@@ -606,15 +584,6 @@ export function boundedOps(arithmetic: Arithmetic): Ops<Bounded, RawImage | Boun
         (gamma(2) + F32) * (Math.abs(a) * (inside + wrong) + Math.abs(b));
     }
     return bounded({ data: value, shape: luma.shape }, error);
-  }
-
-  /** clamp(y + error, 0, 1): one sum. */
-  function corrected(y: Bounded, error: Bounded): Bounded {
-    const sum = y.value.data.map((v, i) => v + error.value.data[i]);
-    const wrong = sum.map(
-      (v, i) => y.error.data[i] + error.error.data[i] + (u + F32) * (Math.abs(v) + y.error.data[i]),
-    );
-    return bounded({ data: sum.map((v) => Math.min(Math.max(v, 0), 1)), shape: y.shape }, wrong);
   }
 
   /** chroma + slope * (y - base), of the source pixel. */

@@ -97,17 +97,6 @@ export type MeanGainsCase = {
   low: number;
   high: number;
 };
-/** big and small are uniform in low..high, near one another as errors are that are not limited: past 0 or 1, or between. */
-export type ProjectionErrorCase = {
-  op: 'projectionError';
-  n: number;
-  h: number;
-  w: number;
-  scale: number;
-  strength: number;
-  low: number;
-  high: number;
-};
 export type ColourLinesCase = {
   op: 'colourLines';
   w: number;
@@ -122,7 +111,6 @@ export type PlanesToPixelsCase = {
   h: number;
   scale: number;
   alpha: boolean;
-  errors: boolean;
   crop: readonly [x: number, y: number, width: number, height: number];
 };
 /** cMid 0: no compress. */
@@ -219,7 +207,6 @@ export type Case =
   | ResizeCase
   | PixelsToPlanesCase
   | MeanGainsCase
-  | ProjectionErrorCase
   | ColourLinesCase
   | PlanesToPixelsCase
   | CarafePackCase
@@ -516,19 +503,6 @@ const meanGains: MeanGainsCase[] = [
   ...[1, 2, 3, 4].map((scale): MeanGainsCase => ({ op: 'meanGains', n: 1, h: 1, w: 1, scale, low: 0, high: 1 })),
 ];
 
-const projectionError = sweep<ProjectionErrorCase>(
-  { op: 'projectionError', n: 1, h: 5, w: 7, scale: 2, strength: 1, low: 0.48, high: 0.52 },
-  {
-    n: [2],
-    h: [1, 2, 3, 4, 9],
-    w: [1, 2, 3, 4, 5, 8, 9, 16, 17],
-    scale: [1, 3, 4, 8],
-    strength: [0.2],
-    low: [-0.03],
-    high: [1.2],
-  },
-);
-
 const colourLines: ColourLinesCase[] = (['slopes', 'low', 'high'] as const).flatMap((result) =>
   (['noise', 'lines', 'flat'] as const).flatMap((colours) =>
     sweep<ColourLinesCase>(
@@ -544,7 +518,6 @@ const toPixelsControl: PlanesToPixelsCase = {
   h: 7,
   scale: 1,
   alpha: false,
-  errors: false,
   crop: [0, 0, 9, 7],
 };
 const toPixels: PlanesToPixelsCase[] = [false, true].flatMap((alpha) => [
@@ -571,14 +544,6 @@ const toPixels: PlanesToPixelsCase[] = [false, true].flatMap((alpha) => [
     crop: [1, 1, 15 * scale, 5] as const,
   })),
   { ...toPixelsControl, alpha, w: 1, h: 33, scale: 2, crop: [0, 31, 2, 35] as const },
-  { ...toPixelsControl, alpha, errors: true },
-  ...[2, 3].map((scale) => ({
-    ...toPixelsControl,
-    alpha,
-    errors: true,
-    scale,
-    crop: [scale, 1, 7 * scale, 5] as const,
-  })),
 ]);
 
 const packControl: CarafePackCase = {
@@ -762,7 +727,6 @@ export const cases: readonly Case[] = [
   ...resize,
   ...toPlanes,
   ...meanGains,
-  ...projectionError,
   ...colourLines,
   ...toPixels,
   ...pack,

@@ -33,7 +33,6 @@ interface Params {
   mode: ResizeMode;
   cubicA: number;
   crop: readonly [x: number, y: number, width: number, height: number];
-  strength: number;
 }
 
 /** The tensors of one case, all NCHW, by name. */
@@ -225,20 +224,6 @@ export const FILES: Record<string, { atLeast: number; named: string[]; checks: (
       },
     ],
   },
-  'projection-error': {
-    atLeast: 11,
-    named: ['scale-4', 'batch-2', 'half', 'size-1x1'],
-    checks: ({ strength }, v) => [
-      {
-        wanted: 'errors',
-        convs: [],
-        program(ops) {
-          const [big, gains, small] = ['big', 'gains', 'small'].map((name) => upload(ops, v.get(name)));
-          return ops.nhwcToNchw(ops.projectionError(big, gains, small, strength));
-        },
-      },
-    ],
-  },
   'colour-lines': {
     atLeast: 10,
     named: ['red-on-white', 'blue-on-black', 'greys', 'flat', 'noise-1x1'],
@@ -256,7 +241,7 @@ export const FILES: Record<string, { atLeast: number; named: string[]; checks: (
   },
   'planes-to-pixels': {
     atLeast: 15,
-    named: ['scale-2', 'scale-3-alpha', 'scale-3-alpha-corrected', 'crop-between-source-pixels', 'size-1x1'],
+    named: ['scale-2', 'scale-3-alpha', 'crop-between-source-pixels', 'size-1x1'],
     checks: ({ crop: [x, y, width, height] }, v) => [
       {
         wanted: 'pixels',
@@ -265,9 +250,7 @@ export const FILES: Record<string, { atLeast: number; named: string[]; checks: (
             upload(ops, v.get(name)),
           );
           const lines = { slopes, low: image(ops, v, 'low'), high: image(ops, v, 'high') };
-          const found = v.find('errors');
-          const errors = found && { errors: upload(ops, found) };
-          return ops.planesToPixels({ luma, base, gains, ...errors, chroma, lines }, { x, y, width, height });
+          return ops.planesToPixels({ luma, base, gains, chroma, lines }, { x, y, width, height });
         },
       },
     ],

@@ -383,38 +383,6 @@ const MUTATIONS: Mutation[] = [
     mutate: (ops) => ({ meanGains: (big, small) => ops.meanGains(big, nextRow(small)) }),
   },
   {
-    op: 'planesToPixels',
-    wrong: 'takes the error of the next source pixel',
-    mutate: (ops) => ({
-      planesToPixels: ({ errors, ...planes }, crop) =>
-        ops.planesToPixels({ ...planes, ...(errors && { errors: nextPixel(errors) }) }, crop),
-    }),
-  },
-  {
-    op: 'projectionError',
-    wrong: 'reads the next pixel',
-    mutate: (ops) => ({ projectionError: (big, ...rest) => ops.projectionError(nextPixel(big), ...rest) }),
-  },
-  {
-    op: 'projectionError',
-    wrong: 'reads the next row',
-    mutate: (ops) => ({ projectionError: (big, ...rest) => ops.projectionError(nextRow(big), ...rest) }),
-  },
-  {
-    op: 'projectionError',
-    wrong: 'takes the gains of the next pixel',
-    mutate: (ops) => ({
-      projectionError: (big, gains, ...rest) => ops.projectionError(big, nextPixel(gains), ...rest),
-    }),
-  },
-  {
-    op: 'projectionError',
-    wrong: 'is held to the next row',
-    mutate: (ops) => ({
-      projectionError: (big, gains, small, strength) => ops.projectionError(big, gains, nextRow(small), strength),
-    }),
-  },
-  {
     op: 'colourLines',
     wrong: 'reads the next pixel of luma',
     mutate: (ops) => ({ colourLines: (pixels, luma, chroma) => ops.colourLines(pixels, nextPixel(luma), chroma) }),

@@ -117,23 +117,6 @@ export function programOf(c: Case): Program {
       const [big, small] = [data(bigShape, c.low, c.high), data(shape, Math.max(c.low, 0), Math.min(c.high, 1))];
       return { convs: [], tensor: (ops) => ops.meanGains(ops.input(big, bigShape), ops.input(small, shape)) };
     }
-    case 'projectionError': {
-      const shape: Shape = [c.n, c.h, c.w, 1];
-      const gainsShape: Shape = [c.n, c.h, c.w, 2];
-      const bigShape: Shape = [c.n, c.h * c.scale, c.w * c.scale, 1];
-      const [big, small] = [data(bigShape, c.low, c.high), data(shape, Math.max(c.low, 0), Math.min(c.high, 1))];
-      const gains = someGains(random, gainsShape).map((v, i) => (i % 2 === 0 ? 1 + (v - 1) / 25 : v / 25));
-      return {
-        convs: [],
-        tensor: (ops) =>
-          ops.projectionError(
-            ops.input(big, bigShape),
-            ops.input(gains, gainsShape),
-            ops.input(small, shape),
-            c.strength,
-          ),
-      };
-    }
     case 'colourLines': {
       const image = colouredImage(random, c);
       const lines = (ops: Ops): ColourLines => {
@@ -152,9 +135,7 @@ export function programOf(c: Case): Program {
       const pairShape: Shape = [1, c.h, c.w, 2];
       const [luma, chroma] = [data(bigShape, -0.2, 1.2), data(pairShape, -0.6, 0.6)]; // past both ends of 0..255
       const base = data(bigShape, 0, 1);
-      const gains = someGains(random, gainsShape);
-      const errorsShape: Shape = [images, c.h, c.w, 1];
-      const errors = c.errors ? data(errorsShape, -0.3, 0.3) : undefined;
+      const gains = data(gainsShape, 0.5, 1.5).map((v, i) => (i % 2 === 0 ? v : v / 5 - 0.2));
       const slopes = data(pairShape);
       const [low, high] = [randomImage(random, c.w, c.h), randomImage(random, c.w, c.h)];
       low.data.forEach((v, i) => (low.data[i] = v / 3));
@@ -168,7 +149,6 @@ export function programOf(c: Case): Program {
               luma: ops.input(luma, bigShape),
               base: ops.input(base, bigShape),
               gains: ops.input(gains, gainsShape),
-              ...(errors && { errors: ops.input(errors, errorsShape) }),
               chroma: ops.input(chroma, pairShape),
               lines: {
                 slopes: ops.input(slopes, pairShape),
@@ -292,11 +272,6 @@ export function throughPlanes(
   const result = ops.planesToPixels({ luma, base: luma, gains, chroma, lines }, crop);
   ops.free(luma, chroma, gains, lines.slopes);
   return result;
-}
-
-/** Factors of 0.5 to 1.5, offsets of -0.1 to 0.1. */
-function someGains(random: Random, shape: Shape): Float32Array {
-  return random.values(elements(shape), 0.5, 1.5).map((v, i) => (i % 2 === 0 ? v : v / 5 - 0.2));
 }
 
 /** Weights uniform in +-size, by default such that the output is about twice as large as the input. */

@@ -66,7 +66,7 @@ describe('the packed tarball', () => {
     for (const name of ['comlink', 'assemblyscript'])
       expect(licences).toMatch(new RegExp(`^${name} [\\d.]+ \\(Apache-2.0\\)$`, 'm'));
     const bundled = files.filter(
-      (file) => /^dist\/[^/]+\.js$/.test(file) && readFileSync(join(installed, file), 'utf8').includes('.endpoint"'),
+      (file) => /^dist\/[^/]+\.js$/.test(file) && readFileSync(join(installed, file), 'utf8').includes('Comlink.proxy'),
     );
     expect(bundled.length).toBeGreaterThan(1);
     for (const file of bundled) expect(readFileSync(join(installed, file), 'utf8')).toMatch(/Copyright \d+ Google LLC/);

@@ -26,17 +26,6 @@ export function gains(mean: number, target: number): [a: number, b: number] {
   return [a, 1 - a];
 }
 
-/** a * clamp(big, 0, 1) + b with the gains of each pixel's source pixel. */
-export function applyGains(big: Tensor, gains: Tensor): Float64Array {
-  const [, height, width] = big.shape;
-  const [, h, w] = gains.shape;
-  return Float64Array.from(big.data, (v, i) => {
-    const row = Math.floor(((Math.floor(i / width) % height) * h) / height);
-    const source = (Math.floor(i / (width * height)) * h + row) * w + Math.floor(((i % width) * w) / width);
-    return gains.data[2 * source] * Math.min(Math.max(v, 0), 1) + gains.data[2 * source + 1];
-  });
-}
-
 /** An f64 plane for each image; what the ops below share has no shape of its own. */
 export interface Planes {
   readonly data: Float64Array;

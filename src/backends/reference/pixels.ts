@@ -3,12 +3,10 @@
 // luma (1, h, w, 1), or (2, h, w, 1) with alpha as the second image; chroma (1, h, w, 2).
 // Back, of luma and base (1 or 2, h*s, w*s, 1); gains (1 or 2, h, w, 2), slopes, low and high (h, w) are those of the
 // source pixel:
-//   y = gain_a * clamp(luma, 0, 1) + gain_b, with errors clamp(that + bicubic(errors, a = -0.5), 0, 1)
-//   C = bicubic(chroma, a = -0.5) + slope_C * (y - base);  alpha like y
+//   y = gain_a * clamp(luma, 0, 1) + gain_b;  C = bicubic(chroma, a = -0.5) + slope_C * (y - base);  alpha like y
 //   RGBA = clamp(floor(255 * value + 0.5), low, high)
 import type { EnlargedPlanes, Rectangle } from '../backend.js';
 import type { RawImage, Tensor } from '../../core/tensor.js';
-import { applyGains } from './mean-gains.js';
 import { resize } from './resize.js';
 
 export function pixelsToPlanes({ data, width, height }: RawImage, alpha: boolean): { luma: Tensor; chroma: Tensor } {
@@ -32,11 +30,10 @@ export function pixelsToPlanes({ data, width, height }: RawImage, alpha: boolean
 }
 
 export function planesToPixels(
-  { luma, base, gains, errors, chroma, lines }: EnlargedPlanes<Tensor, RawImage>,
+  { luma, base, gains, chroma, lines }: EnlargedPlanes<Tensor, RawImage>,
   crop: Rectangle,
 ): RawImage {
   const [images, h, w] = luma.shape;
-  const values = lumaOf(luma, gains, errors);
   const [, sourceH, sourceW] = chroma.shape;
   const enlarged = resize(chroma, h, w, 'bicubic', -0.5).data;
   const { slopes, low, high } = lines;
@@ -46,14 +43,18 @@ export function planesToPixels(
     for (let ox = crop.x; ox < crop.x + crop.width; ox++) {
       const i = oy * w + ox;
       const source = Math.floor((oy * sourceH) / h) * sourceW + Math.floor((ox * sourceW) / w);
-      const y = values[i];
+      const adjusted = (image: number): number => {
+        const at = 2 * (image * sourceH * sourceW + source);
+        return gains.data[at] * Math.min(Math.max(luma.data[image * h * w + i], 0), 1) + gains.data[at + 1];
+      };
+      const y = adjusted(0);
       const step = y - base.data[i];
       const cb = enlarged[2 * i] + slopes.data[2 * source] * step;
       const cr = enlarged[2 * i + 1] + slopes.data[2 * source + 1] * step;
       const r = y + 1.402 * cr;
       const b = y + 1.772 * cb;
       const g = (y - 0.299 * r - 0.114 * b) / 0.587;
-      for (const v of [r, g, b, images === 2 ? values[h * w + i] : 1]) {
+      for (const v of [r, g, b, images === 2 ? adjusted(1) : 1]) {
         const byte = Math.min(Math.max(Math.floor(v * 255 + 0.5), 0), 255);
         const at = 4 * source + (target & 3);
         data[target++] = Math.min(Math.max(byte, low.data[at]), high.data[at]);
@@ -61,12 +62,4 @@ export function planesToPixels(
     }
   }
   return { data, width: crop.width, height: crop.height };
-}
-
-function lumaOf(luma: Tensor, gains: Tensor, errors?: Tensor): Float64Array {
-  const values = applyGains(luma, gains);
-  if (!errors) return values;
-  const [, h, w] = luma.shape;
-  const { data } = resize(errors, h, w, 'bicubic', -0.5);
-  return values.map((v, i) => Math.min(Math.max(v + data[i], 0), 1));
 }

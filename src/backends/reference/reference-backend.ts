@@ -13,7 +13,6 @@ import { meanGains } from './mean-gains.js';
 import { normalizeKernels } from './normalize-kernels.js';
 import { pixelShuffle, pixelUnshuffle } from './pixel-shuffle.js';
 import { pixelsToPlanes, planesToPixels } from './pixels.js';
-import { projectionError } from './projection-error.js';
 import { reassembleSum } from './reassemble-sum.js';
 import { reassemble } from './reassemble.js';
 import { resize } from './resize.js';
@@ -36,7 +35,6 @@ export const referenceOps: Ops<Tensor, RawImage, ConvWeights> = {
   resize,
   pixelsToPlanes,
   meanGains,
-  projectionError,
   colourLines,
   planesToPixels,
   slice,

@@ -37,15 +37,12 @@ export function meanGains(program: Program, big: Values, small: Values): Rows {
   );
 }
 
-/**
- * What is read of an input whose edges are repeated: so many rows and columns around, of an enlargement those of source
- * pixels.
- */
-export function around(rows: Rows, reach: number, scale = 1): Input {
+/** What is read of an input whose edges are repeated: so many rows and columns around. */
+export function around(rows: Rows, reach: number): Input {
   const [, h, w] = rows.shape;
   const within = (from: number, to: number, size: number): Range => [
-    Math.max((from - reach) * scale, 0),
-    Math.min((to + reach) * scale, size),
+    Math.max(from - reach, 0),
+    Math.min(to + reach, size),
   ];
   return { rows, reads: (y) => within(y, y + 1, h), columns: ([left, right]) => within(left, right, w) };
 }

@@ -32,7 +32,6 @@ export function planesToPixels(
   lumaValues: Values,
   baseValues: Values,
   gains: Values,
-  errors: Values | undefined,
   chromaValues: Values,
   slopes: Values,
   lowPixels: Pixels,
@@ -58,7 +57,6 @@ export function planesToPixels(
     [
       ...[luma, program.rows(baseValues), resize(program, chromaValues, h, w, 'bicubic', -0.5)].map(ofResult),
       ...[program.rows(gains), program.rows(slopes), rowsOf(lowPixels), rowsOf(highPixels)].map(ofSource),
-      ...(errors ? [ofResult(resize(program, errors, h, w, 'bicubic', -0.5))] : []),
     ],
     [top, top + height],
     [left, left + width],
@@ -66,17 +64,13 @@ export function planesToPixels(
     (y, address, { inputs: [lumas, bases, chromas, ...sources] }, scratch) => {
       const alpha = images === 2;
       const source = Math.floor(left / s);
-      const [gain, slope, low, high] = sources.slice(0, 4).map((rows) => rows.at(0, y / s, source));
-      const error = errors && sources[4];
+      const [gain, slope, low, high] = sources.map((rows) => rows.at(0, y / s, source));
       wasm.planesToPixels(
         lumas.at(0, y, left),
         lumas.rowBytes,
         bases.at(0, y, left),
         bases.rowBytes,
         alpha ? lumas.at(1, y, left) : 0,
-        error?.at(0, y, left) ?? 0,
-        error?.rowBytes ?? 0,
-        alpha ? (error?.at(1, y, left) ?? 0) : 0,
         chromas.at(0, y, left),
         chromas.rowBytes,
         gain,

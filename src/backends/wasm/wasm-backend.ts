@@ -15,7 +15,6 @@ import { operatorOps } from './operator-ops.js';
 import { pixelShuffle } from './pixel-shuffle.js';
 import { pixelsToPlanes, planesToPixels } from './pixels.js';
 import { Machine, Program } from './program.js';
-import { projectionError } from './projection-error.js';
 import { reassembleSum } from './reassemble-sum.js';
 import { resize } from './resize.js';
 import type { Producer } from './rows.js';
@@ -153,8 +152,6 @@ function createOps(trace: Trace): WasmOps {
         chroma: trace.tensor([1, height, width, 2], output, planes, 1),
       };
     },
-    projectionError: (big, gains, small, strength) =>
-      trace.tensor(small.shape, projectionError, big, gains, small, strength),
     meanGains: (big, small) => trace.tensor(meanGainsShape(small.shape), meanGains, big, small),
     colourLines(pixels, luma, chroma) {
       const { width, height } = pixels;
@@ -165,10 +162,8 @@ function createOps(trace: Trace): WasmOps {
         high: trace.pixels([width, height], output, lines, 2),
       };
     },
-    planesToPixels({ luma, base, gains, errors, chroma, lines: { slopes, low, high } }, { x, y, width, height }) {
-      const planes = [luma, base, gains, errors, chroma, slopes, low, high] as const;
-      return trace.pixels([width, height], planesToPixels, ...planes, x, y, width, height);
-    },
+    planesToPixels: ({ luma, base, gains, chroma, lines: { slopes, low, high } }, { x, y, width, height }) =>
+      trace.pixels([width, height], planesToPixels, luma, base, gains, chroma, slopes, low, high, x, y, width, height),
     ...operatorOps(trace),
     ...networkOps(trace),
   };

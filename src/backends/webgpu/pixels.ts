@@ -40,42 +40,33 @@ export function pixelsToPlanes(
 
 export function planesToPixels(
   list: CommandList,
-  { luma, base, gains, errors, chroma, lines: { slopes, low, high } }: EnlargedPlanes<GpuTensor, GpuPixels>,
+  { luma, base, gains, chroma, lines: { slopes, low, high } }: EnlargedPlanes<GpuTensor, GpuPixels>,
   crop: Rectangle,
 ): GpuPixels {
   const [images, h, w] = luma.shape;
   const [, sourceH, sourceW] = chroma.shape;
-  const sizes = {
-    plane: h * w,
-    w,
-    sourceH,
-    sourceW,
-    scale: h / sourceH,
-    fractionH: fraction(sourceH, h),
-    fractionW: fraction(sourceW, w),
-  };
-  const corrected = errors && list.tensor(luma.shape, 'corrected luma');
-  if (corrected)
-    list.dispatch({
-      shader: SHADER,
-      entryPoint: 'correct',
-      constants: {},
-      params: { ...sizes, pixels: images * h * w, cropX: 0, cropY: 0, cropW: 0 },
-      inputs: [luma, errors, gains],
-      outputs: [corrected],
-      invocations: images * h * w,
-    });
   const pixels = list.pixels(crop.width, crop.height, 'pixels');
   const invocations = crop.width * crop.height;
   list.dispatch({
     shader: SHADER,
     entryPoint: 'toPixels',
-    constants: { ALPHA: images === 2 ? 1 : 0, CORRECTED: corrected ? 1 : 0 },
-    params: { ...sizes, pixels: invocations, cropX: crop.x, cropY: crop.y, cropW: crop.width },
-    inputs: [corrected ?? luma, base, gains, chroma, slopes, low, high],
+    constants: { ALPHA: images === 2 ? 1 : 0 },
+    params: {
+      pixels: invocations,
+      plane: h * w,
+      w,
+      cropX: crop.x,
+      cropY: crop.y,
+      cropW: crop.width,
+      sourceH,
+      sourceW,
+      scale: h / sourceH,
+      fractionH: fraction(sourceH, h),
+      fractionW: fraction(sourceW, w),
+    },
+    inputs: [luma, base, gains, chroma, slopes, low, high],
     outputs: [pixels],
     invocations,
   });
-  if (corrected) list.free(corrected);
   return pixels;
 }

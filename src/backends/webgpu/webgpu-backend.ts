@@ -16,7 +16,6 @@ import { networkOps } from './network-ops.js';
 import { normalizeKernels } from './normalize-kernels.js';
 import { pixelShuffle, pixelUnshuffle } from './pixel-shuffle.js';
 import { pixelsToPlanes, planesToPixels } from './pixels.js';
-import { projectionError } from './projection-error.js';
 import { reassembleSum } from './reassemble-sum.js';
 import { reassemble } from './reassemble.js';
 import { resize } from './resize.js';
@@ -200,7 +199,6 @@ export function createOps(list: CommandList): GpuOps {
     resize: (...args) => resize(list, ...args),
     pixelsToPlanes: (...args) => pixelsToPlanes(list, ...args),
     meanGains: (...args) => meanGains(list, ...args),
-    projectionError: (...args) => projectionError(list, ...args),
     colourLines: (...args) => colourLines(list, ...args),
     planesToPixels: (...args) => planesToPixels(list, ...args),
     ...networkOps(list),

@@ -20,7 +20,6 @@ import type { ModelFile } from '../../models/safetensors.js';
 
 export interface CarafeLuma<Conv extends DeviceConv = DeviceConv> extends Window {
   readonly slope: number;
-  readonly backProjection: number; // 0..1: how far the result is held to the picture when shrunk again
   readonly halo: number; // receptive-field radius in input pixels
   readonly reach: number; // how far away an input pixel may change the bits of an output
   readonly head: Conv; // 3x3, 1 -> channels
@@ -51,9 +50,6 @@ export function loadCarafeLuma<Conv extends DeviceConv>(
   if (!Number.isFinite(slope)) throw expected('ModelInvalid', 'slope', 'a number', model.metadata.slope);
   const { skip } = model.metadata; // what a body convolution is added to
   if (skip !== 'input') throw expected('ModelInvalid', 'skip', '"input"', skip);
-  const backProjection = Number(model.metadata.backProjection ?? 0);
-  if (!(backProjection >= 0 && backProjection <= 1))
-    throw expected('ModelInvalid', 'backProjection', 'a number of 0..1', model.metadata.backProjection);
   const channels = setting('channels');
   const bodyLength = setting('body');
   const cMid = (model.metadata.cMid ?? '0') === '0' ? 0 : setting('cMid');
@@ -78,7 +74,6 @@ export function loadCarafeLuma<Conv extends DeviceConv>(
   return {
     ...window,
     slope,
-    backProjection,
     halo: 1 + bodyLength + 1 + r,
     reach: [head, ...body, maps].reduce((sum, { k, reach = (k - 1) / 2 }) => sum + reach, r),
     head,

@@ -4,7 +4,6 @@ import { createWebgpuBackend } from '../../../src/backends/webgpu/webgpu-backend
 import { loadCarafeLuma } from '../../../src/engine/networks/carafe-luma.js';
 import { runTile, tileHalo } from '../../../src/engine/upscaler.js';
 import { cutTile } from '../../../src/engine/tiles.js';
-import { readDial } from '../../../src/models/dial.js';
 import { parseSafetensors } from '../../../src/models/safetensors.js';
 import type { RawImage } from '../../../src/core/tensor.js';
 import type { Backend } from '../../../src/backends/backend.js';
@@ -59,7 +58,7 @@ function picture(): RawImage {
 const image = picture();
 const images: Record<string, number> = {};
 for (const path of Deno.args) {
-  const model = readDial(parseSafetensors(await Deno.readFile(path))).at(0);
+  const model = parseSafetensors(await Deno.readFile(path));
   const big = async (backend: Backend): Promise<Uint8ClampedArray> => {
     const net = loadCarafeLuma(backend, model);
     const tile = cutTile(image, { x: 0, y: 0, width: image.width, height: image.height }, tileHalo(net, false));
