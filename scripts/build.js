@@ -47,7 +47,7 @@ const replace = (filter, path) => ({
   name: `replace ${filter}`,
   setup: ({ onResolve }) => onResolve({ filter }, () => ({ path: join(root, path) })),
 });
-/** Comlink without the side that this end never is: functions are not sent, so that what it would make of one is never called. */
+/** Comlink without the side that this end is not. It has both only for functions that are sent, and none is. */
 const comlinkWithout = (call) => ({
   name: `comlink without ${call}`,
   setup: ({ onLoad }) =>

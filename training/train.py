@@ -150,8 +150,8 @@ def options():
     arg.add_argument('--upsampler', choices=upsamplers.KINDS, help='instead of CARAFE, for comparison: such a network is not exported')
     arg.add_argument('--smoke', action='store_true', help='one minute: checks step.cpp against torch, then trains 150 small steps')
     o = arg.parse_args()
-    if o.strong_start and not o.strong:
-        arg.error('--strong-start is for --strong')
+    if not o.strong and (o.strong_start or o.draws != 1):
+        arg.error('--strong-start and --draws are for --strong')
     o.stop = o.stop or o.steps
     if o.smoke:
         o.steps, o.stop, o.batch, o.patch, o.eval_steps = 150, 150, 4, 24, 75
