@@ -26,7 +26,7 @@ export interface PoolOptions {
 /** What runs, where, and why. */
 export interface PoolInfo extends Omit<SessionInfo, 'facts'> {
   readonly thread: 'worker' | 'inline';
-  /** Why not in a worker, if 'auto' found none. */
+  /** Why not in a worker, if 'auto' did not take one. */
   readonly threadReason?: string;
   /** Workers that are alive; 0 inline. */
   readonly workers: number;
@@ -50,13 +50,29 @@ export async function openPool<Name extends SpecName>(
   type Result = Pool<FactsOf<Name>>;
   const { thread, open = openHere } = options;
   if (thread === 'inline') return (await openInline(request, open)) as Result;
+  let chosen: PoolInfo | undefined;
+  if (thread === 'auto' && mayUseGpu(request) && exitBreaksGpuWorkers()) {
+    const here = await openInline(request, open, 'Deno may crash as it exits, once a worker has asked for a GPU');
+    if (here.info.backend === 'webgpu') return here as Result;
+    chosen = here.info;
+    here.dispose();
+  }
   try {
-    return (await WorkerPool.open(request, options)) as Pool as Result;
+    return (await WorkerPool.open(request, options, chosen)) as Pool as Result;
   } catch (error) {
     if (thread === 'worker' || !mayRunInline(error, request)) throw error;
     return (await openInline(request, open, error.message)) as Result;
   }
 }
+
+const mayUseGpu = ({ backend }: OpenRequest): boolean => backend === 'auto' || backend.includes('webgpu');
+
+/**
+ * In Deno, whose workers let go of the GPU's driver while the driver ends with the program, which crashes or hangs: with
+ * 2.9 and lavapipe one program in ten whose worker had only asked for an adapter; NVIDIA's driver is no better
+ * (github.com/gfx-rs/wgpu/issues/8365). No promise and no event says that a worker has ended, for exit to wait for.
+ */
+const exitBreaksGpuWorkers = (): boolean => 'Deno' in globalThis;
 
 /** No worker starts, or the reference is left of a list, which is not part of it. */
 function mayRunInline(error: unknown, { backend }: OpenRequest): error is CarafeError {
@@ -97,6 +113,7 @@ class WorkerPool implements Pool {
   readonly queue = new Queue(() => this.#growByOne());
   readonly #request: OpenRequest;
   readonly #options: PoolOptions;
+  readonly #chosen: PoolInfo | undefined;
   readonly #alive = new Set<WorkerSession>();
   readonly #starting = new Set<Promise<void>>();
   readonly #ended = new AbortController();
@@ -105,19 +122,22 @@ class WorkerPool implements Pool {
   #first!: WorkerSession;
   #crashes: { readonly time: number; readonly error: CarafeError }[] = [];
 
-  static async open(request: OpenRequest, options: PoolOptions): Promise<WorkerPool> {
-    const pool = new WorkerPool(request, options);
-    pool.#add(await WorkerSession.open(request, options, options.signal), true);
+  /** @param chosen Of this thread, if the workers are not to choose. */
+  static async open(request: OpenRequest, options: PoolOptions, chosen?: PoolInfo): Promise<WorkerPool> {
+    const pool = new WorkerPool(chosen ? { ...request, backend: [chosen.backend] } : request, options, chosen);
+    pool.#add(await WorkerSession.open(pool.#request, options, options.signal), true);
     return pool;
   }
 
-  private constructor(request: OpenRequest, options: PoolOptions) {
+  private constructor(request: OpenRequest, options: PoolOptions, chosen: PoolInfo | undefined) {
     this.#request = request;
     this.#options = options;
+    this.#chosen = chosen;
   }
 
   get info(): PoolInfo {
-    return poolInfo(this.#first.info, { thread: 'worker', workers: this.#alive.size });
+    const { rejected, timings } = this.#chosen ?? this.#first.info;
+    return poolInfo({ ...this.#first.info, rejected, timings }, { thread: 'worker', workers: this.#alive.size });
   }
 
   get facts(): unknown {

@@ -15,7 +15,7 @@ const sh = promisify(execFile);
 
 /** Of one way to enlarge the picture: what computed, and the pixels; or the error. */
 export type Answer = Picture | Failure;
-export interface Picture extends Pick<UpscalerInfo, 'backend' | 'thread' | 'details' | 'rejected'> {
+export interface Picture extends Pick<UpscalerInfo, 'backend' | 'thread' | 'threadReason' | 'details' | 'rejected'> {
   readonly data: readonly number[];
 }
 export interface Failure {
@@ -127,7 +127,9 @@ function command(
     async run({ folder }) {
       await prepare?.(folder);
       const options = { cwd: folder, env: { ...process.env, NODE_OPTIONS: '', ...env }, timeout: 60_000 };
-      const { stdout } = await sh(program, args, { ...options, maxBuffer: 2 ** 24 });
+      const { stdout } = await sh(program, args, { ...options, maxBuffer: 2 ** 24 }).catch((error) => {
+        throw new Error(`ended with code ${error.code}, signal ${error.signal}: ${error.message}`);
+      });
       const { version, answers } = JSON.parse(stdout);
       return { version, answers: { '': answers } };
     },

@@ -18,8 +18,8 @@ export async function attempts(createUpscaler, needed = {}) {
     try {
       const upscaler = await createUpscaler({ ...options, ...needed[way] });
       const { data } = await upscaler.upscale(picture());
-      const { backend, thread, details, rejected } = upscaler.info;
-      answers[way] = { backend, thread, details, rejected, data: [...data] };
+      const { backend, thread, threadReason, details, rejected } = upscaler.info;
+      answers[way] = { backend, thread, threadReason, details, rejected, data: [...data] };
     } catch ({ code, message }) {
       answers[way] = { code, message };
     }
