@@ -24,7 +24,7 @@ export interface BackendOptions {
 }
 
 export interface ThreadOptions {
-  /** Default 'auto': a worker, or this thread where there are none or `device` is given. */
+  /** Default 'auto': a worker, or this thread where there are none, where `device` is given and for WebGPU in Deno. `info.threadReason` says why. */
   thread?: 'auto' | 'worker' | 'inline';
   /** Where you host the worker's file (`carafe-web/worker`), if your bundler or CSP needs it. */
   workerUrl?: Global<'URL'> | string;
