@@ -311,24 +311,35 @@ describe('the demo in Chromium, further', () => {
     await tab.close();
   });
 
-  it('dropped files are taken, as is asked for meanwhile, and where they may be dropped is shown', async () => {
+  it('dropped and pasted files are taken, as is asked for meanwhile, and where they may be dropped is shown', async () => {
     const tab = await opened(site, tabs);
     const shown = await tab.evaluate(async () => {
-      const transfer = new DataTransfer();
       const canvas = new OffscreenCanvas(20, 20);
       canvas.getContext('2d');
-      transfer.items.add(new File([await canvas.convertToBlob()], 'dropped.png', { type: 'image/png' }));
+      const blob = await canvas.convertToBlob();
+      const transfer = (name: string): DataTransfer => {
+        const files = new DataTransfer();
+        files.items.add(new File([blob], name, { type: 'image/png' }));
+        return files;
+      };
       const fire = (type: string): boolean =>
-        document.body.dispatchEvent(new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+        document.body.dispatchEvent(
+          new DragEvent(type, { dataTransfer: transfer('dropped.png'), bubbles: true, cancelable: true }),
+        );
       const display = (): string => getComputedStyle(document.getElementById('drop')!).display;
       fire('dragenter');
       const over = display();
       fire('drop');
       document.querySelector<HTMLElement>('[name="scale"][value="3"]')!.click(); // while it is being opened
+      Object.assign(globalThis, {
+        paste: () => dispatchEvent(new ClipboardEvent('paste', { clipboardData: transfer('pasted.png') })),
+      });
       return [over, display()];
     }, undefined);
     expect(shown).toEqual(['grid', 'none']);
     await finished(tab, 'dropped@3x');
+    await tab.run('paste()');
+    await finished(tab, 'pasted@3x');
     await tab.close();
   });
 
